@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* config.h - vfio-displayd.conf as a struct.
+ *
+ * Format: [section] lines, "key = value" lines, '#' and ';' comments on their own line. One table in config.c has each
+ * key with its type, range and default; conf/vfio-displayd.conf is checked against it by a test. An unknown section or
+ * key, a value out of range or a line that is none of these is one clear message with file and line number, and the
+ * daemon does not start.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+
+struct config {
+	/* [control] */
+	char *control_socket;          /* socket = PATH; NULL: $RUNSTATEDIR/vfio-displayd/org.vfiodisplay.Display */
+	/* [viewers] */
+	bool unix_sockets;             /* unix-sockets = yes|no: a socket for each display, default yes */
+	char *unix_directory;          /* unix-directory = PATH; NULL: "rfb" beside the control socket */
+	char *password_file;           /* password-file = PATH: VNC password (8 characters) of TCP listeners; NULL: none */
+	uint32_t viewers_maximum;      /* viewers-maximum = 1..128, default LIMIT_VIEWERS */
+	uint32_t frames_maximum;       /* frames-per-second-maximum = 1..240, default 60 */
+	uint32_t grace_seconds;        /* grace-seconds = 0..3600: an RFB program without viewers stays so long; 10 */
+	uint32_t stall_seconds;        /* stall-seconds = 1..3600: a viewer that takes nothing is dropped; 30 */
+	/* [capture] */
+	uint32_t timer_fast_ms;        /* timer-fast-ms = 4..1000: while the picture changes; 16 */
+	uint32_t timer_slow_ms;        /* timer-slow-ms = 10..10000: after a quiet minute; 100 */
+	uint32_t safety_ms;            /* safety-ms = 100..60000: look anyway when an eventfd is silent; 1000 */
+	/* [log] */
+	enum log_level log_level;      /* level = err|warning|notice|info|debug, default info */
+};
+
+/* Fills in the defaults. Pair with config_finish(). */
+void config_init(struct config *config);
+void config_finish(struct config *config);
+/* Reads @path over what is there. Returns 0; -errno (the file cannot be read), -EINVAL (its content). On an error
+ * @ret_error, to be freed, is one line: "PATH:LINE: what is wrong". */
+int config_read(struct config *config, const char *path, char **ret_error);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* limits.h - every cap that a peer can push against, in one place.
+ *
+ * A peer is anybody who is not this program: a VMM, an orchestrator, a viewer, a driver. What it can make us allocate,
+ * queue, wait for or log is bounded here, and each number says why it is what it is.
+ */
+#pragma once
+
+/* Names. An id is used as a file name (Unix RFB socket) and in the journal. */
+#define LIMIT_ID_CHARS    64  /* [A-Za-z0-9._-]{1,64}, not "." or ".." */
+#define LIMIT_LABEL_CHARS 128 /* who is looking: shown in ListViewers and the journal */
+#define LIMIT_NAME_CHARS  128 /* desktop name that viewers see in their title bar */
+#define LIMIT_LABELS      32  /* key/value pairs of one display's context */
+
+/* Displays. */
+#define LIMIT_DISPLAYS      512  /* a host has some 100; each costs a thread's stack */
+#define LIMIT_WIDTH         8192 /* pixels; GVT's PIPESRC field ends here */
+#define LIMIT_HEIGHT        8192
+#define LIMIT_FRAME_BYTES   (256u << 20) /* 8192 x 8192 x 4: one frame */
+#define LIMIT_CURSOR        256          /* pixels: the largest hardware cursor there is */
+#define LIMIT_DMABUFS       8            /* open dma-bufs for each display: triple buffering, cursors, slack */
+#define LIMIT_DMABUF_BROKEN 64           /* remembered ids that cannot be mapped, the oldest forgotten first */
+#define LIMIT_REGION_INFO   4096         /* bytes of VFIO_DEVICE_GET_REGION_INFO with its capabilities */
+
+/* Control socket (varlink). */
+#define LIMIT_VARLINK_MESSAGE     (256u << 10) /* bytes of one message: List of one display is about 2 KiB */
+#define LIMIT_VARLINK_QUEUE       (1u << 20)   /* bytes waiting for one slow peer, then it is dropped */
+#define LIMIT_VARLINK_FDS         16           /* descriptors with one message */
+#define LIMIT_VARLINK_CONNECTIONS 512
+#define LIMIT_VARLINK_PER_UID     64 /* connections of one non-root uid */
+#define LIMIT_VARLINK_DEPTH       16 /* nesting of JSON */
+
+/* Viewers (the RFB program). */
+#define LIMIT_VIEWERS            16         /* default of viewers for each display: each may hold one frame in its queue */
+#define LIMIT_VIEWERS_MAX        128        /* the most that a context may ask for */
+#define LIMIT_KNOCKING           64         /* connections that have not yet authenticated, for each display */
+#define LIMIT_HANDSHAKE_MS       10000      /* from accept to ClientInit */
+#define LIMIT_STALL_MS           30000      /* a viewer with data queued that takes nothing for so long is dropped */
+#define LIMIT_MESSAGE_MS         30000      /* from a client message's first byte to its last */
+#define LIMIT_CLIENT_MESSAGE     (64u << 10) /* bytes of one client message; larger cut text is skipped, not stored */
+#define LIMIT_CUT_TEXT           (16u << 20) /* bytes of cut text that are skipped before the viewer is dropped */
+#define LIMIT_ENCODINGS          1024       /* entries of SetEncodings that are looked at */
+#define LIMIT_VIEWER_SOCKET      (256u << 10) /* bytes in the socket pair to a worker */
+#define LIMIT_VIEWER_QUEUE_SLACK (1u << 20) /* a viewer's queue holds one raw frame plus a quarter, plus this */
+
+/* The wall (broker <-> RFB program). */
+#define LIMIT_GRANT_MS    5000 /* may_write not granted for so long: that RFB program is stuck and is ended */
+#define LIMIT_START_MS    10000 /* an RFB program that has not said READY by then is ended */
+#define LIMIT_RESPAWN_MS  1000 /* not more often than this is an RFB program started for one display */
+#define LIMIT_LISTENERS   8    /* listening sockets for each display */
+
+/* Time that a driver may take. */
+#define LIMIT_QUERY_SLOW_MS  1000 /* a plane query without an answer for so long shows in List */
+#define LIMIT_REGISTER_MS    2000 /* Register answers with "offered" when the device's probe takes longer */
+#define LIMIT_SNAPSHOT_MS    5000 /* Capture answers NotLive when the picture takes longer */
+#define LIMIT_UNREGISTER_MS  30000 /* Unregister's reply gives up waiting for a stuck driver after this */

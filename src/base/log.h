@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* log.h - one line an event: what, which display, what to do.
+ *
+ * Lines go to the journal with a VFIO_DISPLAY= field when stderr is the journal, else to stderr as plain text.
+ * @id is the display's id or NULL. Never log a password, a ticket or a keystroke. Text of a peer goes through %s only
+ * and control characters in a line are replaced. The rooms base, vfio, plane, capture, damage and varlink/wire do not
+ * log: they return -errno, and the caller that gives up logs once.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdarg.h>
+
+enum log_level { LOG_LEVEL_ERR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* Sets what is shown. Until then LOG_LEVEL_INFO. @ident is the program's name, not copied. */
+void log_open(const char *ident, enum log_level level);
+void log_set_level(enum log_level level);
+/* Returns 0 or -EINVAL. Names: err, warning, notice, info, debug. */
+int log_level_from_name(const char *name, enum log_level *ret);
+bool log_enabled(enum log_level level);
+
+void log_write(enum log_level level, const char *id, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void log_writev(enum log_level level, const char *id, const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));
+
+#define log_err(id, ...)    log_write(LOG_LEVEL_ERR, id, __VA_ARGS__)
+#define log_warn(id, ...)   log_write(LOG_LEVEL_WARNING, id, __VA_ARGS__)
+#define log_notice(id, ...) log_write(LOG_LEVEL_NOTICE, id, __VA_ARGS__)
+#define log_info(id, ...)   log_write(LOG_LEVEL_INFO, id, __VA_ARGS__)
+#define log_debug(id, ...)                                                                         \
+	do {                                                                                       \
+		if (log_enabled(LOG_LEVEL_DEBUG))                                                  \
+			log_write(LOG_LEVEL_DEBUG, id, __VA_ARGS__);                               \
+	} while (0)

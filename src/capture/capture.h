@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* capture.h - from a plane to pixels that the CPU may read: mappings, the dma-buf cache, SIGBUS.
+ *
+ * A capture belongs to one thread and borrows its source. One fd and one mapping for each dma-buf id, kept while the
+ * source lives (bounded by LIMIT_DMABUFS, least recently used closed first); ids that cannot be mapped are remembered and
+ * never asked for again (a second GET has killed kernels, facts: mbochs). Region mappings are dropped when geometry changes
+ * and when the plane goes off.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "capture/view.h"
+#include "plane/plane.h"
+#include "plane/source.h"
+
+struct capture;
+
+int capture_create(struct source *source, struct capture **ret);
+/* Unmaps everything, closes every dma-buf. Takes NULL. Call it before source_destroy(). */
+void capture_destroy(struct capture *capture);
+
+/* Maps @plane (which plane_unsuitable() found good) and starts reading.
+ * 0: *ret is valid until capture_end(). -ESTALE: query again now. -ENODEV: the CPU cannot map this buffer,
+ * -ENOTSUP: format; both final for this plane, capture_reason() says it in words. -ENOMEM, -EIO and others: try later. */
+int capture_begin(struct capture *capture, const struct plane *plane, struct view *ret);
+void capture_end(struct capture *capture);
+/* Static text for the last final error. */
+const char *capture_reason(const struct capture *capture);
+/* The plane is off or the device was reset: mappings of regions go, dma-bufs stay (see above). */
+void capture_forget(struct capture *capture);
+
+/* Runs fn(arg), which reads a view. 0 and up: what fn returned; -EFAULT: SIGBUS on the way (fn was left by
+ * siglongjmp, so fn must hold no lock and own nothing). Installs the process-wide handler at the first call. */
+int capture_guard(int (*fn)(void *arg), void *arg);
+
+/* For tests. */
+unsigned int capture_buffers_open(const struct capture *capture);

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* control.h - org.vfiodisplay.Display on the control socket: one table of methods over manager.h and display.h. */
+#pragma once
+
+struct manager;
+struct varlink_server;
+
+/* Adds the interface. @manager is borrowed and must outlive the server. */
+int control_create(struct varlink_server *server, struct manager *manager);

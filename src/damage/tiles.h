@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tiles.h - what changed since the last look.
+ *
+ * The source is read once, rows streamed, into a keyed 64-bit hash for each tile; tiles whose hash differs are copied
+ * (converted) to the frame while their band is still in cache, and the hash kept is that of the bytes that were stored, so
+ * that a source changing under the look is seen again at the next one. Damage is a bitmap of 16x16-pixel blocks.
+ * Knows no plane and no frame: a view in, rows of XRGB8888 out. One thread. No allocation after create.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "capture/view.h"
+
+#define TILE_PIXELS  64
+#define BLOCK_PIXELS 16
+
+struct tiles;
+
+/* Asked once a look, when the first change is found and before the first store to the frame. true: copy on. false: the look
+ * ends with -EAGAIN and nothing stored; what it found is found again next time. */
+typedef bool (*tiles_gate_fn)(void *arg);
+
+/* All hashes start unknown: the first look finds everything changed. -ENOMEM. */
+int tiles_create(uint32_t width, uint32_t height, struct tiles **ret);
+void tiles_destroy(struct tiles *tiles);
+/* The frame's content is not what the hashes say any more. */
+void tiles_forget(struct tiles *tiles);
+
+/* Looks at @view (same width and height as @tiles). @dst: the frame's rows, 64-byte aligned, @dst_stride bytes a multiple of
+ * 64. Returns the number of changed blocks, 0: nothing; -EAGAIN: see tiles_gate_fn. May be left by siglongjmp at any
+ * read of the view: whatever was stored by then is in the bitmap. */
+int tiles_look(struct tiles *tiles, const struct view *view, uint32_t *dst, size_t dst_stride,
+	tiles_gate_fn gate, void *gate_arg);
+
+/* Blocks changed since the last take: OR-ed into nothing, copied to @bitmap (tiles_bitmap_bytes()), then cleared. Row r of
+ * blocks begins at word r * stride_words; bit c % 64 of word c / 64 is column c. */
+void tiles_take_damage(struct tiles *tiles, uint64_t *bitmap);
+bool tiles_damaged(const struct tiles *tiles);
+size_t tiles_bitmap_words(uint32_t width, uint32_t height);  /* words in all */
+size_t tiles_bitmap_stride(uint32_t width);		      /* words for each row of blocks */
+
+/* For tests and the bench: which kernel runs. Names: "scalar", "avx2", ... NULL selects the best; -ENOTSUP. Not thread-safe. */
+int tiles_select(const char *kernel);
+const char *tiles_selected(void);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* display.h - one display: the straight line from a hand-over to a frame, the only file that joins all rooms.
+ *
+ * A display has two sides. The main thread owns it: lease, RFB program, viewers, what List says. Its capture thread owns the
+ * source, the mappings and the frame's content, sleeps while nobody watches, and closes what it holds as its last act.
+ * All functions here belong to the main thread and none blocks.
+ *
+ * States: OFFERED  accepted; the device is being probed, or is not bound to an iommufd yet
+ *	   LIVE	    the last query found a primary plane that can be shown
+ *	   BLANK    the plane is off, cannot be shown (the reason says why), or nobody has looked yet
+ *	   LOST	    the lease ended; being released
+ *	   DRAINING unregistered; being released
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "handover/context.h"
+#include "plane/plane.h"
+
+struct config;
+struct display;
+struct loop;
+struct wall;
+
+enum display_state { DISPLAY_OFFERED, DISPLAY_LIVE, DISPLAY_BLANK, DISPLAY_LOST, DISPLAY_DRAINING };
+enum display_change { DISPLAY_CHANGE_EVENTFD, DISPLAY_CHANGE_TIMER, DISPLAY_CHANGE_IDLE };
+
+struct display_runtime {
+	enum display_state state;
+	char reason[160]; /* empty: none */
+	struct plane planes[2];
+	unsigned int planes_used;
+	unsigned int viewers;
+	enum display_change change;
+	bool lease_is_descriptor;
+	uint64_t frames_captured, frames_published;
+};
+
+/* A picture as a sealed memfd. */
+struct snapshot {
+	int fd; /* the receiver's */
+	uint32_t width, height, stride;
+};
+
+/* error 0: registered. Else -errno and a reason: -ENOTTY the device is not fit (DeviceUnsuitable). Called once. */
+typedef void (*display_ready_fn)(void *arg, struct display *display, int error, const char *reason);
+/* error: 0; -ENODATA: not live (state says); -ENOTSUP: format unsupported; -ETIMEDOUT. Called once. */
+typedef void (*display_snapshot_fn)(void *arg, const struct snapshot *snapshot, int error);
+typedef void (*display_done_fn)(void *arg);
+
+/* Takes the descriptors out of @handover (all of them, also on error). @ready comes later, never from inside. @gone: the
+ * display has released everything and is to be destroyed now. -ENOMEM, -EAGAIN (no thread). */
+int display_create(struct loop *loop, const struct config *config, struct handover *handover, display_ready_fn ready,
+	display_done_fn gone, void *arg, struct display **ret);
+/* After gone() only. */
+void display_destroy(struct display *display);
+
+/* Ends it: mappings, dma-bufs, then the device fd are closed, then @done (may be NULL), then gone(). May be called again. */
+void display_release(struct display *display, enum display_state why, display_done_fn done, void *arg);
+
+const struct context *display_context(const struct display *display);
+const struct handover *display_registrant(const struct display *display); /* uid, gid, pid; descriptors are gone */
+bool display_same_device(const struct display *display, int fd);
+void display_runtime(struct display *display, struct display_runtime *ret);
+struct wall *display_wall(struct display *display);
+/* One at a time and display: -EBUSY. */
+int display_snapshot(struct display *display, display_snapshot_fn fn, void *arg);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* wall.h - the broker's side of one display's RFB program: start it, give it listeners and viewers, keep count, end it.
+ *
+ * While no program runs, the wall watches the display's listeners; the first connection starts a program, which then accepts
+ * itself. A program that dies is started again by the next connection, not more often than LIMIT_RESPAWN_MS.
+ * Main thread only, except wall_want_write() and wall_publish(), which the capture thread calls.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "frame/frame.h"
+#include "frame/link.h"
+
+struct loop;
+struct wall;
+
+struct wall_viewer {
+	uint32_t number;
+	char name[24]; /* what users see: unique on this host while the daemon runs */
+	uint32_t mode; /* enum link_mode */
+	char label[LIMIT_LABEL_CHARS + 1];
+	char peer[64];
+	char encoding[16];
+	uint64_t bytes_sent;
+	uint32_t frames_behind;
+	bool ready; /* authenticated */
+};
+
+struct wall_events {
+	void (*watch)(void *arg, unsigned int watchers);	/* how many want pictures; 0: stop looking */
+	void (*may_write)(void *arg, uint32_t generation);
+	void (*started)(void *arg);				/* a program runs and has no frame yet */
+	void (*ended)(void *arg);				/* it is gone; watchers are 0 */
+};
+
+struct wall_options {
+	char id[LIMIT_ID_CHARS + 1];
+	char name[LIMIT_NAME_CHARS + 1];
+	uint32_t viewers_maximum, frames_maximum, grace_ms, stall_ms;
+};
+
+int wall_create(struct loop *loop, const struct wall_options *options, const struct wall_events *events, void *arg,
+	struct wall **ret);
+/* Ends the program, closes listeners. Takes NULL. */
+void wall_destroy(struct wall *wall);
+
+/* @fd, a listening socket, is consumed in every case. @unlink_path (may be NULL) is removed at the end. */
+int wall_listen(struct wall *wall, int fd, enum link_security security, const char *password, enum link_mode mode,
+	const char *endpoint, const char *unlink_path);
+size_t wall_endpoints(const struct wall *wall, const char **ret, size_t max);
+/* @fd, a connected stream socket, is consumed in every case. *ret_name (24 bytes) names the viewer. -EAGAIN: no program
+ * could be started; -ENOSPC: viewers_maximum. */
+int wall_attach(struct wall *wall, int fd, enum link_mode mode, const char *label, char ret_name[24]);
+/* -ENOENT. */
+int wall_detach(struct wall *wall, const char *name);
+size_t wall_viewers(const struct wall *wall, const struct wall_viewer **ret); /* array, valid until the loop goes on */
+
+/* A new frame: sent now and to every program started later, until replaced or NULL. Borrowed. */
+void wall_show(struct wall *wall, const struct frame *frame);
+
+/* Capture thread. -EPIPE: no program. */
+int wall_want_write(struct wall *wall, uint32_t generation);
+int wall_publish(struct wall *wall, uint32_t generation, bool damaged);

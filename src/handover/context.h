@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* context.h - what the registrant decides about a display, and the descriptors that came with it.
+ *
+ * A struct handover owns its descriptors until display_create() takes them one by one with take_fd().
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/limits.h"
+
+struct label {
+	char *key, *value; /* owned */
+};
+
+struct context {
+	char id[LIMIT_ID_CHARS + 1];	 /* never empty once registered */
+	char name[LIMIT_NAME_CHARS + 1]; /* shown by viewers; empty: the id */
+	char machine[LIMIT_NAME_CHARS + 1];
+	bool has_head;
+	int64_t head;
+	struct label labels[LIMIT_LABELS];
+	size_t labels_used;
+	uint32_t frames_maximum;  /* 0: the daemon's default */
+	uint32_t viewers_maximum; /* 0: the daemon's default */
+	bool view_only;		  /* nobody gets control */
+};
+
+enum source_kind { SOURCE_VFIO, SOURCE_SURFACE };
+enum view_mode { VIEW_MODE_VIEW = 1, VIEW_MODE_CONTROL = 2 }; /* numbers of frame/link.h */
+
+struct handover_listener {
+	int fd; /* owned; or -EBADF and address */
+	enum view_mode mode;
+	char address[128]; /* "127.0.0.1:5900", "[::1]:5900", "unix:/path"; empty with fd */
+};
+
+struct handover {
+	struct context context;
+	enum source_kind source;
+	int device; /* owned: VFIO device or surface memfd */
+	int change; /* owned, -EBADF: none. eventfd */
+	int lease;  /* owned, -EBADF: the connection is the lease */
+	struct handover_listener listeners[LIMIT_LISTENERS];
+	size_t listeners_used;
+	bool display_interrupt, owns_edid; /* the registrant's leave; used by later versions */
+	uid_t uid; /* the registrant, from SO_PEERCRED */
+	gid_t gid;
+	pid_t pid;
+};
+
+/* [A-Za-z0-9._-]{1,64}, and neither "." nor "..". */
+bool context_id_valid(const char *id);
+void context_finish(struct context *context);
+void handover_init(struct handover *handover);
+/* Closes what nobody took. */
+void handover_finish(struct handover *handover);

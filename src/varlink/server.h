@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* server.h - a Varlink service on the loop: connections, calls, replies. Knows nothing of displays.
+ *
+ * One call at a time and connection; while one is pending nothing more is read from that peer. A call must be ended exactly once, by
+ * varlink_reply() or varlink_error(), at once or later; then the pointer is dead. A peer that goes away while its call is pending
+ * stays a valid call (replies go nowhere) and is told by the gone callback. Caps: base/limits.h.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct loop;
+struct varlink_call;
+struct varlink_server;
+
+struct varlink_peer {
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+};
+
+enum varlink_flags { VARLINK_NEEDS_MORE = 1 }; /* called without "more": ExpectedMore */
+
+struct varlink_method {
+	const char *name; /* without the interface */
+	unsigned int flags;
+	/* @parameters: borrowed, an object, never NULL. */
+	void (*fn)(struct varlink_call *call, json_t *parameters, void *arg);
+};
+
+struct varlink_interface {
+	const char *name;
+	const char *description; /* IDL text */
+	const struct varlink_method *methods;
+	size_t methods_used;
+};
+
+struct varlink_identity {
+	const char *vendor, *product, *version, *url;
+};
+
+/* All pointers in @identity and interfaces stay the caller's and must outlive the server. */
+int varlink_server_create(struct loop *loop, const struct varlink_identity *identity, struct varlink_server **ret);
+void varlink_server_destroy(struct varlink_server *server); /* pending calls become silent */
+int varlink_server_add(struct varlink_server *server, const struct varlink_interface *interface, void *arg);
+/* @fd: a listening socket, consumed in every case. */
+int varlink_server_listen(struct varlink_server *server, int fd);
+/* @fd: a connected socket, consumed in every case. */
+int varlink_server_adopt(struct varlink_server *server, int fd);
+
+bool varlink_call_more(const struct varlink_call *call); /* the caller set "more" */
+const struct varlink_peer *varlink_call_peer(const struct varlink_call *call);
+/* Takes descriptor @index of this message: the receiver's now. -EBADF: no such index or taken already. */
+int varlink_call_take_fd(struct varlink_call *call, json_int_t index);
+/* Adds a descriptor (consumed) to the next reply; returns its index or -errno. */
+int varlink_call_push_fd(struct varlink_call *call, int fd);
+/* Runs once when the peer hangs up while the call is pending, also after varlink_reply_continues(). NULL takes it back. */
+void varlink_call_on_gone(struct varlink_call *call, void (*fn)(void *arg), void *arg);
+
+/* @parameters: stolen, NULL is {}. */
+void varlink_reply(struct varlink_call *call, json_t *parameters);
+/* More follow. Only where varlink_call_more(). -EPIPE: the peer is gone; -ENOBUFS: it is too slow and was dropped. */
+int varlink_reply_continues(struct varlink_call *call, json_t *parameters);
+/* @error: full name. */
+void varlink_error(struct varlink_call *call, const char *error, json_t *parameters);
+/* org.varlink.service.InvalidParameter. */
+void varlink_invalid_parameter(struct varlink_call *call, const char *parameter);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* wire.h - Varlink's framing without sockets: bytes and descriptors in, messages out.
+ *
+ * A message is a JSON object in UTF-8 followed by one NUL. Descriptors come only with a message's first byte (sd-varlink's rule);
+ * anywhere else they are an error. A wire owns the descriptors it was fed until the message is taken. After an error the wire
+ * is dead: every further call answers the same error.
+ * Errors: -EBADMSG (not a JSON object, NUL inside, duplicate keys, too deep), -EMSGSIZE (LIMIT_VARLINK_MESSAGE), -EPROTO
+ * (descriptors inside a message), -EMFILE (LIMIT_VARLINK_FDS), -ENOMEM.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/limits.h"
+
+struct wire;
+
+struct wire_message {
+	json_t *object;			/* owned */
+	int fds[LIMIT_VARLINK_FDS];	/* owned; taken ones are -EBADF */
+	size_t fds_used;
+};
+
+int wire_create(struct wire **ret);
+void wire_destroy(struct wire *wire);
+
+/* Where the next bytes are to be read into; never 0 bytes unless dead or a complete message waits with descriptors behind it. */
+size_t wire_room(struct wire *wire, char **ret_at);
+/* @bytes were read into the room, with @fds (consumed in every case). @truncated: MSG_CTRUNC, an error. */
+int wire_feed(struct wire *wire, size_t bytes, const int *fds, size_t fds_used, bool truncated);
+/* 1: *ret is a message; 0: none complete; -errno. */
+int wire_take(struct wire *wire, struct wire_message *ret);
+void wire_message_finish(struct wire_message *message);

@@ -2,6 +2,7 @@
 /* mem.h - the few macros that every room uses. */
 #pragma once
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

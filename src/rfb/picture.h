@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* picture.h - the frame on this side of the wall, shared by the main thread (the link) and the viewers' workers.
  *
- * Readers and the one writer (the broker): picture_begin() holds the picture at rest until picture_end(); when the broker wants to write,
- * no new reader starts and the last one out fires `idle`. Workers sleep on their own eventfd, which picture_published() signals.
+ * Readers and the one writer (the broker): picture_begin() holds the picture at rest until picture_end(); when the broker wants to
+ * write, no new reader starts and the last one out fires `idle`. Nobody waits inside: a worker that may not read now is woken
+ * through its own eventfd by the next picture_published().
  */
 #pragma once
 
@@ -12,29 +13,32 @@
 #include "frame/frame.h"
 
 struct picture;
+struct picture_reader;
 
-struct picture_reader {
-	int wake;	      /* eventfd of the worker, borrowed */
-	uint64_t *damage;     /* owned by the picture: blocks changed since this reader's last picture_begin(), OR-ed */
-	uint32_t generation;  /* of that bitmap */
-	uint32_t behind;      /* publishes since then */
-};
-
-/* @idle is called from a reader's or the main thread when the broker may write. It must only wake the main thread. */
+/* @idle is called from a reader's or the main thread when picture_granted() would answer true. It must only wake the main
+ * thread. -ENOMEM. */
 int picture_create(void (*idle)(void *arg), void *arg, struct picture **ret);
-void picture_destroy(struct picture *picture); /* no reader left */
+void picture_destroy(struct picture *picture); /* no reader left; takes NULL */
 
-/* Main thread. @fd: a frame's memfd, consumed in every case. -EINVAL: it lies. */
+/* Main thread. @fd: a frame's memfd, consumed in every case. Until its first publish nobody reads; a reader inside keeps the
+ * old frame. What was wanted or granted for an older one is void. -EINVAL: it lies; -ENOMEM: the old frame stays. */
 int picture_frame(struct picture *picture, int fd);
 void picture_want_write(struct picture *picture);
-/* True once after want_write, when no reader is inside: answer MAY_WRITE now. */
+/* True once after each want_write, when no reader is inside: answer MAY_WRITE now. */
 bool picture_granted(struct picture *picture, uint32_t *ret_generation);
-void picture_published(struct picture *picture);
-bool picture_ready(const struct picture *picture); /* a first publish has come */
+/* @damaged: as in the message. False: the frame's bitmap is old, only the cursor changed or nothing. */
+void picture_published(struct picture *picture, bool damaged);
+bool picture_ready(struct picture *picture); /* a first publish of the current frame has come */
+/* The current frame or NULL, valid until the next picture_frame(): its geometry and its fd, not its pixels. */
+const struct frame *picture_current(struct picture *picture);
 
+/* @wake: eventfd of the worker, borrowed. The new reader's damage is the whole frame. -ENOMEM. */
 int picture_join(struct picture *picture, int wake, struct picture_reader **ret);
-void picture_leave(struct picture *picture, struct picture_reader *reader);
-/* Worker. Waits while the broker writes (bounded by it). *ret_fd: the current frame's memfd, borrowed until picture_end(); the damage of
- * @reader is handed over into @damage (at least tiles_bitmap_words() of that frame; cleared in the reader). */
-const struct frame *picture_begin(struct picture *picture, struct picture_reader *reader);
-void picture_end(struct picture *picture);
+void picture_leave(struct picture *picture, struct picture_reader *reader); /* not inside; takes NULL */
+uint32_t picture_behind(struct picture *picture, const struct picture_reader *reader); /* publishes since its last begin */
+
+/* Worker. NULL: the broker writes or is about to, or nothing was published yet. Else the frame, at rest until picture_end(), and
+ * in *ret_damage (may be NULL) the blocks changed since this reader's last picture_begin(), layout damage/tiles.h, valid until its
+ * next one: the whole frame after a new generation. */
+const struct frame *picture_begin(struct picture *picture, struct picture_reader *reader, const uint64_t **ret_damage);
+void picture_end(struct picture *picture, struct picture_reader *reader);

@@ -3,7 +3,13 @@
  *
  * The network socket never gets here. The door has done version and security with the viewer; it hands over the ServerInit side:
  * what LibVNCServer writes after the handshake comes out of the socketpair's other end, and only complete, permitted client
- * messages go in. The inner hop speaks RFB 3.3 without authentication (facts: rfb.md 2.9).
+ * messages go in. The inner hop speaks RFB 3.3 without authentication.
+ *
+ * The door reads its end whenever it is readable: LibVNCServer's writes block, and while an update is being written the broker
+ * may not write the frame (LIMIT_GRANT_MS). A queue that would go over its bound ends the viewer instead.
+ * The door must not forward (RFB 7.5 and extensions): types 1, 7 to 11, 15, 250 and unknown ones; key, pointer and cut text
+ * events (4, 5, 6) are accepted and dropped; SetDesktopSize (251, whole, at least one screen) is answered with "prohibited".
+ * SetPixelFormat with bits 8, 16 or 32, maxima not 0 and shifts below the bits. No extended clipboard in SetEncodings.
  */
 #pragma once
 
@@ -15,19 +21,22 @@ struct viewer;
 
 struct viewer_options {
 	uint32_t number;
-	bool view_only;
-	uint32_t frames_maximum; /* updates for each second at most */
-	const char *name;	 /* desktop name */
+	bool view_only;		 /* follows the guest's pointer where the viewer can (PointerPos) */
+	uint32_t frames_maximum; /* updates for each second at most, not 0 */
+	const char *name;	 /* desktop name, copied; the first 127 bytes are sent */
 };
 
-/* Starts the worker. *ret_fd: the door's end, non-blocking, the receiver's. The first bytes out of it are ServerInit (the 3.3
- * preamble is already eaten). The picture must have a frame. -ENOMEM, -EMFILE, -EAGAIN. */
+/* Main thread. Does the inner handshake, then starts the worker. *ret_fd: the door's end, non-blocking, the receiver's. The first
+ * bytes out of it are ServerInit. End of file there: the worker has ended, call viewer_destroy(). Updates are not allowed yet.
+ * -ENODATA: the picture has no frame; -ENOMEM, -EMFILE (no number below FD_SETSIZE is free), -EAGAIN. */
 int viewer_create(struct picture *picture, const struct viewer_options *options, struct viewer **ret, int *ret_fd);
-/* Ends and joins the worker: the door has closed its end before. Bounded: the worker's writes fail then. */
+/* Ends and joins the worker, in any state of the door's end. Bounded: its writes fail then. Takes NULL. */
 void viewer_destroy(struct viewer *viewer);
 
 /* Door thread: may the worker start an update? Kept by the door from the length of its queue (low: true). Wakes the worker. */
 void viewer_allow(struct viewer *viewer, bool allow);
+/* Why the worker ended by itself: static text for viewer_gone's reason; NULL: it did not, or the viewer just went away. */
+const char *viewer_end_reason(const struct viewer *viewer);
 /* What goes into ListViewers. */
 uint32_t viewer_frames_behind(const struct viewer *viewer);
-const char *viewer_encoding(const struct viewer *viewer); /* static text */
+const char *viewer_encoding(const struct viewer *viewer); /* static text, RFB 7.7 in small letters; "" before the first update */

@@ -26,7 +26,7 @@ static const char *const level_names[] = {
 };
 
 /* syslog(3) priorities, as the journal wants them. */
-static const int priorities[] = { 3, 4, 5, 6, 7 };
+static const int priorities[] = {3, 4, 5, 6, 7};
 
 static_assert(ARRAY_SIZE(level_names) == LOG_LEVEL_DEBUG + 1, "a name for each level");
 static_assert(ARRAY_SIZE(priorities) == LOG_LEVEL_DEBUG + 1, "a priority for each level");
@@ -87,8 +87,9 @@ void log_writev(enum log_level level, const char *id, const char *format, va_lis
 			id ? "VFIO_DISPLAY=%s" : NULL, id, NULL);
 	else
 		fprintf(stderr, "%s: %s%s%s%s\n", ident,
-			level <= LOG_LEVEL_WARNING ? (level == LOG_LEVEL_ERR ? "error: " : "warning: ")
-						   : "",
+			level <= LOG_LEVEL_WARNING
+				? (level == LOG_LEVEL_ERR ? "error: " : "warning: ")
+				: "",
 			id ? id : "", id ? ": " : "", line);
 	errno = saved;
 }

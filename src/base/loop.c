@@ -173,7 +173,7 @@ int loop_fd_add(struct loop *loop, int fd, unsigned int events, loop_fd_fn fn, v
 int loop_fd_events(struct loop_source *source, unsigned int events)
 {
 	short what = EV_PERSIST | (events & LOOP_READ ? EV_READ : 0) |
-		(events & LOOP_WRITE ? EV_WRITE : 0);
+		     (events & LOOP_WRITE ? EV_WRITE : 0);
 	evutil_socket_t fd = event_get_fd(source->event);
 
 	if (event_get_events(source->event) == what && event_pending(source->event, what, NULL))
@@ -193,7 +193,7 @@ int loop_timer_add(struct loop *loop, loop_fn fn, void *arg, struct loop_source 
 
 static int timer_arm(struct loop_source *source, uint64_t ms, short what)
 {
-	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
 	event_del(source->event);
 	if (event_assign(source->event, source->loop->base, -1, what, on_event, source) < 0)

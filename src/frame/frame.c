@@ -56,8 +56,8 @@ int frame_create(uint32_t width, uint32_t height, uint32_t generation, struct fr
 		return -ENOMEM;
 	frame->map = MAP_FAILED;
 	frame->header = header;
-	frame->fd = fd_move_high(
-		memfd_create("vfio-display-frame", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+	frame->fd =
+		fd_move_high(memfd_create("vfio-display-frame", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 	if (frame->fd < 0 || ftruncate(frame->fd, header.size) < 0)
 		goto fail;
 	frame->map = mmap(NULL, header.size, PROT_READ | PROT_WRITE, MAP_SHARED, frame->fd, 0);

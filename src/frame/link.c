@@ -9,12 +9,12 @@
 
 int link_send(int link, const struct link_message *message, int fd)
 {
-	struct iovec iov = { .iov_base = (void *)message, .iov_len = sizeof(*message) };
+	struct iovec iov = {.iov_base = (void *)message, .iov_len = sizeof(*message)};
 	union {
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	} control = {0};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
 	if (fd >= 0) {
 		msg.msg_control = &control;
@@ -52,20 +52,20 @@ static bool broker_message_valid(const struct link_message *m, bool has_fd)
 	switch (m->type) {
 	case LINK_HELLO:
 		return !has_fd && m->hello.version == LINK_VERSION &&
-			m->hello.viewers_maximum >= 1 &&
-			m->hello.viewers_maximum <= LIMIT_VIEWERS_MAX &&
-			m->hello.frames_maximum >= 1 && m->hello.frames_maximum <= 1000 &&
-			text_ends(m->hello.id, sizeof(m->hello.id)) && m->hello.id[0] &&
-			text_ends(m->hello.name, sizeof(m->hello.name));
+		       m->hello.viewers_maximum >= 1 &&
+		       m->hello.viewers_maximum <= LIMIT_VIEWERS_MAX &&
+		       m->hello.frames_maximum >= 1 && m->hello.frames_maximum <= 1000 &&
+		       text_ends(m->hello.id, sizeof(m->hello.id)) && m->hello.id[0] &&
+		       text_ends(m->hello.name, sizeof(m->hello.name));
 	case LINK_LISTENER:
 		return has_fd && mode_valid(m->listener.mode) &&
-			text_ends(m->listener.password, sizeof(m->listener.password)) &&
-			(m->listener.security == LINK_SECURITY_NONE ||
-				(m->listener.security == LINK_SECURITY_VNCAUTH &&
-					m->listener.password[0]));
+		       text_ends(m->listener.password, sizeof(m->listener.password)) &&
+		       (m->listener.security == LINK_SECURITY_NONE ||
+			       (m->listener.security == LINK_SECURITY_VNCAUTH &&
+				       m->listener.password[0]));
 	case LINK_VIEWER:
 		return has_fd && mode_valid(m->viewer.mode) && m->viewer.viewer % 2 == 0 &&
-			text_ends(m->viewer.label, sizeof(m->viewer.label));
+		       text_ends(m->viewer.label, sizeof(m->viewer.label));
 	case LINK_FRAME:
 		return has_fd && size_valid(m->frame.width, m->frame.height);
 	case LINK_WANT_WRITE:
@@ -92,7 +92,7 @@ static bool rfb_message_valid(const struct link_message *m, bool has_fd)
 	case LINK_VIEWER_ADDED:
 	case LINK_VIEWER_GONE:
 		return mode_valid(m->seen.mode) && text_ends(m->seen.peer, sizeof(m->seen.peer)) &&
-			text_ends(m->seen.reason, sizeof(m->seen.reason));
+		       text_ends(m->seen.reason, sizeof(m->seen.reason));
 	case LINK_VIEWER_STATE:
 		return text_ends(m->state.encoding, sizeof(m->state.encoding));
 	case LINK_WATCH:
@@ -110,7 +110,7 @@ int link_check(const struct link_message *message, bool from_broker, bool has_fd
 
 int link_receive(int link, bool from_broker, struct link_message *ret, int *ret_fd)
 {
-	struct iovec iov = { .iov_base = ret, .iov_len = sizeof(*ret) };
+	struct iovec iov = {.iov_base = ret, .iov_len = sizeof(*ret)};
 	union {
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(int))];

@@ -3,7 +3,7 @@
  *
  * While no program runs, the wall watches the display's listeners; the first connection starts a program, which then accepts
  * itself. A program that dies is started again by the next connection, not more often than LIMIT_RESPAWN_MS.
- * Main thread only, except wall_want_write() and wall_publish(), which the capture thread calls.
+ * Main thread only, but for the last four functions.
  */
 #pragma once
 
@@ -32,11 +32,11 @@ struct wall_viewer {
 struct wall_events {
 	void (*watch)(void *arg, unsigned int watchers);	/* how many want pictures; 0: stop looking */
 	void (*may_write)(void *arg, uint32_t generation);
-	void (*started)(void *arg);				/* a program runs and has no frame yet */
 	void (*ended)(void *arg);				/* it is gone; watchers are 0 */
 };
 
 struct wall_options {
+	const char *program; /* path of vfio-displayd-rfb; outlives the wall */
 	char id[LIMIT_ID_CHARS + 1];
 	char name[LIMIT_NAME_CHARS + 1];
 	uint32_t viewers_maximum, frames_maximum, grace_ms, stall_ms;
@@ -58,9 +58,12 @@ int wall_attach(struct wall *wall, int fd, enum link_mode mode, const char *labe
 int wall_detach(struct wall *wall, const char *name);
 size_t wall_viewers(const struct wall *wall, const struct wall_viewer **ret); /* array, valid until the loop goes on */
 
-/* A new frame: sent now and to every program started later, until replaced or NULL. Borrowed. */
+/* The rest is for the capture thread.
+ *
+ * A new frame: sent now and to a program started later, until replaced or NULL. Borrowed. When a program ends the wall forgets it. */
 void wall_show(struct wall *wall, const struct frame *frame);
-
-/* Capture thread. -EPIPE: no program. */
+/* -EPIPE: no program has the frame of this generation. */
 int wall_want_write(struct wall *wall, uint32_t generation);
 int wall_publish(struct wall *wall, uint32_t generation, bool damaged);
+/* The program did not answer within LIMIT_GRANT_MS: end it. */
+void wall_stuck(struct wall *wall);

@@ -11,7 +11,7 @@ bool context_id_valid(const char *id)
 	size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
 
 	return n >= 1 && n <= LIMIT_ID_CHARS && !id[n] && strcmp(id, ".") != 0 &&
-		strcmp(id, "..") != 0;
+	       strcmp(id, "..") != 0;
 }
 
 void context_finish(struct context *context)

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "handover/descriptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "vfio-displayd/surface.h"
+
+/* An O_PATH fd answers fstat() and readlink() like the file itself, but nothing can be done with it. */
+static bool is_open(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && !(flags & O_PATH);
+}
+
+static bool link_is(int fd, const char *text)
+{
+	char path[32], target[256];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return false;
+	target[n] = '\0';
+	return strncmp(target, text, strlen(text)) == 0;
+}
+
+const char *descriptor_vfio_device(int fd)
+{
+	struct stat st;
+
+	if (!is_open(fd))
+		return "is not an open file (O_PATH or closed)";
+	if (link_is(fd, "anon_inode:[vfio-device]"))
+		return NULL;
+	/* Since 6.10 device fds have inodes of their own (vfio_main.c), shown as [vfio-device] or the cdev's path. */
+	if (link_is(fd, "[vfio-device]") || link_is(fd, "/[vfio-device]"))
+		return NULL;
+	if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && link_is(fd, "/dev/vfio/devices/"))
+		return NULL;
+	return "is not a VFIO device";
+}
+
+const char *descriptor_surface(int fd)
+{
+	struct stat st;
+	int seals;
+
+	if (!is_open(fd))
+		return "is not an open file (O_PATH or closed)";
+	seals = fcntl(fd, F_GET_SEALS);
+	if (seals < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return "is not a memfd";
+	if (!(seals & F_SEAL_SHRINK))
+		return "is a memfd without F_SEAL_SHRINK";
+	if ((size_t)st.st_size < sizeof(struct vfio_displayd_surface))
+		return "is a memfd too small for a surface header";
+	return NULL;
+}
+
+const char *descriptor_eventfd(int fd)
+{
+	if (!is_open(fd) || !link_is(fd, "anon_inode:[eventfd]"))
+		return "is not an eventfd";
+	return NULL;
+}
+
+static bool is_stream(int fd, int *ret_listens)
+{
+	int type, listens;
+	socklen_t length = sizeof(type);
+
+	if (!is_open(fd) || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0)
+		return false;
+	length = sizeof(listens);
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) < 0)
+		return false;
+	*ret_listens = listens;
+	return type == SOCK_STREAM;
+}
+
+static bool family_is_known(int fd)
+{
+	int family;
+	socklen_t length = sizeof(family);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) < 0)
+		return false;
+	return family == AF_UNIX || family == AF_INET || family == AF_INET6;
+}
+
+const char *descriptor_listener(int fd)
+{
+	int listens;
+
+	if (!is_stream(fd, &listens) || !family_is_known(fd))
+		return "is not a stream socket";
+	return listens ? NULL : "is not a listening socket";
+}
+
+const char *descriptor_stream(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+	int listens;
+
+	if (!is_stream(fd, &listens) || !family_is_known(fd))
+		return "is not a stream socket";
+	if (listens || getpeername(fd, (struct sockaddr *)&peer, &length) < 0)
+		return "is not a connected socket";
+	return NULL;
+}
+
+const char *descriptor_lease(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+	struct stat st;
+
+	if (!is_open(fd) || fstat(fd, &st) < 0)
+		return "is not an open file (O_PATH or closed)";
+	/* Since 6.9 a pidfd is a file of pidfs (fs/pidfs.c), "pidfd:[INODE]". */
+	if (link_is(fd, "anon_inode:[pidfd]") || link_is(fd, "pidfd:["))
+		return NULL;
+	if (S_ISFIFO(st.st_mode))
+		return NULL;
+	if (S_ISSOCK(st.st_mode) && getpeername(fd, (struct sockaddr *)&peer, &length) == 0)
+		return NULL;
+	return "is not a pidfd, pipe or connected socket";
+}
+
+int descriptor_same(int a, int b)
+{
+	struct stat sa, sb;
+	long r;
+
+	if (fstat(a, &sa) < 0 || fstat(b, &sb) < 0)
+		return -errno;
+	if (S_ISCHR(sa.st_mode) && S_ISCHR(sb.st_mode))
+		return sa.st_rdev == sb.st_rdev;
+	/* Inode 0 and the shared anon inode tell nothing; a memfd has an inode of its own. */
+	if (S_ISREG(sa.st_mode) && S_ISREG(sb.st_mode))
+		return sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+	r = syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, (unsigned long)a, (unsigned long)b);
+	return r < 0 ? -errno : r == 0;
+}

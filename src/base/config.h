@@ -3,12 +3,13 @@
  *
  * Format: [section] lines, "key = value" lines, '#' and ';' comments on their own line. One table in config.c has each
  * key with its type, range and default; conf/vfio-displayd.conf is checked against it by a test. An unknown section or
- * key, a value out of range or a line that is none of these is one clear message with file and line number, and the
- * daemon does not start.
+ * key, a key set twice, a value out of range or a line that is none of these is one clear message with file and line
+ * number, and the daemon does not start. A path is absolute; an empty one means the default.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/log.h"
@@ -35,6 +36,10 @@ struct config {
 /* Fills in the defaults. Pair with config_finish(). */
 void config_init(struct config *config);
 void config_finish(struct config *config);
-/* Reads @path over what is there. Returns 0; -errno (the file cannot be read), -EINVAL (its content). On an error
- * @ret_error, to be freed, is one line: "PATH:LINE: what is wrong". */
+/* Reads @path over what is there. Returns 0; -errno (the file cannot be read; -EFBIG: LIMIT_CONFIG_BYTES), -EINVAL (its
+ * content), -ENOMEM. On an error @ret_error, to be freed, is one line: "PATH:LINE: what is wrong"; NULL where there was
+ * no memory for it. */
 int config_read(struct config *config, const char *path, char **ret_error);
+/* The table, for those who check a file or a page against it: key @n, its default as it would be written. false: there
+ * is no such key. */
+bool config_key(size_t n, const char **ret_section, const char **ret_name, char *ret_preset, size_t size);

@@ -54,3 +54,7 @@
 #define LIMIT_REGISTER_MS    2000 /* Register answers with "offered" when the device's probe takes longer */
 #define LIMIT_SNAPSHOT_MS    5000 /* Capture answers NotLive when the picture takes longer */
 #define LIMIT_UNREGISTER_MS  30000 /* Unregister's reply gives up waiting for a stuck driver after this */
+
+/* The configuration file. Only its owner can push against these; they keep a wrong path from being read for ever. */
+#define LIMIT_CONFIG_BYTES (64u << 10)
+#define LIMIT_CONFIG_LINE  1024u

@@ -35,18 +35,23 @@
 #define LIMIT_VIEWERS_MAX        128        /* the most that a context may ask for */
 #define LIMIT_KNOCKING           64         /* connections that have not yet authenticated, for each display */
 #define LIMIT_HANDSHAKE_MS       10000      /* from accept to ClientInit */
+#define LIMIT_FIRST_FRAME_MS     15000      /* from ClientInit to the picture's first frame; the broker has a placard sooner */
+#define LIMIT_AUTH_DELAY_MS      1000       /* a failed password is answered so late: guessing is slow, a typing error is not */
 #define LIMIT_STALL_MS           30000      /* a viewer with data queued that takes nothing for so long is dropped */
 #define LIMIT_MESSAGE_MS         30000      /* from a client message's first byte to its last */
 #define LIMIT_CLIENT_MESSAGE     (64u << 10) /* bytes of one client message; larger cut text is skipped, not stored */
 #define LIMIT_CUT_TEXT           (16u << 20) /* bytes of cut text that are skipped before the viewer is dropped */
 #define LIMIT_ENCODINGS          1024       /* entries of SetEncodings that are looked at */
 #define LIMIT_VIEWER_SOCKET      (256u << 10) /* bytes in the socket pair to a worker */
+#define LIMIT_VIEWER_LOW         (64u << 10) /* bytes queued for a viewer: its next update starts only below this */
+#define LIMIT_VIEWER_UNSENT      (128u << 10) /* bytes not yet sent in a viewer's TCP socket: what is behind waits in our queue */
 #define LIMIT_VIEWER_QUEUE_SLACK (1u << 20) /* a viewer's queue holds one raw frame plus a quarter, plus this */
 
 /* The wall (broker <-> RFB program). */
 #define LIMIT_GRANT_MS    5000 /* may_write not granted for so long: that RFB program is stuck and is ended */
 #define LIMIT_START_MS    10000 /* an RFB program that has not said READY by then is ended */
 #define LIMIT_RESPAWN_MS  1000 /* not more often than this is an RFB program started for one display */
+#define LIMIT_LINK_PENDING 256 /* messages to the broker that wait; nobody is admitted while there are more */
 #define LIMIT_LISTENERS   8    /* listening sockets for each display */
 
 /* Time that a driver may take. */

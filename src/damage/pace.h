@@ -18,10 +18,11 @@ struct pace {
 };
 
 /* @frames_maximum: looks for each second at most. */
-void pace_init(struct pace *pace, bool evented, uint32_t fast_ms, uint32_t slow_ms, uint32_t safety_ms,
-	uint32_t frames_maximum, uint64_t now);
-void pace_event(struct pace *pace, uint64_t now);  /* the eventfd fired */
-void pace_nudge(struct pace *pace, uint64_t now);  /* a viewer came or typed: be fast again, look now */
+void pace_init(struct pace *pace, bool evented, uint32_t fast_ms, uint32_t slow_ms,
+	uint32_t safety_ms, uint32_t frames_maximum, uint64_t now);
+void pace_event(struct pace *pace, uint64_t now); /* the eventfd fired */
+void pace_nudge(
+	struct pace *pace, uint64_t now); /* a viewer came or typed: be fast again, look now */
 void pace_looked(struct pace *pace, bool changed, uint64_t now);
 /* Milliseconds from @now until the next look; 0: now. */
 uint32_t pace_wait(const struct pace *pace, uint64_t now);

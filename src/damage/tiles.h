@@ -39,8 +39,8 @@ int tiles_look(struct tiles *tiles, const struct view *view, uint32_t *dst, size
  * blocks begins at word r * stride_words; bit c % 64 of word c / 64 is column c. */
 void tiles_take_damage(struct tiles *tiles, uint64_t *bitmap);
 bool tiles_damaged(const struct tiles *tiles);
-size_t tiles_bitmap_words(uint32_t width, uint32_t height);  /* words in all */
-size_t tiles_bitmap_stride(uint32_t width);		      /* words for each row of blocks */
+size_t tiles_bitmap_words(uint32_t width, uint32_t height); /* words in all */
+size_t tiles_bitmap_stride(uint32_t width);		    /* words for each row of blocks */
 
 /* For tests and the bench: which kernel runs. Names: "scalar", "avx2", ... NULL selects the best; -ENOTSUP. Not thread-safe. */
 int tiles_select(const char *kernel);

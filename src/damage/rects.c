@@ -130,7 +130,8 @@ static void rect_shrink(const struct grid *exact, struct rect *rect)
 
 		while (grid_run(exact, y, run.end, &run) && run.begin < x_end) {
 			left = MIN(left, run.begin);
-			right = MAX(right, MIN(run.end, x_end));
+			run.end = MIN(run.end, x_end);
+			right = MAX(right, run.end);
 			top = MIN(top, y);
 			bottom = y + 1;
 		}

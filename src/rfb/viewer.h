@@ -26,6 +26,8 @@ struct viewer_options {
 	const char *name;	 /* desktop name, copied; the first 127 bytes are sent */
 };
 
+/* Makes LibVNCServer's process-wide state, once; call it at start, before the sandbox. viewer_create() does it too. -ENOMEM. */
+int viewer_prepare(void);
 /* Main thread. Does the inner handshake, then starts the worker. *ret_fd: the door's end, non-blocking, the receiver's. The first
  * bytes out of it are ServerInit. End of file there: the worker has ended, call viewer_destroy(). Updates are not allowed yet.
  * -ENODATA: the picture has no frame; -ENOMEM, -EMFILE (no number below FD_SETSIZE is free), -EAGAIN. */

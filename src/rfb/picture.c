@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Theory of operation
+ *
+ * One mutex guards everything here, and it is held for short copies only. A frame may be read when it was published and the
+ * broker neither wants to write it nor was told that it may:
+ *
+ *	frame ----------> (nobody reads) --published--> readable
+ *	readable --want_write--> (readers inside go on, no new one) --granted--> (broker writes) --published--> readable
+ *
+ * "No new one" is what keeps the broker from starving behind readers that overlap. A grant is handed out once, when the last
+ * reader is out; that reader calls idle() after it has let go of the mutex.
+ *
+ * Frames are counted: the picture holds one reference, each reader inside another, so that a new frame never pulls the old
+ * one away from under an encoder. Readers of an older frame do not delay grants for the new one.
+ *
+ * Each reader has two bitmaps in one allocation: `damage` collects, `taken` is what its worker looks at; picture_begin() swaps
+ * them. A new frame allocates new ones; when the reader is inside, its old pair is kept until picture_end().
+ */
+#include "rfb/picture.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/queue.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "damage/tiles.h"
+
+struct held {
+	struct frame *frame;
+	unsigned int references;
+	unsigned int readers; /* inside */
+};
+
+struct picture_reader {
+	TAILQ_ENTRY(picture_reader) entry;
+	int wake;
+	uint64_t *damage, *taken; /* halves of `pair` */
+	uint64_t *pair;
+	uint64_t *next; /* the pair for the frame that is being taken over, see picture_frame() */
+	uint64_t *retired; /* pair of an older frame that the worker still looks at */
+	struct held *inside;
+	uint32_t behind;
+};
+
+struct picture {
+	pthread_mutex_t mutex;
+	void (*idle)(void *arg);
+	void *arg;
+	struct held *current;
+	bool ready, wanted, writing;
+	TAILQ_HEAD(, picture_reader) readers;
+};
+
+static void held_unref(struct held *held)
+{
+	if (!held || --held->references)
+		return;
+	frame_destroy(held->frame);
+	free(held);
+}
+
+static size_t bitmap_words(const struct frame *frame)
+{
+	return tiles_bitmap_words(frame->header.width, frame->header.height);
+}
+
+/* Sets the bits of blocks that exist, no others: what reads the bitmap need not know the width. */
+static void bitmap_fill(uint64_t *bitmap, const struct frame *frame)
+{
+	size_t columns = DIV_ROUND_UP(frame->header.width, BLOCK_PIXELS);
+	size_t rows = DIV_ROUND_UP(frame->header.height, BLOCK_PIXELS);
+	size_t stride = tiles_bitmap_stride(frame->header.width);
+
+	memset(bitmap, 0, bitmap_words(frame) * sizeof(*bitmap));
+	for (size_t row = 0; row < rows; row++)
+		for (size_t column = 0; column < columns; column += 64)
+			bitmap[row * stride + column / 64] =
+				~0ull >> (64 - MIN(columns - column, (size_t)64));
+}
+
+static uint64_t *pair_create(const struct frame *frame)
+{
+	return calloc(2 * bitmap_words(frame), sizeof(uint64_t));
+}
+
+/* Takes a zeroed or old @pair into use, everything damaged. */
+static void reader_install(struct picture_reader *reader, uint64_t *pair, const struct frame *frame)
+{
+	if (reader->pair && reader->inside && !reader->retired)
+		reader->retired = reader->pair;
+	else
+		free(reader->pair);
+	reader->pair = pair;
+	reader->damage = pair;
+	reader->taken = pair + bitmap_words(frame);
+	bitmap_fill(reader->damage, frame);
+}
+
+static void reader_wake(const struct picture_reader *reader)
+{
+	/* EAGAIN: the counter is full of wake-ups already. */
+	(void)!eventfd_write(reader->wake, 1);
+}
+
+int picture_create(void (*idle)(void *arg), void *arg, struct picture **ret)
+{
+	struct picture *picture = new0(struct picture);
+
+	if (!picture)
+		return -ENOMEM;
+	pthread_mutex_init(&picture->mutex, NULL);
+	picture->idle = idle;
+	picture->arg = arg;
+	TAILQ_INIT(&picture->readers);
+	*ret = picture;
+	return 0;
+}
+
+void picture_destroy(struct picture *picture)
+{
+	if (!picture)
+		return;
+	held_unref(picture->current);
+	pthread_mutex_destroy(&picture->mutex);
+	free(picture);
+}
+
+/* All readers get their pair for @frame or none does. */
+static int readers_prepare(struct picture *picture, const struct frame *frame)
+{
+	struct picture_reader *reader;
+
+	TAILQ_FOREACH (reader, &picture->readers, entry) {
+		reader->next = pair_create(frame);
+		if (!reader->next)
+			goto fail;
+	}
+	return 0;
+fail:
+	TAILQ_FOREACH (reader, &picture->readers, entry) {
+		free(reader->next);
+		reader->next = NULL;
+	}
+	return -ENOMEM;
+}
+
+int picture_frame(struct picture *picture, int fd)
+{
+	struct held *held = new0(struct held), *old;
+	struct picture_reader *reader;
+	int r;
+
+	if (!held) {
+		fd_close(fd);
+		return -ENOMEM;
+	}
+	r = frame_open(fd, false, &held->frame);
+	if (r < 0) {
+		fd_close(fd);
+		free(held);
+		return r;
+	}
+	held->references = 1;
+	pthread_mutex_lock(&picture->mutex);
+	r = readers_prepare(picture, held->frame);
+	if (r < 0) {
+		old = held;
+	} else {
+		TAILQ_FOREACH (reader, &picture->readers, entry)
+			reader_install(reader, take_ptr(reader->next), held->frame);
+		old = picture->current;
+		picture->current = held;
+		picture->ready = picture->wanted = picture->writing = false;
+	}
+	held_unref(old);
+	pthread_mutex_unlock(&picture->mutex);
+	return r;
+}
+
+static bool grantable(const struct picture *picture)
+{
+	return picture->current && picture->wanted && !picture->current->readers;
+}
+
+void picture_want_write(struct picture *picture)
+{
+	bool fire;
+
+	pthread_mutex_lock(&picture->mutex);
+	picture->wanted = true;
+	fire = grantable(picture);
+	pthread_mutex_unlock(&picture->mutex);
+	if (fire)
+		picture->idle(picture->arg);
+}
+
+bool picture_granted(struct picture *picture, uint32_t *ret_generation)
+{
+	bool granted;
+
+	pthread_mutex_lock(&picture->mutex);
+	granted = grantable(picture);
+	if (granted) {
+		picture->wanted = false;
+		picture->writing = true;
+		*ret_generation = picture->current->frame->header.generation;
+	}
+	pthread_mutex_unlock(&picture->mutex);
+	return granted;
+}
+
+void picture_published(struct picture *picture, bool damaged)
+{
+	struct picture_reader *reader;
+	const uint64_t *bitmap;
+	size_t words;
+
+	pthread_mutex_lock(&picture->mutex);
+	if (!picture->current)
+		goto out;
+	bitmap = frame_damage(picture->current->frame);
+	words = bitmap_words(picture->current->frame);
+	picture->ready = true;
+	picture->writing = false;
+	TAILQ_FOREACH (reader, &picture->readers, entry) {
+		for (size_t i = 0; damaged && i < words; i++)
+			reader->damage[i] |= bitmap[i];
+		reader->behind++;
+		reader_wake(reader);
+	}
+out:
+	pthread_mutex_unlock(&picture->mutex);
+}
+
+bool picture_ready(struct picture *picture)
+{
+	bool ready;
+
+	pthread_mutex_lock(&picture->mutex);
+	ready = picture->ready;
+	pthread_mutex_unlock(&picture->mutex);
+	return ready;
+}
+
+const struct frame *picture_current(struct picture *picture)
+{
+	const struct frame *frame;
+
+	pthread_mutex_lock(&picture->mutex);
+	frame = picture->current ? picture->current->frame : NULL;
+	pthread_mutex_unlock(&picture->mutex);
+	return frame;
+}
+
+int picture_join(struct picture *picture, int wake, struct picture_reader **ret)
+{
+	struct picture_reader *reader = new0(struct picture_reader);
+	uint64_t *pair;
+	int r = 0;
+
+	if (!reader)
+		return -ENOMEM;
+	reader->wake = wake;
+	pthread_mutex_lock(&picture->mutex);
+	if (picture->current) {
+		pair = pair_create(picture->current->frame);
+		if (pair)
+			reader_install(reader, pair, picture->current->frame);
+		else
+			r = -ENOMEM;
+	}
+	if (r == 0)
+		TAILQ_INSERT_TAIL(&picture->readers, reader, entry);
+	pthread_mutex_unlock(&picture->mutex);
+	if (r < 0)
+		free(reader);
+	else
+		*ret = reader;
+	return r;
+}
+
+void picture_leave(struct picture *picture, struct picture_reader *reader)
+{
+	if (!reader)
+		return;
+	pthread_mutex_lock(&picture->mutex);
+	TAILQ_REMOVE(&picture->readers, reader, entry);
+	pthread_mutex_unlock(&picture->mutex);
+	free(reader->pair);
+	free(reader->retired);
+	free(reader);
+}
+
+uint32_t picture_behind(struct picture *picture, const struct picture_reader *reader)
+{
+	uint32_t behind;
+
+	pthread_mutex_lock(&picture->mutex);
+	behind = reader->behind;
+	pthread_mutex_unlock(&picture->mutex);
+	return behind;
+}
+
+const struct frame *picture_begin(
+	struct picture *picture, struct picture_reader *reader, const uint64_t **ret_damage)
+{
+	const struct frame *frame = NULL;
+	uint64_t *swap;
+
+	pthread_mutex_lock(&picture->mutex);
+	if (picture->ready && !picture->wanted && !picture->writing) {
+		reader->inside = picture->current;
+		reader->inside->references++;
+		reader->inside->readers++;
+		frame = reader->inside->frame;
+		swap = reader->taken;
+		reader->taken = reader->damage;
+		reader->damage = swap;
+		memset(reader->damage, 0, bitmap_words(frame) * sizeof(*reader->damage));
+		reader->behind = 0;
+		if (ret_damage)
+			*ret_damage = reader->taken;
+	}
+	pthread_mutex_unlock(&picture->mutex);
+	return frame;
+}
+
+void picture_end(struct picture *picture, struct picture_reader *reader)
+{
+	bool fire;
+
+	pthread_mutex_lock(&picture->mutex);
+	reader->inside->readers--;
+	fire = reader->inside == picture->current && grantable(picture);
+	held_unref(reader->inside);
+	reader->inside = NULL;
+	free(reader->retired);
+	reader->retired = NULL;
+	pthread_mutex_unlock(&picture->mutex);
+	if (fire)
+		picture->idle(picture->arg);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* screen.h - one viewer's rfbScreenInfo: LibVNCServer's side of the world, tamed. */
+#pragma once
+
+#include <rfb/rfb.h>
+
+#include "frame/frame.h"
+#include "rfb/cursor.h"
+
+/* Makes the template that all screens are cloned from, and the library's lazy globals. Once for the process. -ENOMEM. */
+int screen_prepare(void);
+/* @name and @cursor are borrowed until screen_finish(). After screen_prepare(). */
+void screen_init(rfbScreenInfo *screen, const char *name, struct cursor *cursor);
+void screen_finish(rfbScreenInfo *screen);
+/* Geometry and pixels of @frame, borrowed. The pixel format never changes, so no client's translation does. */
+void screen_show(rfbScreenInfo *screen, const struct frame *frame);
+/* Static text for an encoding number, RFB 7.7. */
+const char *screen_encoding(int number);

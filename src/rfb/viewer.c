@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Theory of operation
+ *
+ * A viewer is one thread, one rfbScreenInfo and one LibVNCServer client on a socketpair. LibVNCServer's calls block on a
+ * socket, but here the other end is the door in the same process: a message comes whole, and what is written is taken away
+ * at once. The thread sleeps in ppoll() on the socket, on its eventfd (a publish, viewer_allow(), the end) and, when an update
+ * is only too early, on the frame rate's clock.
+ *
+ * There is no copy of the screen. The viewer maps the frame's memfd itself, privately writable, and LibVNCServer encodes out of
+ * that mapping between picture_begin() and picture_end(), while the broker keeps still. The one thing ever written into
+ * the mapping is a cursor for viewers that cannot draw one (see cursor.c); those pages are given back before picture_end(),
+ * so that no private page outlives the rest and hides what the broker writes next.
+ *
+ * What the viewer's screen shows is the frame plus the cursor at cursor.drawn. Each update draws the cursor first, and marks where
+ * it was and where it is now whenever that changes; LibVNCServer keeps what was not asked for.
+ *
+ * The inner handshake runs in viewer_create(), in the caller's thread: all its bytes are in the socket already, so it
+ * cannot block, and errors have a caller.
+ *
+ * LibVNCServer owns its socket and closes it when it likes. `hangup` is a dup of it that stays valid: shutdown() through it ends
+ * a blocked write from outside, and tells the door at the end.
+ */
+#include "rfb/viewer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include <rfb/rfb.h>
+#include <rfb/rfbregion.h>
+
+#include "base/fd.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "damage/rects.h"
+#include "rfb/cursor.h"
+#include "rfb/picture.h"
+#include "rfb/screen.h"
+
+#define NS_PER_S 1000000000ull
+
+/* LibVNCServer's deepest frames (hextile, zrle, libjpeg) take a few ten KiB; the rest is slack. Sanitizers need more. */
+#ifdef SANITIZED
+#define STACK_BYTES (2u << 20)
+#else
+#define STACK_BYTES (256u << 10)
+#endif
+
+#define RECTS_MAX 64
+
+/* RFB 3.3: version and ClientInit; what comes back before ServerInit is a version and one u32, the security type. */
+#define PREAMBLE       "RFB 003.003\n\001"
+#define PREAMBLE_REPLY 16
+
+struct viewer {
+	uint32_t number;
+	bool view_only;
+	uint64_t period_ns;
+	struct picture *picture;
+	struct picture_reader *reader;
+	int wake, hangup;
+	bool started; /* thread is to be joined */
+	pthread_t thread;
+	_Atomic bool allowed, stopping;
+	_Atomic(const char *) encoding;
+	_Atomic(const char *) end_reason;
+
+	/* The worker's, once it runs. */
+	rfbScreenInfo screen;
+	rfbClientPtr client; /* its sock is negative after LibVNCServer has closed it */
+	struct frame *frame; /* own private mapping */
+	struct cursor cursor;
+	uint64_t due_ns; /* no update before */
+	char name[LIMIT_NAME_CHARS + 1];
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static void end(struct viewer *viewer, const char *reason)
+{
+	atomic_store(&viewer->end_reason, reason);
+	atomic_store(&viewer->stopping, true);
+}
+
+/* An own mapping of what @shared maps. The descriptor is not needed any longer than that. */
+static int frame_map(const struct frame *shared, struct frame **ret)
+{
+	int fd = fcntl(shared->fd, F_DUPFD_CLOEXEC, 3);
+	struct frame *frame;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	fd = fd_move_high(fd);
+	if (fd < 0)
+		return fd;
+	r = frame_open(fd, true, &frame);
+	if (r < 0) {
+		fd_close(fd);
+		return r;
+	}
+	frame->fd = fd_close(frame->fd);
+	if (frame->header.width != shared->header.width ||
+		frame->header.height != shared->header.height) {
+		frame_destroy(frame);
+		return -EINVAL;
+	}
+	*ret = frame;
+	return 0;
+}
+
+static void mark(rfbClientPtr client, const struct rect *rect)
+{
+	sraRegionPtr region;
+
+	if (!rect->width)
+		return;
+	region = sraRgnCreateRect(rect->x, rect->y, rect->x + rect->width, rect->y + rect->height);
+	sraRgnOr(client->modifiedRegion, region);
+	sraRgnDestroy(region);
+}
+
+/* A new frame: what rfbNewFramebuffer() does, for the one client, with the pixel format left alone. */
+static const char *follow_frame(struct viewer *viewer, const struct frame *shared)
+{
+	rfbClientPtr client = viewer->client;
+	struct frame *frame, *old = viewer->frame;
+	bool resized = old->header.width != shared->header.width ||
+		       old->header.height != shared->header.height;
+	struct rect all = {0, 0, shared->header.width, shared->header.height};
+
+	if (old->header.generation == shared->header.generation)
+		return NULL;
+	if (resized && !client->useNewFBSize)
+		return "cannot resize";
+	if (frame_map(shared, &frame) < 0)
+		return "cannot map the frame";
+	screen_show(&viewer->screen, frame);
+	viewer->frame = frame;
+	frame_destroy(old);
+	sraRgnMakeEmpty(client->modifiedRegion);
+	mark(client, &all);
+	viewer->cursor.drawn.width = 0;
+	client->newFBSizePending |= resized;
+	return NULL;
+}
+
+static void follow_damage(struct viewer *viewer, const uint64_t *damage)
+{
+	struct rect rects[RECTS_MAX];
+	size_t count = rects_from_bitmap(damage, viewer->frame->header.width,
+		viewer->frame->header.height, rects, ARRAY_SIZE(rects));
+
+	for (size_t i = 0; i < count; i++)
+		mark(viewer->client, &rects[i]);
+}
+
+/* Where the pointer is, for viewers that asked to be told (PointerPos). Those who control it know better. */
+static void follow_pointer(struct viewer *viewer, bool moved)
+{
+	const struct frame_cursor *live = &viewer->cursor.live;
+	rfbScreenInfo *screen = &viewer->screen;
+	int64_t x = (int64_t)live->x + live->hot_x, y = (int64_t)live->y + live->hot_y;
+
+	if (live->visible) {
+		screen->cursorX = MAX(MIN(x, (int64_t)screen->width - 1), (int64_t)0);
+		screen->cursorY = MAX(MIN(y, (int64_t)screen->height - 1), (int64_t)0);
+	}
+	viewer->client->cursorX = screen->cursorX;
+	viewer->client->cursorY = screen->cursorY;
+	if (!viewer->view_only || !live->visible)
+		viewer->client->cursorWasMoved = FALSE;
+	else if (moved && viewer->client->enableCursorPosUpdates)
+		viewer->client->cursorWasMoved = TRUE;
+}
+
+static void follow_cursor(struct viewer *viewer)
+{
+	struct cursor *cursor = &viewer->cursor;
+	rfbClientPtr client = viewer->client;
+	unsigned int news = cursor_look(cursor, viewer->frame);
+	struct rect place = {0};
+
+	if (!client->enableCursorShapeUpdates || !cursor->fits)
+		place = cursor_place(cursor, viewer->frame);
+	if ((news & CURSOR_RESHAPED) || memcmp(&place, &cursor->drawn, sizeof(place)) != 0) {
+		mark(client, &cursor->drawn);
+		mark(client, &place);
+		cursor->drawn = place;
+	}
+	if ((news & CURSOR_RESHAPED) && client->enableCursorShapeUpdates)
+		client->cursorWasChanged = TRUE;
+	follow_pointer(viewer, news & CURSOR_MOVED);
+}
+
+static void encode(struct viewer *viewer)
+{
+	bool draw = viewer->cursor.drawn.width != 0;
+
+	if (draw)
+		cursor_draw(&viewer->cursor, viewer->frame);
+	rfbUpdateClient(viewer->client);
+	if (draw && cursor_erase(viewer->frame, &viewer->cursor.drawn) < 0)
+		end(viewer, "cannot unmap the cursor");
+	atomic_store(&viewer->encoding, screen_encoding(viewer->client->preferredEncoding));
+}
+
+/* False: not now, the next publish wakes us. */
+static bool update(struct viewer *viewer)
+{
+	const uint64_t *damage;
+	const struct frame *shared;
+	const char *reason;
+
+	shared = picture_begin(viewer->picture, viewer->reader, &damage);
+	if (!shared)
+		return false;
+	reason = follow_frame(viewer, shared);
+	if (reason) {
+		end(viewer, reason);
+	} else {
+		follow_damage(viewer, damage);
+		follow_cursor(viewer);
+		encode(viewer);
+	}
+	picture_end(viewer->picture, viewer->reader);
+	return true;
+}
+
+/* Has the viewer asked for something that may have changed? */
+static bool update_wanted(const struct viewer *viewer)
+{
+	rfbClientPtr client = viewer->client;
+	sraRegionPtr region;
+	bool wanted;
+
+	if (sraRgnEmpty(client->requestedRegion))
+		return false;
+	if (picture_behind(viewer->picture, viewer->reader) ||
+		(client->useNewFBSize && client->newFBSizePending) ||
+		(client->enableCursorShapeUpdates && client->cursorWasChanged) ||
+		(client->enableCursorPosUpdates && client->cursorWasMoved))
+		return true;
+	region = sraRgnCreateRgn(client->requestedRegion);
+	sraRgnAnd(region, client->modifiedRegion);
+	wanted = !sraRgnEmpty(region);
+	sraRgnDestroy(region);
+	return wanted;
+}
+
+/* Updates if it may. Returns false when nothing but the socket or the eventfd can change that, else *ret_ns is the time
+ * until it may. */
+static bool update_due(struct viewer *viewer, uint64_t *ret_ns)
+{
+	uint64_t now;
+
+	if (!atomic_load(&viewer->allowed) || !update_wanted(viewer))
+		return false;
+	now = now_ns();
+	if (now < viewer->due_ns) {
+		*ret_ns = viewer->due_ns - now;
+		return true;
+	}
+	if (!update(viewer))
+		return false;
+	viewer->due_ns = now + viewer->period_ns;
+	*ret_ns = 0;
+	return true;
+}
+
+static void serve(struct viewer *viewer)
+{
+	struct pollfd polled[2] = {{.events = POLLIN}, {.events = POLLIN}};
+	struct timespec wait;
+	eventfd_t count;
+	uint64_t ns;
+	bool timed;
+
+	for (;;) {
+		timed = update_due(viewer, &ns);
+		if (viewer->client->sock < 0 || atomic_load(&viewer->stopping))
+			return;
+		if (timed)
+			wait = (struct timespec){ns / NS_PER_S, ns % NS_PER_S};
+		polled[0].fd = viewer->client->sock;
+		polled[1].fd = viewer->wake;
+		if (ppoll(polled, ARRAY_SIZE(polled), timed ? &wait : NULL, NULL) < 0) {
+			if (errno == EINTR)
+				continue;
+			end(viewer, "cannot poll");
+			return;
+		}
+		if (polled[1].revents)
+			eventfd_read(viewer->wake, &count);
+		if (polled[0].revents)
+			rfbProcessClientMessage(viewer->client);
+	}
+}
+
+static void *worker(void *arg)
+{
+	struct viewer *viewer = arg;
+
+	serve(viewer);
+	/* Closes the socket where that has not happened yet, and frees the client: once, here. */
+	rfbClientConnectionGone(take_ptr(viewer->client));
+	log_debug(NULL, "viewer %u: worker ends", viewer->number);
+	shutdown(viewer->hangup, SHUT_RDWR);
+	return NULL;
+}
+
+static int worker_start(struct viewer *viewer)
+{
+	sigset_t all, old;
+	pthread_attr_t attributes;
+	char name[16];
+	int r;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	/* Signals belong to the main thread; a write to a vanished peer must be an error, not SIGPIPE. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&viewer->thread, &attributes, worker, viewer);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attributes);
+	if (r)
+		return -r;
+	viewer->started = true;
+	snprintf(name, sizeof(name), "viewer-%u", viewer->number % 1000000);
+	pthread_setname_np(viewer->thread, name);
+	return 0;
+}
+
+/* @inner is LibVNCServer's from here on. */
+static int handshake(struct viewer *viewer, int inner, int door)
+{
+	char reply[PREAMBLE_REPLY];
+	size_t got = 0;
+	ssize_t n;
+
+	n = send(door, PREAMBLE, sizeof(PREAMBLE) - 1, MSG_NOSIGNAL);
+	if (n != sizeof(PREAMBLE) - 1) {
+		fd_close(inner);
+		return n < 0 ? -errno : -EAGAIN;
+	}
+	viewer->client = rfbNewClient(&viewer->screen, inner);
+	if (!viewer->client)
+		return -ENOMEM;
+	viewer->client->viewOnly = viewer->view_only;
+	/* Version, then ClientInit. */
+	for (int i = 0; i < 2 && viewer->client->sock >= 0; i++)
+		rfbProcessClientMessage(viewer->client);
+	if (viewer->client->sock < 0 || viewer->client->state != RFB_NORMAL)
+		return -EPROTO;
+	while (got < sizeof(reply)) {
+		n = recv(door, reply + got, sizeof(reply) - got, 0);
+		if (n <= 0)
+			return -EPROTO;
+		got += n;
+	}
+	return 0;
+}
+
+static int connect_ends(struct viewer *viewer, int *ret_fd)
+{
+	_cleanup_fd_ int inner = -EBADF, door = -EBADF;
+	int bytes = LIMIT_VIEWER_SOCKET;
+	int ends[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+		return -errno;
+	/* The kernel gives the lowest free numbers, the lower one first. */
+	inner = ends[0];
+	door = ends[1];
+	if (inner >= FD_SETSIZE)
+		return -EMFILE;
+	r = fd_move_high(take_fd(&door));
+	if (r < 0)
+		return r;
+	door = r;
+	viewer->hangup = fcntl(inner, F_DUPFD_CLOEXEC, 3);
+	if (viewer->hangup < 0)
+		return -errno;
+	viewer->hangup = fd_move_high(viewer->hangup);
+	if (viewer->hangup < 0)
+		return viewer->hangup;
+	setsockopt(inner, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	r = handshake(viewer, take_fd(&inner), door);
+	if (r == 0)
+		*ret_fd = take_fd(&door);
+	return r;
+}
+
+static int viewer_open(struct viewer *viewer, int *ret_fd)
+{
+	const struct frame *shared = picture_current(viewer->picture);
+	_cleanup_fd_ int door = -EBADF;
+	int r;
+
+	if (!shared)
+		return -ENODATA;
+	r = frame_map(shared, &viewer->frame);
+	if (r < 0)
+		return r;
+	screen_show(&viewer->screen, viewer->frame);
+	viewer->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (viewer->wake < 0)
+		return -errno;
+	viewer->wake = fd_move_high(viewer->wake);
+	if (viewer->wake < 0)
+		return viewer->wake;
+	r = picture_join(viewer->picture, viewer->wake, &viewer->reader);
+	if (r < 0)
+		return r;
+	r = connect_ends(viewer, &door);
+	if (r < 0)
+		return r;
+	r = worker_start(viewer);
+	if (r < 0)
+		return r;
+	*ret_fd = take_fd(&door);
+	return 0;
+}
+
+int viewer_prepare(void)
+{
+	return screen_prepare();
+}
+
+int viewer_create(struct picture *picture, const struct viewer_options *options,
+	struct viewer **ret, int *ret_fd)
+{
+	struct viewer *viewer;
+	int r;
+
+	r = screen_prepare();
+	if (r < 0)
+		return r;
+	viewer = new0(struct viewer);
+	if (!viewer)
+		return -ENOMEM;
+	viewer->number = options->number;
+	viewer->view_only = options->view_only;
+	viewer->period_ns = NS_PER_S / MAX(options->frames_maximum, 1u);
+	viewer->picture = picture;
+	viewer->wake = viewer->hangup = -EBADF;
+	viewer->encoding = "";
+	snprintf(viewer->name, sizeof(viewer->name), "%s", options->name);
+	cursor_init(&viewer->cursor);
+	screen_init(&viewer->screen, viewer->name, &viewer->cursor);
+	r = viewer_open(viewer, ret_fd);
+	if (r < 0)
+		viewer_destroy(viewer);
+	else
+		*ret = viewer;
+	return r;
+}
+
+void viewer_destroy(struct viewer *viewer)
+{
+	if (!viewer)
+		return;
+	if (viewer->started) {
+		atomic_store(&viewer->stopping, true);
+		shutdown(viewer->hangup, SHUT_RDWR);
+		eventfd_write(viewer->wake, 1);
+		pthread_join(viewer->thread, NULL);
+	} else if (viewer->client) {
+		rfbClientConnectionGone(viewer->client);
+	}
+	picture_leave(viewer->picture, viewer->reader);
+	screen_finish(&viewer->screen);
+	frame_destroy(viewer->frame);
+	fd_close(viewer->wake);
+	fd_close(viewer->hangup);
+	free(viewer);
+}
+
+void viewer_allow(struct viewer *viewer, bool allow)
+{
+	if (atomic_exchange(&viewer->allowed, allow) != allow && allow)
+		eventfd_write(viewer->wake, 1);
+}
+
+const char *viewer_end_reason(const struct viewer *viewer)
+{
+	return atomic_load(&viewer->end_reason);
+}
+
+uint32_t viewer_frames_behind(const struct viewer *viewer)
+{
+	return picture_behind(viewer->picture, viewer->reader);
+}
+
+const char *viewer_encoding(const struct viewer *viewer)
+{
+	return atomic_load(&viewer->encoding);
+}

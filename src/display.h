@@ -58,8 +58,13 @@ int display_create(struct loop *loop, const struct config *config, struct handov
 /* After gone() only. */
 void display_destroy(struct display *display);
 
-/* Ends it: mappings, dma-bufs, then the device fd are closed, then @done (may be NULL), then gone(). May be called again. */
+/* Ends it: mappings, dma-bufs, then the device fd are closed, then @done (may be NULL), then gone(). May be called again:
+ * every @done is called then. Before ready() has run it is run first, with -ECANCELED. */
 void display_release(struct display *display, enum display_state why, display_done_fn done, void *arg);
+/* @fn runs once when everything is released, whyever, just before gone(): @display can still be asked. Any number. -ENOMEM. */
+int display_on_end(struct display *display, display_done_fn fn, void *arg);
+/* Takes that back; harmless where it was not set. */
+void display_off_end(struct display *display, display_done_fn fn, void *arg);
 
 const struct context *display_context(const struct display *display);
 const struct handover *display_registrant(const struct display *display); /* uid, gid, pid; descriptors are gone */

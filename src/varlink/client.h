@@ -12,7 +12,7 @@ struct varlink_result {
 	json_t *parameters; /* owned; never NULL on success */
 	char *error;	    /* owned; NULL: none */
 	bool continues;
-	int fds[16];	    /* owned */
+	int fds[16]; /* owned */
 	size_t fds_used;
 };
 
@@ -23,11 +23,12 @@ void varlink_client_destroy(struct varlink_client *client);
 int varlink_client_fd(const struct varlink_client *client); /* for poll */
 
 /* Sends. @parameters: stolen, may be NULL. @fds stay the caller's. */
-int varlink_client_send(struct varlink_client *client, const char *method, json_t *parameters, bool more,
-	const int *fds, size_t fds_used);
+int varlink_client_send(struct varlink_client *client, const char *method, json_t *parameters,
+	bool more, const int *fds, size_t fds_used);
 /* Waits for one reply. @timeout_ms < 0: for ever. -ETIMEDOUT, -EPIPE. */
-int varlink_client_receive(struct varlink_client *client, int timeout_ms, struct varlink_result *ret);
+int varlink_client_receive(
+	struct varlink_client *client, int timeout_ms, struct varlink_result *ret);
 void varlink_result_finish(struct varlink_result *result);
 /* Both. */
-int varlink_client_call(struct varlink_client *client, const char *method, json_t *parameters, const int *fds,
-	size_t fds_used, struct varlink_result *ret);
+int varlink_client_call(struct varlink_client *client, const char *method, json_t *parameters,
+	const int *fds, size_t fds_used, struct varlink_result *ret);

@@ -3,7 +3,8 @@
  *
  * One call at a time and connection; while one is pending nothing more is read from that peer. A call must be ended exactly once, by
  * varlink_reply() or varlink_error(), at once or later; then the pointer is dead. A peer that goes away while its call is pending
- * stays a valid call (replies go nowhere) and is told by the gone callback. Caps: base/limits.h.
+ * stays a valid call (replies go nowhere) and is told by the gone callback. A peer that only shut down its sending side is still there.
+ * A "oneway" call is ended like any other; nothing is sent. Caps: base/limits.h.
  */
 #pragma once
 
@@ -28,7 +29,8 @@ struct varlink_method {
 	const char *name; /* without the interface */
 	unsigned int flags;
 	/* @parameters: borrowed, an object, never NULL. */
-	void (*fn)(struct varlink_call *call, json_t *parameters, void *arg);
+	void (*fn)(struct varlink_call *call, json_t *parameters,
+		void *arg); /* NULL: MethodNotImplemented */
 };
 
 struct varlink_interface {
@@ -43,26 +45,33 @@ struct varlink_identity {
 };
 
 /* All pointers in @identity and interfaces stay the caller's and must outlive the server. */
-int varlink_server_create(struct loop *loop, const struct varlink_identity *identity, struct varlink_server **ret);
-void varlink_server_destroy(struct varlink_server *server); /* pending calls become silent */
-int varlink_server_add(struct varlink_server *server, const struct varlink_interface *interface, void *arg);
-/* @fd: a listening socket, consumed in every case. */
+int varlink_server_create(
+	struct loop *loop, const struct varlink_identity *identity, struct varlink_server **ret);
+/* Not from within a method. Pending calls become silent. Takes NULL. */
+void varlink_server_destroy(struct varlink_server *server);
+/* -EEXIST: that interface is there. */
+int varlink_server_add(
+	struct varlink_server *server, const struct varlink_interface *interface, void *arg);
+/* @fd: a listening Unix stream socket, consumed in every case. -EPROTOTYPE: another kind. */
 int varlink_server_listen(struct varlink_server *server, int fd);
-/* @fd: a connected socket, consumed in every case. */
+/* @fd: a connected Unix stream socket, consumed in every case. -EPROTOTYPE; -EUSERS: a cap is reached. */
 int varlink_server_adopt(struct varlink_server *server, int fd);
 
 bool varlink_call_more(const struct varlink_call *call); /* the caller set "more" */
 const struct varlink_peer *varlink_call_peer(const struct varlink_call *call);
-/* Takes descriptor @index of this message: the receiver's now. -EBADF: no such index or taken already. */
+/* Takes descriptor @index of this message: the receiver's now. Only until the method's function returns; what was not taken
+ * by then is closed. -EBADF: no such index or taken already. */
 int varlink_call_take_fd(struct varlink_call *call, json_int_t index);
-/* Adds a descriptor (consumed) to the next reply; returns its index or -errno. */
+/* Adds a descriptor (consumed in every case) to the next reply; returns its index; -EMFILE, -EBADF. */
 int varlink_call_push_fd(struct varlink_call *call, int fd);
-/* Runs once when the peer hangs up while the call is pending, also after varlink_reply_continues(). NULL takes it back. */
+/* Runs once when the peer hangs up or is dropped while the call is pending, also after varlink_reply_continues(). Always from the
+ * loop, never from within a function here; it may end this call and others. NULL takes it back. */
 void varlink_call_on_gone(struct varlink_call *call, void (*fn)(void *arg), void *arg);
 
 /* @parameters: stolen, NULL is {}. */
 void varlink_reply(struct varlink_call *call, json_t *parameters);
-/* More follow. Only where varlink_call_more(). -EPIPE: the peer is gone; -ENOBUFS: it is too slow and was dropped. */
+/* More follow. Only where varlink_call_more(), else -EINVAL. -EPIPE: the peer is gone; -ENOBUFS: it is too slow and was dropped;
+ * -EMSGSIZE, -ENOMEM: the reply cannot be sent and the peer was dropped. The call must still be ended. */
 int varlink_reply_continues(struct varlink_call *call, json_t *parameters);
 /* @error: full name. */
 void varlink_error(struct varlink_call *call, const char *error, json_t *parameters);

@@ -4,8 +4,9 @@
  * A message is a JSON object in UTF-8 followed by one NUL. Descriptors come only with a message's first byte (sd-varlink's rule);
  * anywhere else they are an error. A wire owns the descriptors it was fed until the message is taken. After an error the wire
  * is dead: every further call answers the same error.
- * Errors: -EBADMSG (not a JSON object, NUL inside, duplicate keys, too deep), -EMSGSIZE (LIMIT_VARLINK_MESSAGE), -EPROTO
- * (descriptors inside a message), -EMFILE (LIMIT_VARLINK_FDS), -ENOMEM.
+ * Errors: -EBADMSG (not a JSON object, NUL inside, duplicate keys, deeper than LIMIT_VARLINK_DEPTH), -EMSGSIZE
+ * (LIMIT_VARLINK_MESSAGE), -EPROTO (descriptors inside a message), -EMFILE (LIMIT_VARLINK_FDS, or truncated), -ENOMEM, -EINVAL (more
+ * bytes fed than there was room). Who reads a socket uses stream.h, which keeps descriptors and messages together.
  */
 #pragma once
 
@@ -18,18 +19,22 @@
 struct wire;
 
 struct wire_message {
-	json_t *object;			/* owned */
-	int fds[LIMIT_VARLINK_FDS];	/* owned; taken ones are -EBADF */
+	json_t *object;		    /* owned */
+	int fds[LIMIT_VARLINK_FDS]; /* owned; taken ones are -EBADF */
 	size_t fds_used;
 };
 
 int wire_create(struct wire **ret);
 void wire_destroy(struct wire *wire);
 
-/* Where the next bytes are to be read into; never 0 bytes unless dead or a complete message waits with descriptors behind it. */
+/* Where the next bytes are to be read into. 1 byte at a message's start, so that descriptors which come with that read are surely
+ * this message's. 0: dead, or a complete message waits to be taken. */
 size_t wire_room(struct wire *wire, char **ret_at);
-/* @bytes were read into the room, with @fds (consumed in every case). @truncated: MSG_CTRUNC, an error. */
+/* @bytes were read into the room, and @fds (consumed in every case) with the first of them. @truncated: MSG_CTRUNC, an error. */
 int wire_feed(struct wire *wire, size_t bytes, const int *fds, size_t fds_used, bool truncated);
 /* 1: *ret is a message; 0: none complete; -errno. */
 int wire_take(struct wire *wire, struct wire_message *ret);
 void wire_message_finish(struct wire_message *message);
+
+/* The other way: compact JSON and its NUL, to be freed. -EMSGSIZE: longer than the other side would take; -ENOMEM. */
+int wire_encode(const json_t *object, char **ret, size_t *ret_size);

@@ -76,8 +76,8 @@ static int wait_for(int fd, short events, uint64_t until)
 
 	for (;;) {
 		uint64_t now = loop_now_ms();
-		int timeout = until == UINT64_MAX ? -1 : (int)MIN(until - MIN(now, until), 60000u);
-		int n = poll(&pollfd, 1, timeout);
+		uint64_t left = until > now ? until - now : 0;
+		int n = poll(&pollfd, 1, until == UINT64_MAX ? -1 : (int)MIN(left, 60000u));
 
 		if (n > 0)
 			return 0;

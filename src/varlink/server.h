@@ -28,9 +28,8 @@ enum varlink_flags { VARLINK_NEEDS_MORE = 1 }; /* called without "more": Expecte
 struct varlink_method {
 	const char *name; /* without the interface */
 	unsigned int flags;
-	/* @parameters: borrowed, an object, never NULL. */
-	void (*fn)(struct varlink_call *call, json_t *parameters,
-		void *arg); /* NULL: MethodNotImplemented */
+	/* @parameters: borrowed, an object, never NULL. A method without a function answers MethodNotImplemented. */
+	void (*fn)(struct varlink_call *call, json_t *parameters, void *arg);
 };
 
 struct varlink_interface {

@@ -68,8 +68,8 @@ static int wire_fail(struct wire *wire, int error)
 
 static int wire_grow(struct wire *wire)
 {
-	size_t size =
-		MIN(MAX(wire->size * 2, (size_t)WIRE_FIRST), (size_t)LIMIT_VARLINK_MESSAGE + 1);
+	size_t twice = MAX(wire->size * 2, (size_t)WIRE_FIRST);
+	size_t size = MIN(twice, (size_t)LIMIT_VARLINK_MESSAGE + 1);
 	char *bytes = realloc(wire->bytes, size);
 
 	if (!bytes)

@@ -16,6 +16,7 @@
 #define LIMIT_DISPLAYS      512  /* a host has some 100; each costs a thread's stack */
 #define LIMIT_WIDTH         8192 /* pixels; GVT's PIPESRC field ends here */
 #define LIMIT_HEIGHT        8192
+#define LIMIT_STRIDE        (1u << 20) /* bytes from row to row: a virtual desktop can be far wider than its picture */
 #define LIMIT_FRAME_BYTES   (256u << 20) /* 8192 x 8192 x 4: one frame */
 #define LIMIT_CURSOR        256          /* pixels: the largest hardware cursor there is */
 #define LIMIT_DMABUFS       8            /* open dma-bufs for each display: triple buffering, cursors, slack */

@@ -35,3 +35,6 @@ bool plane_same_buffer(const struct plane *a, const struct plane *b);
 /* Why a plane that is on cannot be shown: NULL (it can), or a static text such as "stride is smaller than a row". Checks
  * geometry against base/limits.h and its own size in 64 bits, the fourcc, the modifier (linear; INVALID counts as linear). */
 const char *plane_unsuitable(const struct plane *plane);
+
+/* Bytes from the plane's first to behind its last pixel; 0: unknown fourcc. */
+uint64_t plane_bytes(const struct plane *plane);

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation
+ *
+ * A dma-buf belongs to an id and lives in a cache (dmabuf.c). A region or a surface is one memory for ever, so its
+ * mapping belongs to what is seen in it: one slot for each plane type, mapped anew whenever plane_same_buffer() says that
+ * anything differs, and after capture_forget(), because a driver can free and make the memory behind a region while an old
+ * mapping goes on showing what was there.
+ *
+ * Order at the end: mappings, dma-bufs, and then (source_destroy) the device fd; a dma-buf of mbochs that outlives its device
+ * is a use after free in the kernel.
+ */
+#include "capture/capture.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "base/mem.h"
+#include "capture/convert.h"
+#include "capture/dmabuf.h"
+#include "capture/mapping.h"
+#include "plane/format.h"
+
+/* So often in a row may the driver refuse an id that it has just named. */
+#define STALE_MAX 3
+
+/* A region's or a surface's memory, as one plane sees it. */
+struct window {
+	struct plane plane;
+	struct mapping mapping;
+};
+
+struct capture {
+	struct source *source; /* borrowed */
+	struct dmabuf_cache dmabufs;
+	struct window windows[2]; /* by enum plane_type */
+	bool reading;
+	struct dmabuf *synced; /* between its START and END */
+	uint32_t stale_id;
+	unsigned int stale_count;
+	const char *reason;
+};
+
+int capture_create(struct source *source, struct capture **ret)
+{
+	struct capture *capture = new0(struct capture);
+
+	if (!capture)
+		return -ENOMEM;
+	capture->source = source;
+	capture->reason = "";
+	dmabuf_cache_init(&capture->dmabufs, source);
+	*ret = capture;
+	return 0;
+}
+
+void capture_destroy(struct capture *capture)
+{
+	if (!capture)
+		return;
+	capture_end(capture);
+	capture_forget(capture);
+	dmabuf_cache_finish(&capture->dmabufs);
+	free(capture);
+}
+
+void capture_forget(struct capture *capture)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(capture->windows); i++)
+		mapping_close(&capture->windows[i].mapping);
+}
+
+const char *capture_reason(const struct capture *capture)
+{
+	return capture->reason;
+}
+
+unsigned int capture_buffers_open(const struct capture *capture)
+{
+	return dmabuf_cache_open(&capture->dmabufs);
+}
+
+/* -ESTALE means: query again now. mbochs names ids that it then never hands out (a picture that does not begin on a page), and
+ * asking for ever would spin. */
+static int stale_count(struct capture *capture, uint32_t id)
+{
+	if (capture->stale_id != id)
+		capture->stale_count = 0;
+	capture->stale_id = id;
+	if (capture->stale_count < STALE_MAX)
+		capture->stale_count++;
+	return capture->stale_count < STALE_MAX ? -ESTALE : -ENODEV;
+}
+
+static int open_dmabuf(
+	struct capture *capture, const struct plane *plane, const struct mapping **ret)
+{
+	struct dmabuf *dmabuf;
+	int r = dmabuf_cache_get(&capture->dmabufs, plane, &dmabuf, &capture->reason);
+
+	if (r == -ESTALE)
+		return stale_count(capture, plane->token);
+	capture->stale_count = 0;
+	if (r < 0)
+		return r;
+	r = dmabuf_begin(dmabuf);
+	if (r < 0 && r != -ENOTTY) {
+		capture->reason = "the dma-buf is not ready to be read";
+		return r == -EAGAIN ? r : -EIO;
+	}
+	capture->synced = r < 0 ? NULL : dmabuf;
+	*ret = &dmabuf->mapping;
+	return 0;
+}
+
+static int open_window(
+	struct capture *capture, const struct plane *plane, const struct mapping **ret)
+{
+	struct window *window = &capture->windows[plane->type];
+	struct buffer buffer;
+	int r;
+
+	if (!window->mapping.base || !plane_same_buffer(&window->plane, plane)) {
+		mapping_close(&window->mapping);
+		r = capture->source->ops->buffer(capture->source, plane, &buffer, &capture->reason);
+		if (r < 0)
+			return r;
+		r = mapping_open(&window->mapping, &buffer, plane->offset, plane_bytes(plane),
+			&capture->reason);
+		if (r < 0)
+			return r;
+		window->plane = *plane;
+	}
+	*ret = &window->mapping;
+	return 0;
+}
+
+static uint32_t rows_readable(const struct plane *plane, uint32_t bytes, uint64_t readable)
+{
+	uint64_t row = (uint64_t)plane->width * bytes;
+
+	if (readable < row)
+		return 0;
+	return (uint32_t)MIN((uint64_t)plane->height, (readable - row) / plane->stride + 1);
+}
+
+int capture_begin(struct capture *capture, const struct plane *plane, struct view *ret)
+{
+	const struct format *format = format_find(plane->fourcc);
+	const char *unsuitable = plane_unsuitable(plane);
+	const struct mapping *mapping;
+	uint32_t rows;
+	int r;
+
+	if (capture->reading)
+		return -EBUSY;
+	if (unsuitable || !format) {
+		capture->reason = unsuitable;
+		return -ENOTSUP;
+	}
+	r = plane->kind == PLANE_DMABUF ? open_dmabuf(capture, plane, &mapping)
+					: open_window(capture, plane, &mapping);
+	if (r < 0)
+		return r == -ERANGE ? -ENODEV : r;
+	capture->reading = true;
+	rows = rows_readable(plane, format->bytes, mapping->readable);
+	if (!rows) {
+		capture_end(capture);
+		capture->reason = "not one row of the plane can be mapped";
+		return -ENODEV;
+	}
+	*ret = (struct view){
+		.pixels = mapping->pixels,
+		.width = plane->width,
+		.height = plane->height,
+		.stride = plane->stride,
+		.rows_readable = rows,
+		.bytes = format->bytes,
+		.convert = convert_find(plane->fourcc),
+	};
+	return 0;
+}
+
+void capture_end(struct capture *capture)
+{
+	/* An END that fails leaves nothing to be undone: the pixels have been read. */
+	if (capture->synced)
+		dmabuf_end(capture->synced);
+	capture->synced = NULL;
+	capture->reading = false;
+}

@@ -11,6 +11,7 @@
 #define LIMIT_LABEL_CHARS 128 /* who is looking: shown in ListViewers and the journal */
 #define LIMIT_NAME_CHARS  128 /* desktop name that viewers see in their title bar */
 #define LIMIT_LABELS      32  /* key/value pairs of one display's context */
+#define LIMIT_LABEL_BYTES 2048 /* all keys and values of one display: List must fit the queue of its caller */
 
 /* Displays. */
 #define LIMIT_DISPLAYS      512  /* a host has some 100; each costs a thread's stack */
@@ -34,6 +35,7 @@
 /* Viewers (the RFB program). */
 #define LIMIT_VIEWERS            16         /* default of viewers for each display: each may hold one frame in its queue */
 #define LIMIT_VIEWERS_MAX        128        /* the most that a context may ask for */
+#define LIMIT_FRAMES_MAX         240        /* updates for each second and viewer: the fastest screens there are */
 #define LIMIT_KNOCKING           64         /* connections that have not yet authenticated, for each display */
 #define LIMIT_HANDSHAKE_MS       10000      /* from accept to ClientInit */
 #define LIMIT_FIRST_FRAME_MS     15000      /* from ClientInit to the picture's first frame; the broker has a placard sooner */

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/refuse.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "control/describe.h"
+#include "control/fields.h"
+#include "plane/format.h"
+#include "varlink/server.h"
+
+#define ERROR(name) "org.vfiodisplay.Display." name
+
+void refuse_request(struct varlink_call *call, const struct fields_reader *reader, int error)
+{
+	if (error == -EBADF)
+		refuse_descriptor(call, reader->bad_index, "did not come with this message");
+	else if (error == -EINVAL)
+		varlink_invalid_parameter(call, reader->path);
+	else
+		refuse_unavailable(call, "out of memory");
+}
+
+static void refuse_name(
+	struct varlink_call *call, const char *error, const char *field, const char *name)
+{
+	varlink_error(
+		call, error, name && name[0] ? json_pack("{s:s}", field, name) : json_object());
+}
+
+void refuse_no_such_display(struct varlink_call *call, const char *id)
+{
+	refuse_name(call, ERROR("NoSuchDisplay"), "id", id);
+}
+
+void refuse_no_such_viewer(struct varlink_call *call, const char *viewer)
+{
+	refuse_name(call, ERROR("NoSuchViewer"), "viewer", viewer);
+}
+
+void refuse_display_exists(struct varlink_call *call, const char *id)
+{
+	refuse_name(call, ERROR("DisplayExists"), "id", id);
+}
+
+void refuse_device(struct varlink_call *call, const char *reason)
+{
+	varlink_error(call, ERROR("DeviceUnsuitable"), json_pack("{s:s}", "reason", reason));
+}
+
+void refuse_descriptor(struct varlink_call *call, json_int_t index, const char *reason)
+{
+	varlink_error(call, ERROR("DescriptorUnsuitable"),
+		json_pack("{s:I, s:s}", "index", index, "reason", reason));
+}
+
+void refuse_lease_required(struct varlink_call *call)
+{
+	varlink_error(call, ERROR("LeaseRequired"), NULL);
+}
+
+void refuse_address(struct varlink_call *call, const char *address, const char *reason)
+{
+	varlink_error(call, ERROR("AddressUnavailable"),
+		json_pack("{s:s, s:s}", "address", address, "reason", reason));
+}
+
+void refuse_format(struct varlink_call *call, uint32_t fourcc, uint64_t modifier)
+{
+	char format[16], text[24];
+
+	varlink_error(call, ERROR("FormatUnsupported"),
+		json_pack("{s:s, s:s}", "format", format_name(fourcc, format), "modifier",
+			describe_modifier(modifier, text)));
+}
+
+void refuse_not_live(struct varlink_call *call, const char *id, enum display_state state)
+{
+	varlink_error(call, ERROR("NotLive"),
+		json_pack("{s:s, s:s}", "id", id, "state", describe_state(state)));
+}
+
+void refuse_limit(struct varlink_call *call, const char *limit, json_int_t value)
+{
+	varlink_error(call, ERROR("LimitReached"),
+		json_pack("{s:s, s:I}", "limit", limit, "value", value));
+}
+
+void refuse_unavailable(struct varlink_call *call, const char *reason)
+{
+	varlink_error(call, ERROR("Unavailable"), json_pack("{s:s}", "reason", reason));
+}
+
+void refuse_shutting_down(struct varlink_call *call)
+{
+	varlink_error(call, ERROR("ShuttingDown"), NULL);
+}
+
+void refuse_permission(struct varlink_call *call, const char *id, const char *what)
+{
+	const struct varlink_peer *peer = varlink_call_peer(call);
+
+	log_notice(
+		id, "%s refused to uid %u, pid %d", what, (unsigned int)peer->uid, (int)peer->pid);
+	varlink_error(call, "org.varlink.service.PermissionDenied", NULL);
+}
+
+void refuse_needs_more(struct varlink_call *call)
+{
+	varlink_error(call, "org.varlink.service.ExpectedMore", NULL);
+}
+
+void reply_or_refuse(struct varlink_call *call, json_t *parameters)
+{
+	if (parameters)
+		varlink_reply(call, parameters);
+	else
+		refuse_unavailable(call, "out of memory");
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* refuse.h - the error replies of org.vfiodisplay.Display. Each ends the call. */
+#pragma once
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "display.h"
+
+struct fields_reader;
+struct varlink_call;
+
+/* What request.h returned. */
+void refuse_request(struct varlink_call *call, const struct fields_reader *reader, int error);
+/* @id, @viewer: NULL or empty where the call was for all of them. */
+void refuse_no_such_display(struct varlink_call *call, const char *id);
+void refuse_no_such_viewer(struct varlink_call *call, const char *viewer);
+void refuse_display_exists(struct varlink_call *call, const char *id);
+void refuse_device(struct varlink_call *call, const char *reason);
+void refuse_descriptor(struct varlink_call *call, json_int_t index, const char *reason);
+void refuse_lease_required(struct varlink_call *call);
+void refuse_address(struct varlink_call *call, const char *address, const char *reason);
+void refuse_format(struct varlink_call *call, uint32_t fourcc, uint64_t modifier);
+void refuse_not_live(struct varlink_call *call, const char *id, enum display_state state);
+void refuse_limit(struct varlink_call *call, const char *limit, json_int_t value);
+void refuse_unavailable(struct varlink_call *call, const char *reason);
+void refuse_shutting_down(struct varlink_call *call);
+/* org.varlink.service. @what goes to the log with the peer's uid. */
+void refuse_permission(struct varlink_call *call, const char *id, const char *what);
+void refuse_needs_more(struct varlink_call *call);
+
+/* varlink_reply(), or Unavailable where memory did not suffice to make @parameters (NULL). */
+void reply_or_refuse(struct varlink_call *call, json_t *parameters);

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Theory of operation
+ *
+ * A struct registration lives as long as its Register call is pending, not as long as its display. Three things can happen to it, in
+ * any order: the display becomes ready (or not), the caller's connection goes away, the display ends. Each event ends the
+ * call or leaves it to one that is still sure to come:
+ *
+ *   ready, failed        error reply, freed.
+ *   ready, no "more"     reply, freed. The display goes on under its lease descriptor.
+ *   ready, "more"        "registered"; from then on either gone or ended will come, and takes the other back.
+ *   gone before ready    the display is released if the connection was its lease; ready comes all the same and frees.
+ *   gone after ready     the call is ended, freed; the display is released if the connection was its lease.
+ *   ended                "unregistered", freed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "control/describe.h"
+#include "control/methods.h"
+#include "control/refuse.h"
+#include "control/request.h"
+#include "manager.h"
+#include "varlink/server.h"
+
+struct registration {
+	struct varlink_call *call;
+	struct manager *manager;
+	struct display *display; /* NULL: not ready yet */
+	char id[LIMIT_ID_CHARS + 1];
+	bool is_lease; /* the display ends with the connection */
+	bool gone;     /* the connection has ended, before ready */
+};
+
+static json_t *registration_event(const struct registration *registration, const char *event)
+{
+	json_t *json = describe_display_runtime(registration->display);
+	const char *id = display_context(registration->display)->id;
+	int error = json_object_set_new(json, "id", json_string(id));
+
+	if (event)
+		error |= json_object_set_new(json, "event", json_string(event));
+	if (!error)
+		return json;
+	json_decref(json);
+	return NULL;
+}
+
+static void registration_ended(void *arg)
+{
+	struct registration *registration = arg;
+
+	varlink_call_on_gone(registration->call, NULL, NULL);
+	reply_or_refuse(registration->call, registration_event(registration, "unregistered"));
+	free(registration);
+}
+
+/* Frees first: display_release() may call back. */
+static void registration_abandon(struct registration *registration)
+{
+	struct display *display = registration->display;
+	bool is_lease = registration->is_lease;
+
+	display_off_end(display, registration_ended, registration);
+	varlink_reply(registration->call, NULL);
+	free(registration);
+	if (is_lease)
+		display_release(display, DISPLAY_LOST, NULL, NULL);
+}
+
+static void registration_gone(void *arg)
+{
+	struct registration *registration = arg;
+	struct display *display;
+
+	if (registration->display)
+		return registration_abandon(registration);
+	registration->gone = true;
+	display = manager_find(registration->manager, registration->id);
+	if (registration->is_lease && display)
+		display_release(display, DISPLAY_LOST, NULL, NULL);
+}
+
+static void registration_follow(struct registration *registration)
+{
+	json_t *event = registration_event(registration, "registered");
+
+	if (!event || display_on_end(registration->display, registration_ended, registration) < 0) {
+		struct display *display = registration->display;
+
+		json_decref(event);
+		varlink_call_on_gone(registration->call, NULL, NULL);
+		refuse_unavailable(registration->call, "out of memory");
+		if (registration->is_lease)
+			display_release(display, DISPLAY_LOST, NULL, NULL);
+		free(registration);
+		return;
+	}
+	/* A peer that does not take it is dropped, and gone follows. */
+	varlink_reply_continues(registration->call, event);
+}
+
+static void registration_establish(struct registration *registration, struct display *display)
+{
+	registration->display = display;
+	if (registration->gone) {
+		registration_abandon(registration);
+	} else if (varlink_call_more(registration->call)) {
+		registration_follow(registration);
+	} else {
+		varlink_call_on_gone(registration->call, NULL, NULL);
+		reply_or_refuse(registration->call, registration_event(registration, NULL));
+		free(registration);
+	}
+}
+
+static void registration_ready(void *arg, struct display *display, int error, const char *reason)
+{
+	struct registration *registration = arg;
+
+	if (!error)
+		return registration_establish(registration, display);
+	varlink_call_on_gone(registration->call, NULL, NULL);
+	if (error == -ESHUTDOWN)
+		refuse_shutting_down(registration->call);
+	else if (error == -ENOMEM || error == -EAGAIN)
+		refuse_unavailable(registration->call, reason ? reason : "out of memory");
+	else
+		refuse_device(registration->call,
+			reason ? reason
+			: error == -ECANCELED
+				? "the registration ended before the device was probed"
+				: strerror(-error));
+	free(registration);
+}
+
+/* Where a listener failed, its own address says more than an index. */
+static void refuse_listener(struct varlink_call *call, int error, const struct handover *handover,
+	size_t listener, const char *reason)
+{
+	char path[32];
+
+	if (error == -EINVAL) {
+		snprintf(path, sizeof(path), "listen[%zu].address", listener);
+		varlink_invalid_parameter(call, path);
+	} else if (error == -EACCES) {
+		refuse_permission(call, handover->context.id,
+			"listening outside loopback without a password");
+	} else {
+		refuse_address(call, handover->listeners[listener].address,
+			reason ? reason : strerror(-error));
+	}
+}
+
+static void refuse_registration(struct varlink_call *call, int error,
+	const struct handover *handover, const struct request_indexes *indexes, const char *reason,
+	int index)
+{
+	size_t listener = index >= 3 ? MIN((size_t)index - 3, (size_t)LIMIT_LISTENERS - 1) : 0;
+
+	switch (error) {
+	case -EEXIST:
+		return refuse_display_exists(call, handover->context.id);
+	case -EBUSY:
+		return refuse_device(call,
+			reason ? reason : "the device is registered already under another id");
+	case -EBADF:
+		index = index >= 0 && index < (int)ARRAY_SIZE(indexes->at) ? index : 0;
+		return refuse_descriptor(
+			call, indexes->at[index], reason ? reason : "is not what it should be");
+	case -ENOTTY:
+		return refuse_device(call, reason ? reason : "has no display");
+	case -ENOSPC:
+		return refuse_limit(call, "displays", LIMIT_DISPLAYS);
+	case -ESHUTDOWN:
+		return refuse_shutting_down(call);
+	}
+	if (index >= 3)
+		return refuse_listener(call, error, handover, listener, reason);
+	refuse_unavailable(call, reason ? reason : strerror(-error));
+}
+
+static void registration_start(struct registration *registration, struct handover *handover,
+	const struct request_indexes *indexes)
+{
+	struct varlink_call *call = registration->call;
+	const char *reason = NULL;
+	int index = 0;
+	int r;
+
+	r = manager_register(
+		registration->manager, handover, registration_ready, registration, &reason, &index);
+	if (r < 0) {
+		free(registration);
+		return refuse_registration(call, r, handover, indexes, reason, index);
+	}
+	memcpy(registration->id, handover->context.id, sizeof(registration->id));
+	varlink_call_on_gone(call, registration_gone, registration);
+	if (r == 0)
+		return;
+	registration->is_lease = false;
+	registration_establish(registration, manager_find(registration->manager, registration->id));
+}
+
+void method_register(struct varlink_call *call, json_t *parameters, void *arg)
+{
+	const struct varlink_peer *peer = varlink_call_peer(call);
+	struct registration *registration;
+	struct request_indexes indexes;
+	struct fields_reader reader;
+	struct handover handover;
+	int r;
+
+	method_reader(&reader, call);
+	r = request_register(&reader, parameters, &handover, &indexes);
+	if (r < 0)
+		return refuse_request(call, &reader, r);
+	handover.uid = peer->uid;
+	handover.gid = peer->gid;
+	handover.pid = peer->pid;
+	registration = new0(struct registration);
+	if (handover.lease < 0 && !varlink_call_more(call)) {
+		free(registration);
+		refuse_lease_required(call);
+	} else if (!registration) {
+		refuse_unavailable(call, "out of memory");
+	} else {
+		registration->call = call;
+		registration->manager = arg;
+		registration->is_lease = handover.lease < 0;
+		registration_start(registration, &handover, &indexes);
+	}
+	handover_finish(&handover);
+}
+
+static void unregister_done(void *arg)
+{
+	varlink_reply(arg, NULL);
+}
+
+void method_unregister(struct varlink_call *call, json_t *parameters, void *arg)
+{
+	struct fields_reader reader;
+	struct request_id request;
+	struct display *display;
+	int r;
+
+	method_reader(&reader, call);
+	r = request_id(&reader, parameters, &request);
+	if (r < 0)
+		return refuse_request(call, &reader, r);
+	display = manager_find(arg, request.id);
+	if (display ? !method_owns(call, display) : !method_owns_any(call, arg))
+		return refuse_permission(call, request.id, "Unregister");
+	if (!display)
+		return refuse_no_such_display(call, request.id);
+	log_info(request.id, "unregistered by uid %u, pid %d",
+		(unsigned int)varlink_call_peer(call)->uid, (int)varlink_call_peer(call)->pid);
+	display_release(display, DISPLAY_DRAINING, unregister_done, call);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/request.h"
+
+#include <limits.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+
+/* WHOLE: the read function gets the struct itself. The rest of the arguments are further fields of struct field. */
+#define FIELD(n, fn, type, member, ...) \
+	{ \
+		.name = (n), .read = (fn), .offset = offsetof(type, member), __VA_ARGS__ \
+	}
+#define WHOLE(n, fn, ...) \
+	{ \
+		.name = (n), .read = (fn), __VA_ARGS__ \
+	}
+
+static const char *const mode_names[] = {
+	[VIEW_MODE_VIEW] = "view",
+	[VIEW_MODE_CONTROL] = "control",
+};
+static const char *const source_names[] = {
+	[SOURCE_VFIO] = "vfio",
+	[SOURCE_SURFACE] = "surface",
+};
+
+_Static_assert(sizeof(enum view_mode) == sizeof(int), "field_enum() writes an int");
+_Static_assert(sizeof(enum source_kind) == sizeof(int), "field_enum() writes an int");
+_Static_assert(LIMIT_VARLINK_FDS <= 32, "fields_reader.taken has 32 bits");
+
+static int read_head(
+	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
+{
+	struct context *context = at;
+
+	if (!json_is_integer(value) || json_integer_value(value) < field->min ||
+		json_integer_value(value) > field->max)
+		return -EINVAL;
+	context->has_head = true;
+	context->head = json_integer_value(value);
+	return 0;
+}
+
+static int read_label(struct context *context, const char *key, json_t *value, size_t *bytes)
+{
+	json_t *name = json_string(key);
+	bool valid = field_text_valid(name, 1, LIMIT_LABEL_CHARS) &&
+		     field_text_valid(value, 0, LIMIT_LABEL_CHARS);
+	struct label *label = &context->labels[context->labels_used];
+
+	json_decref(name);
+	if (!valid || context->labels_used == LIMIT_LABELS)
+		return -EINVAL;
+	*bytes += strlen(key) + json_string_length(value);
+	if (*bytes > LIMIT_LABEL_BYTES)
+		return -EINVAL;
+	label->key = strdup(key);
+	label->value = strdup(json_string_value(value));
+	context->labels_used++;
+	return label->key && label->value ? 0 : -ENOMEM;
+}
+
+static int read_labels(
+	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
+{
+	struct context *context = at;
+	size_t bytes = 0;
+	const char *key;
+	json_t *text;
+	int r;
+
+	if (!json_is_object(value))
+		return -EINVAL;
+	json_object_foreach(value, key, text)
+	{
+		size_t mark = field_enter(reader, key);
+
+		r = read_label(context, key, text, &bytes);
+		if (r < 0)
+			return r;
+		field_leave(reader, mark);
+	}
+	return 0;
+}
+
+static const struct field context_fields[] = {
+	FIELD("id", field_id, struct context, id),
+	FIELD("name", field_text, struct context, name, .min = 1, .max = LIMIT_NAME_CHARS),
+	FIELD("machine", field_text, struct context, machine, .min = 1, .max = LIMIT_NAME_CHARS),
+	WHOLE("head", read_head, .max = INT_MAX),
+	WHOLE("labels", read_labels),
+	FIELD("framesPerSecondMaximum", field_u32, struct context, frames_maximum, .min = 1,
+		.max = LIMIT_FRAMES_MAX),
+	FIELD("viewersMaximum", field_u32, struct context, viewers_maximum, .min = 1,
+		.max = LIMIT_VIEWERS_MAX),
+	FIELD("viewOnly", field_bool, struct context, view_only),
+};
+
+struct request_listener {
+	enum view_mode mode;
+	struct field_fd socket;
+	char address[sizeof(((struct handover_listener *)0)->address)];
+};
+
+static const struct field listener_fields[] = {
+	FIELD("mode", field_enum, struct request_listener, mode, .required = true,
+		.names = mode_names, .names_used = ARRAY_SIZE(mode_names)),
+	FIELD("fileDescriptorIndex", field_fd, struct request_listener, socket),
+	FIELD("address", field_text, struct request_listener, address, .min = 1,
+		.max = sizeof(((struct request_listener *)0)->address) - 1),
+};
+
+struct request_registration {
+	struct context context;
+	enum source_kind source;
+	struct field_fd device, change, lease;
+	struct request_listener listeners[LIMIT_LISTENERS];
+	size_t listeners_used;
+};
+
+static int read_context(
+	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
+{
+	return fields_read(reader, value, context_fields, ARRAY_SIZE(context_fields), at);
+}
+
+static int read_listener(
+	struct fields_reader *reader, json_t *value, struct request_listener *listener)
+{
+	int r;
+
+	r = fields_read(reader, value, listener_fields, ARRAY_SIZE(listener_fields), listener);
+	if (r < 0)
+		return r;
+	if (listener->socket.fd >= 0 && listener->address[0]) {
+		field_enter(reader, "address");
+		return -EINVAL;
+	}
+	if (listener->socket.fd < 0 && !listener->address[0]) {
+		field_enter(reader, "fileDescriptorIndex");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int read_listeners(
+	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
+{
+	struct request_registration *registration = at;
+	int r;
+
+	if (!json_is_array(value) || json_array_size(value) > LIMIT_LISTENERS)
+		return -EINVAL;
+	for (size_t i = 0; i < json_array_size(value); i++) {
+		size_t mark = field_enter_index(reader, i);
+
+		registration->listeners_used++;
+		r = read_listener(reader, json_array_get(value, i), &registration->listeners[i]);
+		if (r < 0)
+			return r;
+		field_leave(reader, mark);
+	}
+	return 0;
+}
+
+static const struct field register_fields[] = {
+	FIELD("context", read_context, struct request_registration, context),
+	FIELD("source", field_enum, struct request_registration, source, .names = source_names,
+		.names_used = ARRAY_SIZE(source_names)),
+	FIELD("deviceFileDescriptorIndex", field_fd, struct request_registration, device,
+		.required = true),
+	FIELD("changeFileDescriptorIndex", field_fd, struct request_registration, change),
+	FIELD("leaseFileDescriptorIndex", field_fd, struct request_registration, lease),
+	WHOLE("listen", read_listeners),
+};
+
+static const struct field_fd no_fd = {.fd = -EBADF, .index = -1};
+
+static void registration_init(struct request_registration *registration)
+{
+	*registration = (struct request_registration){
+		.device = no_fd,
+		.change = no_fd,
+		.lease = no_fd,
+	};
+	for (size_t i = 0; i < LIMIT_LISTENERS; i++)
+		registration->listeners[i].socket = no_fd;
+}
+
+static void registration_finish(struct request_registration *registration)
+{
+	context_finish(&registration->context);
+	fd_closep(&registration->device.fd);
+	fd_closep(&registration->change.fd);
+	fd_closep(&registration->lease.fd);
+	for (size_t i = 0; i < LIMIT_LISTENERS; i++)
+		fd_closep(&registration->listeners[i].socket.fd);
+}
+
+/* viewOnly is the stronger word: a listener that says control gets a view. */
+static void registration_hand_over(struct request_registration *registration,
+	struct handover *handover, struct request_indexes *indexes)
+{
+	handover_init(handover);
+	handover->context = registration->context;
+	registration->context.labels_used = 0;
+	handover->source = registration->source;
+	handover->device = take_fd(&registration->device.fd);
+	handover->change = take_fd(&registration->change.fd);
+	handover->lease = take_fd(&registration->lease.fd);
+	indexes->at[0] = registration->device.index;
+	indexes->at[1] = registration->change.index;
+	indexes->at[2] = registration->lease.index;
+	for (size_t i = 0; i < LIMIT_LISTENERS; i++) {
+		struct request_listener *from = &registration->listeners[i];
+		struct handover_listener *to = &handover->listeners[i];
+
+		to->fd = take_fd(&from->socket.fd);
+		to->mode = handover->context.view_only ? VIEW_MODE_VIEW : from->mode;
+		memcpy(to->address, from->address, sizeof(to->address));
+		indexes->at[3 + i] = from->socket.index;
+	}
+	handover->listeners_used = registration->listeners_used;
+}
+
+int request_register(struct fields_reader *reader, json_t *parameters, struct handover *ret,
+	struct request_indexes *ret_indexes)
+{
+	struct request_registration registration;
+	int r;
+
+	registration_init(&registration);
+	r = fields_read(
+		reader, parameters, register_fields, ARRAY_SIZE(register_fields), &registration);
+	if (r >= 0)
+		registration_hand_over(&registration, ret, ret_indexes);
+	registration_finish(&registration);
+	return r;
+}
+
+int request_id(struct fields_reader *reader, json_t *parameters, struct request_id *ret)
+{
+	static const struct field fields[] = {
+		FIELD("id", field_id, struct request_id, id, .required = true),
+	};
+	struct request_id request = {0};
+	int r;
+
+	r = fields_read(reader, parameters, fields, ARRAY_SIZE(fields), &request);
+	if (r >= 0)
+		*ret = request;
+	return r;
+}
+
+int request_list(struct fields_reader *reader, json_t *parameters, struct request_list *ret)
+{
+	static const struct field fields[] = {
+		FIELD("id", field_id, struct request_list, id),
+		FIELD("machine", field_text, struct request_list, machine, .min = 1,
+			.max = LIMIT_NAME_CHARS),
+	};
+	struct request_list request = {0};
+	int r;
+
+	r = fields_read(reader, parameters, fields, ARRAY_SIZE(fields), &request);
+	if (r >= 0)
+		*ret = request;
+	return r;
+}
+
+int request_list_viewers(struct fields_reader *reader, json_t *parameters, struct request_id *ret)
+{
+	static const struct field fields[] = {
+		FIELD("id", field_id, struct request_id, id),
+	};
+	struct request_id request = {0};
+	int r;
+
+	r = fields_read(reader, parameters, fields, ARRAY_SIZE(fields), &request);
+	if (r >= 0)
+		*ret = request;
+	return r;
+}
+
+int request_attach(struct fields_reader *reader, json_t *parameters, struct request_attach *ret)
+{
+	static const struct field fields[] = {
+		FIELD("id", field_id, struct request_attach, id, .required = true),
+		FIELD("mode", field_enum, struct request_attach, mode, .required = true,
+			.names = mode_names, .names_used = ARRAY_SIZE(mode_names)),
+		FIELD("label", field_text, struct request_attach, label, .min = 1,
+			.max = LIMIT_LABEL_CHARS),
+		FIELD("fileDescriptorIndex", field_fd, struct request_attach, viewer),
+	};
+	struct request_attach request = {.viewer = no_fd};
+	int r;
+
+	r = fields_read(reader, parameters, fields, ARRAY_SIZE(fields), &request);
+	if (r >= 0)
+		*ret = request;
+	else
+		fd_closep(&request.viewer.fd);
+	return r;
+}
+
+int request_detach(struct fields_reader *reader, json_t *parameters, struct request_detach *ret)
+{
+	static const struct field fields[] = {
+		FIELD("viewer", field_text, struct request_detach, viewer, .required = true,
+			.min = 1, .max = sizeof(ret->viewer) - 1),
+	};
+	struct request_detach request = {0};
+	int r;
+
+	r = fields_read(reader, parameters, fields, ARRAY_SIZE(fields), &request);
+	if (r >= 0)
+		*ret = request;
+	return r;
+}
+
+int request_nothing(struct fields_reader *reader, json_t *parameters)
+{
+	return fields_read(reader, parameters, NULL, 0, NULL);
+}

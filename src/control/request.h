@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* request.h - the parameters of each method as a struct.
+ *
+ * All return 0, -EINVAL, -EBADF or -ENOMEM with the meaning of fields.h; the reader says which field. Strings that were
+ * left out are empty. Descriptors that were read before an error are closed.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/limits.h"
+#include "control/fields.h"
+#include "handover/context.h"
+
+/* Where a hand-over's descriptor stood in the message, by manager_register()'s index: 0 device, 1 change, 2 lease, 3+n
+ * listener n. -1: it had none. */
+struct request_indexes {
+	int at[3 + LIMIT_LISTENERS];
+};
+
+struct request_id { /* Unregister, Capture, ListViewers */
+	char id[LIMIT_ID_CHARS + 1];
+};
+
+struct request_list {
+	char id[LIMIT_ID_CHARS + 1];
+	char machine[LIMIT_NAME_CHARS + 1];
+};
+
+struct request_attach {
+	char id[LIMIT_ID_CHARS + 1];
+	enum view_mode mode;
+	char label[LIMIT_LABEL_CHARS + 1];
+	struct field_fd viewer; /* fd owned, -EBADF: none */
+};
+
+struct request_detach {
+	char viewer[24];
+};
+
+/* Fills all of @ret but the registrant. Pair with handover_finish(), on success only. */
+int request_register(struct fields_reader *reader, json_t *parameters, struct handover *ret,
+	struct request_indexes *ret_indexes);
+int request_id(struct fields_reader *reader, json_t *parameters, struct request_id *ret);
+int request_list(struct fields_reader *reader, json_t *parameters, struct request_list *ret);
+int request_list_viewers(struct fields_reader *reader, json_t *parameters, struct request_id *ret);
+int request_attach(struct fields_reader *reader, json_t *parameters, struct request_attach *ret);
+int request_detach(struct fields_reader *reader, json_t *parameters, struct request_detach *ret);
+int request_nothing(struct fields_reader *reader, json_t *parameters);

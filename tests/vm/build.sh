@@ -1,0 +1,175 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# usage: tests/vm/build.sh BUILDDIR
+#
+# Makes what run.sh boots, from Debian packages by name and the current tree:
+#
+#   CACHE/kernel-KEY/   vmlinuz, the modules the initramfs needs, and the kernel's sample display drivers: mbochs as it is,
+#                       mbochs_rw (the same with a dma-buf that the CPU can map) and mdpy. Their sources come out of the
+#                       package linux-source at this moment and are not part of this tree.
+#   CACHE/rootfs-KEY/   a Debian root file system with systemd, the libraries the product needs, and two VNC viewers
+#   BUILDDIR/tests/vm/vm/  initramfs, product.tar (make install DESTDIR=...) and files that name the two above
+#
+# The cache's keys are versions of packages, so a second run makes only the last line.
+# Needs root: mmdebstrap and mke2fs -d are to keep the owners of files.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+build=$(cd "${1:?usage: build.sh BUILDDIR}" && pwd)
+cache=${VFIO_DISPLAYD_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vfio-displayd-test}
+out=$build/tests/vm/vm
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/vfio-displayd-vm.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+
+# Bumped when a recipe below changes.
+kernel_recipe=1
+rootfs_recipe=1
+
+# In insmod's order.
+modules=(vfio vfio_virqfd vfio_iommu_type1 mdev virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci
+	virtio_blk crc16 mbcache jbd2 crc32c_generic libcrc32c ext4)
+packages=(systemd systemd-sysv dbus udev kmod libvncserver1 libevent-core-2.1-7 libevent-pthreads-2.1-7 libjansson4 libsystemd0
+	libdrm2 libseccomp2 libpng16-16 libssl3 python3-minimal libpython3-stdlib gvncviewer vncsnapshot)
+
+say() { echo "tests/vm: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+newest_headers()
+{
+	local dir
+
+	for dir in /usr/src/linux-headers-*-amd64; do
+		[ -e "$dir/Makefile" ] && echo "${dir#/usr/src/linux-headers-}"
+	done | sort -V | tail -1
+}
+
+# The sample drivers $1 (a directory with their sources) for the kernel $2.
+build_drivers()
+{
+	# A dma-buf of mbochs is read-only as a file, and a shared mapping of such a file loses what the driver's mmap asks for:
+	# the CPU cannot map it. Drivers of real devices export O_RDWR; this is the one difference that mbochs_rw has.
+	sed -e 's/"mbochs"/"mbochs_rw"/' -e 's/exp_info\.ops = &mbochs_dmabuf_ops;/&\n\texp_info.flags = O_RDWR;/' \
+		"$1/mbochs.c" >"$1/mbochs_rw.c"
+	[ "$(grep -c 'flags = O_RDWR' "$1/mbochs_rw.c")" = 1 ] || die "mbochs.c is not as expected: no dma-buf export found"
+	echo 'obj-m := mbochs.o mbochs_rw.o mdpy.o' >"$1/Makefile"
+	make -s -C "/usr/src/linux-headers-$2" M="$1" modules >"$scratch/modules.log" 2>&1 ||
+		{ cat "$scratch/modules.log" >&2; die "the sample drivers do not build"; }
+}
+
+make_kernel() # KVER INTO
+{
+	local version=${1%%-*} series source into=$2 module path
+
+	series=${version%.*}
+	source=/usr/src/linux-source-$series.tar.xz
+	[ -e "$source" ] || die "$source is missing: apt-get install linux-source-$series"
+	say "kernel $1 and its sample display drivers"
+	mkdir "$scratch/deb" "$scratch/tree" "$scratch/drivers" "$scratch/kernel"
+	(cd "$scratch/deb" && chmod 755 . && apt-get -q -o APT::Sandbox::User=root download "linux-image-$1") >&2
+	dpkg -x "$scratch"/deb/*.deb "$scratch/tree"
+	cp "$scratch/tree/boot/vmlinuz-$1" "$scratch/kernel/vmlinuz"
+	for module in "${modules[@]}"; do
+		path=$(find "$scratch/tree" -name "$module.ko" -print -quit)
+		[ -n "$path" ] || die "linux-image-$1 has no module $module"
+		cp "$path" "$scratch/kernel/"
+	done
+	tar -C "$scratch/drivers" --strip-components=3 -xf "$source" \
+		"linux-source-$series"/samples/vfio-mdev/{mbochs.c,mdpy.c,mdpy-defs.h}
+	build_drivers "$scratch/drivers" "$1"
+	cp "$scratch"/drivers/*.ko "$scratch/kernel/"
+	mv "$scratch/kernel" "$into"
+}
+
+make_rootfs() # INTO
+{
+	local lean=(/usr/share/{doc,man,locale,info,help}/'*')
+
+	say "root file system (about a minute)"
+	mkdir "$scratch/root" "$scratch/rootfs"
+	mmdebstrap --quiet --variant=minbase --include="$(IFS=,; echo "${packages[*]}")" \
+		--aptopt='APT::Install-Recommends "false"' "${lean[@]/#/--dpkgopt=path-exclude=}" \
+		bookworm "$scratch/rootfs.tar" >"$scratch/rootfs.log" 2>&1 ||
+		{ cat "$scratch/rootfs.log" >&2; die "mmdebstrap failed"; }
+	tar -C "$scratch/root" -xf "$scratch/rootfs.tar"
+	mke2fs -q -F -t ext4 -d "$scratch/root" "$scratch/rootfs/root.ext4" 1G
+	mv "$scratch/rootfs" "$1"
+}
+
+make_initramfs()
+{
+	local dir=$scratch/initramfs module
+
+	mkdir -p "$dir"/{bin,dev,proc,sys,root,modules}
+	cp "$(command -v busybox)" "$dir/bin/busybox"
+	cp "$here/initramfs-init" "$dir/init"
+	chmod 755 "$dir/init"
+	for module in "${modules[@]}" mbochs mbochs_rw mdpy; do
+		cp "$cache/$kernel/$module.ko" "$dir/modules/"
+		echo "$module"
+	done >"$dir/modules/order"
+	(cd "$dir" && find . | cpio -o -H newc --quiet | gzip -1) >"$out/initramfs.gz.$$"
+	mv "$out/initramfs.gz.$$" "$out/initramfs.gz"
+}
+
+setting() # NAME: a variable of BUILDDIR/Makefile
+{
+	sed -n "s/^$1 = //p" "$build/Makefile"
+}
+
+# The directory with the product built for the paths of a package. Paths are compiled in, so a tree that was configured for
+# others (or with a sanitizer, whose runtime the root file system lacks) is built again beside it.
+product_tree()
+{
+	local copy=$out/source tree=$out/build
+
+	if [ "$(setting prefix):$(setting sysconfdir):$(setting SANITIZE_FLAGS)" = /usr:/etc: ]; then
+		echo "$build"
+		return
+	fi
+	mkdir -p "$copy" "$tree"
+	(cd "$top" && tar -c --exclude=./.git --exclude=./Makefile --exclude=./config.h --exclude=./config.status \
+		--exclude=./stamp-h1 --exclude=./autom4te.cache --exclude='./build' --exclude='./build-[!a]*' \
+		--exclude="./${build#"$top/"}" --exclude='*.o' --exclude='*.a' --exclude='.deps' .) | tar -C "$copy" -x
+	if [ ! -e "$tree/config.status" ]; then
+		[ -x "$copy/configure" ] || (cd "$copy" && autoreconf -fi) >&2
+		(cd "$tree" && "$copy/configure" -q --prefix=/usr --sysconfdir=/etc --localstatedir=/var --runstatedir=/run) >&2
+	fi
+	echo "$tree"
+}
+
+make_product()
+{
+	local tree dest=$scratch/dest
+
+	tree=$(product_tree)
+	say "the product"
+	make -s -j"$(nproc)" -C "$tree" >&2
+	make -s -C "$tree" tests/vm/test-vmm >&2
+	make -s -C "$tree" DESTDIR="$dest" localstatedir=/var runstatedir=/run install >&2
+	install -D -t "$dest/opt/vm-test" "$tree/tests/vm/test-vmm" "$here"/*.py
+	install -D -m 644 -t "$dest/etc/systemd/system" "$here/vm-test.service"
+	tar -C "$dest" --owner=0 --group=0 -cf "$out/product.tar.$$" .
+	mv "$out/product.tar.$$" "$out/product.tar"
+}
+
+[ "$(id -u)" = 0 ] || die "needs root"
+for tool in mmdebstrap mke2fs busybox cpio apt-cache; do
+	command -v "$tool" >/dev/null || die "$tool is missing: apt-get install mmdebstrap e2fsprogs busybox-static cpio"
+done
+kver=$(newest_headers)
+[ -n "$kver" ] || die "no kernel headers: apt-get install linux-headers-amd64"
+kernel=kernel-$kver-$kernel_recipe
+rootfs=rootfs-$( (echo "$rootfs_recipe" && apt-cache show --no-all-versions "${packages[@]}" | grep -E '^(Package|Version):') |
+	sha256sum | cut -c1-16)
+mkdir -p "$cache" "$out"
+exec 9>"$cache/lock"
+flock 9
+[ -e "$cache/$kernel" ] || make_kernel "$kver" "$cache/$kernel"
+[ -e "$cache/$rootfs" ] || make_rootfs "$cache/$rootfs"
+flock -u 9
+make_initramfs
+make_product
+printf '%s\n' "$cache/$kernel/vmlinuz" >"$out/vmlinuz"
+printf '%s\n' "$cache/$rootfs/root.ext4" >"$out/rootfs"

@@ -335,7 +335,7 @@ int config_read(struct config *config, const char *path, char **ret_error)
 {
 	struct reader reader = {.config = config, .path = path, .ret_error = ret_error};
 	_cleanup_free_ char *text = malloc(LIMIT_CONFIG_BYTES + 1);
-	size_t length, next;
+	size_t length = 0, next;
 	int r;
 
 	*ret_error = NULL;

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "damage/tiles.h"
+#include "rfb/picture.h"
+
+#define WIDTH  1040 /* 65 blocks: the bitmap has a second word in each row */
+#define HEIGHT 40
+
+struct fixture {
+	struct frame *broker;
+	struct picture *picture;
+	_Atomic unsigned int idle;
+	int wake;
+};
+
+static void count_idle(void *arg)
+{
+	struct fixture *f = arg;
+
+	f->idle++;
+}
+
+static int fixture_frame(struct fixture *f, uint32_t width, uint32_t height, uint32_t generation)
+{
+	frame_destroy(f->broker);
+	assert_int_equal(frame_create(width, height, generation, &f->broker), 0);
+	return picture_frame(f->picture, fcntl(f->broker->fd, F_DUPFD_CLOEXEC, 3));
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = new0(struct fixture);
+
+	f->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	assert_int_equal(picture_create(count_idle, f, &f->picture), 0);
+	assert_int_equal(fixture_frame(f, WIDTH, HEIGHT, 7), 0);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	picture_destroy(f->picture);
+	frame_destroy(f->broker);
+	fd_close(f->wake);
+	free(f);
+	return 0;
+}
+
+static struct picture_reader *joined(struct fixture *f)
+{
+	struct picture_reader *reader;
+
+	assert_int_equal(picture_join(f->picture, f->wake, &reader), 0);
+	return reader;
+}
+
+static void damage_only(struct fixture *f, unsigned int row, unsigned int column)
+{
+	uint64_t *bitmap = frame_damage(f->broker);
+
+	memset(bitmap, 0, tiles_bitmap_words(WIDTH, HEIGHT) * sizeof(*bitmap));
+	bitmap[row * tiles_bitmap_stride(WIDTH) + column / 64] |= 1ull << column % 64;
+}
+
+static unsigned int bits(const struct frame *frame, const uint64_t *bitmap)
+{
+	size_t words = tiles_bitmap_words(frame->header.width, frame->header.height);
+	unsigned int set = 0;
+
+	for (size_t i = 0; i < words; i++)
+		set += __builtin_popcountll(bitmap[i]);
+	return set;
+}
+
+static void lies(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t generation;
+	int pipes[2];
+
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	assert_int_equal(picture_frame(f->picture, pipes[0]), -EINVAL);
+	assert_int_equal(fcntl(pipes[0], F_GETFD), -1); /* consumed */
+	fd_close(pipes[1]);
+	assert_int_equal(picture_current(f->picture)->header.generation, 7);
+	assert_false(picture_granted(f->picture, &generation));
+}
+
+static void nobody_reads_before_publish(void **state)
+{
+	struct fixture *f = *state;
+	struct picture_reader *reader = joined(f);
+	const struct frame *frame;
+	const uint64_t *damage;
+	eventfd_t count;
+
+	assert_false(picture_ready(f->picture));
+	assert_null(picture_begin(f->picture, reader, &damage));
+	assert_int_equal(eventfd_read(f->wake, &count), -1);
+
+	picture_published(f->picture, true);
+	assert_true(picture_ready(f->picture));
+	assert_int_equal(eventfd_read(f->wake, &count), 0);
+	assert_int_equal(picture_behind(f->picture, reader), 1);
+	frame = picture_begin(f->picture, reader, &damage);
+	assert_non_null(frame);
+	assert_int_equal(frame->header.generation, 7);
+	assert_int_equal(
+		bits(frame, damage), 65 * 3); /* everything, and no block that is not there */
+	assert_int_equal(picture_behind(f->picture, reader), 0);
+	picture_end(f->picture, reader);
+	picture_leave(f->picture, reader);
+}
+
+static void writer_goes_first(void **state)
+{
+	struct fixture *f = *state;
+	struct picture_reader *inside = joined(f), *late = joined(f);
+	uint32_t generation = 0;
+
+	picture_published(f->picture, true);
+	assert_non_null(picture_begin(f->picture, inside, NULL));
+	picture_want_write(f->picture);
+	assert_int_equal(f->idle, 0);
+	assert_false(picture_granted(f->picture, &generation));
+	assert_null(picture_begin(f->picture, late, NULL)); /* none new, though one is inside */
+
+	picture_end(f->picture, inside);
+	assert_int_equal(f->idle, 1);
+	assert_null(picture_begin(f->picture, late, NULL)); /* wanted, not yet granted */
+	assert_true(picture_granted(f->picture, &generation));
+	assert_int_equal(generation, 7);
+	assert_false(picture_granted(f->picture, &generation)); /* once */
+	assert_null(picture_begin(f->picture, late, NULL));	/* the broker writes */
+
+	picture_published(f->picture, true);
+	assert_non_null(picture_begin(f->picture, late, NULL));
+	picture_end(f->picture, late);
+	assert_int_equal(f->idle, 1); /* nobody wants any more */
+
+	picture_want_write(f->picture); /* nobody inside: at once */
+	assert_int_equal(f->idle, 2);
+	assert_true(picture_granted(f->picture, &generation));
+	picture_leave(f->picture, inside);
+	picture_leave(f->picture, late);
+}
+
+static void publish_twice(struct fixture *f, unsigned int first, unsigned int second)
+{
+	damage_only(f, 0, first);
+	picture_published(f->picture, true);
+	damage_only(f, 2, second);
+	picture_published(f->picture, true);
+}
+
+static void damage_adds_up(void **state)
+{
+	struct fixture *f = *state;
+	struct picture_reader *fast = joined(f), *slow = joined(f);
+	const uint64_t *damage;
+	const struct frame *frame;
+
+	picture_published(f->picture, true);
+	assert_non_null(picture_begin(f->picture, fast, NULL));
+	picture_end(f->picture, fast);
+	assert_non_null(picture_begin(f->picture, slow, NULL));
+	picture_end(f->picture, slow);
+
+	publish_twice(f, 3, 64);
+	frame = picture_begin(f->picture, fast, &damage);
+	assert_int_equal(bits(frame, damage), 2);
+	assert_int_equal(damage[0], 1ull << 3);
+	assert_int_equal(damage[2 * tiles_bitmap_stride(WIDTH) + 1], 1);
+	picture_end(f->picture, fast);
+
+	publish_twice(f, 4, 64);
+	picture_published(f->picture, false); /* the bitmap is still there and means nothing */
+	frame = picture_begin(f->picture, fast, &damage);
+	assert_int_equal(bits(frame, damage), 2);
+	picture_end(f->picture, fast);
+	assert_int_equal(picture_behind(f->picture, slow), 5);
+	frame = picture_begin(f->picture, slow, &damage);
+	assert_int_equal(bits(frame, damage), 3);
+	picture_end(f->picture, slow);
+
+	damage_only(f, 1, 1);
+	picture_published(f->picture, false);
+	frame = picture_begin(f->picture, slow, &damage);
+	assert_int_equal(bits(frame, damage), 0);
+	picture_end(f->picture, slow);
+	picture_leave(f->picture, fast);
+	picture_leave(f->picture, slow);
+}
+
+static void new_frame_while_inside(void **state)
+{
+	struct fixture *f = *state;
+	struct picture_reader *reader = joined(f);
+	const struct frame *old, *frame;
+	const uint64_t *damage;
+	uint32_t generation = 0;
+
+	frame_pixels(f->broker)[5] = 0x123456;
+	picture_published(f->picture, true);
+	old = picture_begin(f->picture, reader, &damage);
+	picture_want_write(f->picture); /* of the old frame: void with it */
+	assert_int_equal(fixture_frame(f, 64, 32, 8), 0);
+	assert_int_equal(fixture_frame(f, 80, 32, 9), 0);
+	assert_int_equal(frame_pixels(old)[5], 0x123456);
+	assert_int_equal(bits(old, damage), 65 * 3);
+	assert_false(picture_granted(f->picture, &generation));
+	assert_false(picture_ready(f->picture));
+
+	picture_published(f->picture, true);
+	picture_want_write(f->picture); /* a reader of the old frame is not in the way */
+	assert_true(picture_granted(f->picture, &generation));
+	assert_int_equal(generation, 9);
+	picture_end(f->picture, reader);
+	assert_null(picture_begin(f->picture, reader, &damage));
+	memset(frame_damage(f->broker), 0, 8);
+	picture_published(f->picture, true);
+	frame = picture_begin(f->picture, reader, &damage);
+	assert_int_equal(frame->header.generation, 9);
+	assert_int_equal(bits(frame, damage), 5 * 2); /* whole, though the publish had nothing */
+	picture_end(f->picture, reader);
+	picture_leave(f->picture, reader);
+}
+
+struct racer {
+	struct fixture *fixture;
+	struct picture_reader *reader;
+	pthread_t thread;
+	int wake;
+	_Atomic bool stop;
+	unsigned int reads, torn;
+};
+
+static void *race(void *arg)
+{
+	struct racer *racer = arg;
+	struct pollfd polled = {.fd = racer->wake, .events = POLLIN};
+	const struct frame *frame;
+	const uint64_t *damage;
+	eventfd_t count;
+
+	while (!racer->stop) {
+		frame = picture_begin(racer->fixture->picture, racer->reader, &damage);
+		if (!frame) {
+			assert_true(poll(&polled, 1, 10000) >= 0);
+			eventfd_read(racer->wake, &count);
+			continue;
+		}
+		racer->reads++;
+		/* The broker writes the same number everywhere. */
+		for (size_t i = 1; i < 16; i++)
+			racer->torn += frame_pixels(frame)[i] != frame_pixels(frame)[0];
+		picture_end(racer->fixture->picture, racer->reader);
+	}
+	return NULL;
+}
+
+static void wake_main(void *arg)
+{
+	struct fixture *f = arg;
+
+	eventfd_write(f->wake, 1);
+}
+
+/* The broker and the main thread in one. */
+static void write_rounds(struct fixture *f, uint32_t rounds)
+{
+	struct pollfd polled = {.fd = f->wake, .events = POLLIN};
+	uint32_t generation;
+	eventfd_t count;
+
+	for (uint32_t round = 1; round <= rounds; round++) {
+		picture_want_write(f->picture);
+		while (!picture_granted(f->picture, &generation)) {
+			assert_int_equal(poll(&polled, 1, 10000), 1);
+			eventfd_read(f->wake, &count);
+		}
+		for (size_t i = 0; i < 16; i++)
+			frame_pixels(f->broker)[i] = round;
+		damage_only(f, round % 3, round % 65);
+		picture_published(f->picture, true);
+		if (round % 500 == 0) {
+			assert_int_equal(fixture_frame(f, WIDTH, HEIGHT, 7 + round), 0);
+			picture_published(f->picture, true);
+		}
+	}
+}
+
+static void threads(void **state)
+{
+	struct fixture *f = *state;
+	struct racer racers[3] = {0};
+
+	picture_destroy(f->picture);
+	assert_int_equal(picture_create(wake_main, f, &f->picture), 0);
+	assert_int_equal(fixture_frame(f, WIDTH, HEIGHT, 7), 0);
+	picture_published(f->picture, true);
+	for (size_t i = 0; i < ARRAY_SIZE(racers); i++) {
+		racers[i].fixture = f;
+		racers[i].wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		assert_int_equal(picture_join(f->picture, racers[i].wake, &racers[i].reader), 0);
+		pthread_create(&racers[i].thread, NULL, race, &racers[i]);
+	}
+	write_rounds(f, 3000);
+	for (size_t i = 0; i < ARRAY_SIZE(racers); i++) {
+		racers[i].stop = true;
+		eventfd_write(racers[i].wake, 1);
+		pthread_join(racers[i].thread, NULL);
+		picture_leave(f->picture, racers[i].reader);
+		fd_close(racers[i].wake);
+		assert_int_equal(racers[i].torn, 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(lies, setup, teardown),
+		cmocka_unit_test_setup_teardown(nobody_reads_before_publish, setup, teardown),
+		cmocka_unit_test_setup_teardown(writer_goes_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(damage_adds_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(new_frame_while_inside, setup, teardown),
+		cmocka_unit_test_setup_teardown(threads, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

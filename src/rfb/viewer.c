@@ -213,10 +213,11 @@ static void encode(struct viewer *viewer)
 
 	if (draw)
 		cursor_draw(&viewer->cursor, viewer->frame);
+	/* Before the bytes: whoever has seen them finds the name. */
+	atomic_store(&viewer->encoding, screen_encoding(viewer->client->preferredEncoding));
 	rfbUpdateClient(viewer->client);
 	if (draw && cursor_erase(viewer->frame, &viewer->cursor.drawn) < 0)
 		end(viewer, "cannot unmap the cursor");
-	atomic_store(&viewer->encoding, screen_encoding(viewer->client->preferredEncoding));
 }
 
 /* False: not now, the next publish wakes us. */

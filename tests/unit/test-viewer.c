@@ -24,9 +24,7 @@
 
 enum {
 	ENCODING_RAW = 0,
-	ENCODING_HEXTILE = 5,
-	ENCODING_TIGHT = 7,
-	ENCODING_ZRLE = 16,
+	ENCODING_QUALITY_6 = -26, /* JPEG inside Tight */
 	ENCODING_DESKTOP_SIZE = -223,
 	ENCODING_CURSOR = -239,
 	ENCODING_XCURSOR = -240,
@@ -458,21 +456,34 @@ static void names_of_encodings(void **state)
 		int number;
 		const char *name;
 	} all[] = {
-		{ENCODING_HEXTILE, "hextile"}, {ENCODING_TIGHT, "tight"}, {ENCODING_ZRLE, "zrle"}};
+		{2, "rre"},
+		{4, "corre"},
+		{5, "hextile"},
+		{6, "zlib"},
+		{7, "tight"},
+		{9, "ultra"},
+		{16, "zrle"},
+		{17, "zywrle"},
+	};
 	struct fixture *f = *state;
 	struct client *client = &f->client;
 	uint8_t header[16];
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		want_write(f);
+		paint_all(f, i);
+		if (all[i].number <= 4) /* of noise, (Co)RRE makes raw */
+			memset(frame_pixels(f->broker), i, f->broker->header.stride * 101);
+		publish(f, true);
 		client_open(f, client, 60, false);
 		viewer_allow(client->viewer, true);
-		ENCODINGS(client, all[i].number, ENCODING_RAW);
+		ENCODINGS(client, all[i].number, ENCODING_QUALITY_6, ENCODING_RAW);
 		request_all(client, false);
 		need(client, header, sizeof(header));
 		assert_int_equal(header[15], all[i].number);
-		want_write(f); /* the update is over then */
-		publish(f, false);
 		assert_string_equal(viewer_encoding(client->viewer), all[i].name);
+		want_write(f); /* all of it is encoded then */
+		publish(f, false);
 		client_close(client);
 	}
 }

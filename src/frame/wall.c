@@ -46,7 +46,7 @@ struct wall {
 
 	struct loop_source *link_source;
 	struct loop_source *timer; /* no READY yet, or too early for the next program */
-	bool ready;
+	bool ready, closed;
 	uint32_t serial;      /* of the program, part of viewers' names */
 	uint32_t last_number; /* even, of viewers given by attach */
 	uint64_t started_at;
@@ -339,18 +339,17 @@ int wall_create(struct loop *loop, const struct wall_options *options,
 	pthread_mutex_init(&wall->lock, NULL);
 	r = loop_timer_add(loop, on_timer, wall, &wall->timer);
 	if (r < 0) {
-		wall_destroy(wall);
+		free(wall);
 		return r;
 	}
 	*ret = wall;
 	return 0;
 }
 
-void wall_destroy(struct wall *wall)
+void wall_close(struct wall *wall)
 {
-	if (!wall)
-		return;
 	program_end(wall, NULL);
+	loop_timer_stop(wall->timer);
 	for (size_t i = 0; i < wall->listeners_used; i++) {
 		struct listener *listener = &wall->listeners[i];
 
@@ -360,9 +359,18 @@ void wall_destroy(struct wall *wall)
 			unlink(listener->unlink_path);
 		free(listener->unlink_path);
 	}
+	explicit_bzero(wall->listeners, sizeof(wall->listeners)); /* passwords */
+	wall->listeners_used = 0;
+	wall->closed = true;
+}
+
+void wall_destroy(struct wall *wall)
+{
+	if (!wall)
+		return;
+	wall_close(wall);
 	loop_source_free(wall->timer);
 	pthread_mutex_destroy(&wall->lock);
-	explicit_bzero(wall->listeners, sizeof(wall->listeners)); /* passwords */
 	free(wall);
 }
 
@@ -417,6 +425,8 @@ int wall_attach(
 	struct wall_viewer *viewer;
 	int r;
 
+	if (wall->closed)
+		return -EAGAIN;
 	if (wall->viewers_used >= wall->options.viewers_maximum)
 		return -ENOSPC;
 	r = program_start(wall);

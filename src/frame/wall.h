@@ -44,8 +44,9 @@ struct wall_options {
 
 int wall_create(struct loop *loop, const struct wall_options *options, const struct wall_events *events, void *arg,
 	struct wall **ret);
-/* Ends the program, closes listeners. Takes NULL. */
-void wall_destroy(struct wall *wall);
+/* Ends the program and closes the listeners; the last four functions may still be called. */
+void wall_close(struct wall *wall);
+void wall_destroy(struct wall *wall); /* takes NULL */
 
 /* @fd, a listening socket, is consumed in every case. @unlink_path (may be NULL) is removed at the end. */
 int wall_listen(struct wall *wall, int fd, enum link_security security, const char *password, enum link_mode mode,

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "stage.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/limits.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "capture/capture.h"
+#include "damage/tiles.h"
+#include "frame/frame.h"
+#include "frame/placard.h"
+#include "frame/wall.h"
+
+enum {
+	PLACARD_WIDTH = 1024, /* where no picture was there before */
+	PLACARD_HEIGHT = 768,
+	PLACARD_WIDTH_MIN = 320, /* words must fit */
+	PLACARD_HEIGHT_MIN = 200,
+	CURSOR_FAR = 4 * LIMIT_WIDTH,
+};
+
+enum turn { FRESH, VIEWERS, ASKED, OURS }; /* whose the frame is; FRESH: nobody reads it yet */
+
+struct stage {
+	struct wall *wall;
+	struct frame *frame; /* owned, NULL: none */
+	struct tiles *tiles; /* owned, NULL for a placard */
+	enum turn turn;
+	uint64_t asked_at;
+	uint32_t generation;
+	uint32_t width, height;	 /* of the last picture */
+	bool changed;		 /* something to publish beside damage: cursor, placard */
+	uint32_t *cursor_pixels; /* owned: LIMIT_CURSOR^2, allocated with the first cursor */
+	char words[256];	 /* on the placard */
+};
+
+int stage_create(struct wall *wall, struct stage **ret)
+{
+	struct stage *stage = new0(struct stage);
+
+	if (!stage)
+		return -ENOMEM;
+	stage->wall = wall;
+	*ret = stage;
+	return 0;
+}
+
+void stage_strike(struct stage *stage)
+{
+	wall_show(stage->wall, NULL);
+	frame_destroy(take_ptr(stage->frame));
+	tiles_destroy(take_ptr(stage->tiles));
+	stage->turn = FRESH;
+	stage->changed = false;
+}
+
+void stage_destroy(struct stage *stage)
+{
+	if (!stage)
+		return;
+	stage_strike(stage);
+	free(stage->cursor_pixels);
+	free(stage);
+}
+
+bool stage_ask(struct stage *stage)
+{
+	if (stage->turn == VIEWERS &&
+		wall_want_write(stage->wall, stage->frame->header.generation) == 0) {
+		stage->turn = ASKED;
+		stage->asked_at = loop_now_ms();
+	}
+	return stage->turn == FRESH || stage->turn == OURS;
+}
+
+static bool gate(void *arg)
+{
+	return stage_ask(arg);
+}
+
+void stage_granted(struct stage *stage, uint32_t generation)
+{
+	if (stage->turn == ASKED && stage->frame->header.generation == generation)
+		stage->turn = OURS;
+}
+
+int stage_patience(struct stage *stage, uint64_t now)
+{
+	uint64_t waited;
+
+	if (stage->turn != ASKED)
+		return -1;
+	waited = now - stage->asked_at;
+	if (waited < LIMIT_GRANT_MS)
+		return LIMIT_GRANT_MS - waited;
+	wall_stuck(stage->wall);
+	stage->turn = VIEWERS;
+	return 0;
+}
+
+/* A frame that nobody reads yet. The old one lives on in the RFB program until its last reader leaves it. */
+static int new_frame(struct stage *stage, uint32_t width, uint32_t height, bool placard)
+{
+	struct tiles *tiles = NULL;
+	struct frame *frame;
+	int r;
+
+	if (!placard) {
+		r = tiles_create(width, height, &tiles);
+		if (r < 0)
+			return r;
+	}
+	r = frame_create(width, height, stage->generation + 1, &frame);
+	if (r < 0) {
+		tiles_destroy(tiles);
+		return r;
+	}
+	stage->generation++;
+	frame_live(frame)->placard = placard;
+	wall_show(stage->wall, frame);
+	frame_destroy(stage->frame);
+	tiles_destroy(stage->tiles);
+	stage->frame = frame;
+	stage->tiles = tiles;
+	stage->turn = FRESH;
+	stage->changed = true;
+	stage->words[0] = '\0';
+	return 0;
+}
+
+bool stage_shows_picture(const struct stage *stage)
+{
+	return stage->tiles;
+}
+
+struct looking {
+	struct stage *stage;
+	const struct view *view;
+};
+
+static int guarded_look(void *arg)
+{
+	struct looking *looking = arg;
+	struct stage *stage = looking->stage;
+
+	return tiles_look(stage->tiles, looking->view, frame_pixels(stage->frame),
+		stage->frame->header.stride, gate, stage);
+}
+
+int stage_picture(struct stage *stage, const struct view *view)
+{
+	struct looking looking = {.stage = stage, .view = view};
+	int r;
+
+	if (!stage->tiles || stage->frame->header.width != view->width ||
+		stage->frame->header.height != view->height) {
+		r = new_frame(stage, view->width, view->height, false);
+		if (r < 0)
+			return r;
+	}
+	stage->width = view->width;
+	stage->height = view->height;
+	return capture_guard(guarded_look, &looking);
+}
+
+struct copying {
+	uint32_t *to;
+	const struct view *from;
+};
+
+/* Alpha counts here, so not through view->convert. */
+static int guarded_copy(void *arg)
+{
+	struct copying *copying = arg;
+	const struct view *view = copying->from;
+
+	for (uint32_t y = 0; y < view->rows_readable; y++)
+		memcpy(copying->to + (size_t)y * view->width,
+			view->pixels + (size_t)y * view->stride, view->width * 4);
+	return 0;
+}
+
+static int32_t clamp(int32_t position)
+{
+	if (position < -CURSOR_FAR)
+		return -CURSOR_FAR;
+	return MIN(position, (int32_t)CURSOR_FAR);
+}
+
+static void place_cursor(struct frame_cursor *cursor, const struct plane *plane)
+{
+	cursor->visible = true;
+	cursor->width = plane->width;
+	cursor->height = plane->height;
+	cursor->x = clamp(plane->x);
+	cursor->y = clamp(plane->y);
+	cursor->hot_x = plane->hot_x < plane->width ? plane->hot_x : 0;
+	cursor->hot_y = plane->hot_y < plane->height ? plane->hot_y : 0;
+}
+
+int stage_cursor(struct stage *stage, const struct plane *plane, const struct view *view)
+{
+	struct frame_cursor cursor, *live = &frame_live(stage->frame)->cursor;
+	struct copying copying = {.from = view};
+	bool image_changed = false;
+	size_t bytes = 0;
+	int r;
+
+	cursor = *live;
+	cursor.visible = false;
+	if (plane) {
+		if (!stage->cursor_pixels)
+			stage->cursor_pixels = calloc(LIMIT_CURSOR * LIMIT_CURSOR, 4);
+		if (!stage->cursor_pixels)
+			return -ENOMEM;
+		copying.to = stage->cursor_pixels;
+		r = capture_guard(guarded_copy, &copying);
+		if (r < 0)
+			return r;
+		place_cursor(&cursor, plane);
+		bytes = (size_t)plane->width * plane->height * 4;
+		image_changed =
+			cursor.width != live->width || cursor.height != live->height ||
+			cursor.hot_x != live->hot_x || cursor.hot_y != live->hot_y ||
+			memcmp(stage->cursor_pixels, frame_cursor_pixels(stage->frame), bytes) != 0;
+	}
+	if (!image_changed && memcmp(&cursor, live, sizeof(cursor)) == 0)
+		return 0;
+	if (!gate(stage))
+		return -EAGAIN;
+	if (image_changed) {
+		memcpy(frame_cursor_pixels(stage->frame), stage->cursor_pixels, bytes);
+		cursor.serial++;
+	}
+	*live = cursor;
+	stage->changed = true;
+	return 1;
+}
+
+int stage_placard(struct stage *stage, const char *title, const char *reason)
+{
+	uint32_t width = stage->width ? MAX(stage->width, (uint32_t)PLACARD_WIDTH_MIN) : PLACARD_WIDTH;
+	uint32_t height = stage->height ? MAX(stage->height, (uint32_t)PLACARD_HEIGHT_MIN) : PLACARD_HEIGHT;
+	char words[sizeof(stage->words)];
+	struct canvas canvas;
+	int r;
+
+	snprintf(words, sizeof(words), "%s: %s", title, reason);
+	if (stage->frame && !stage->tiles && strcmp(words, stage->words) == 0)
+		return 0;
+	r = new_frame(stage, width, height, true);
+	if (r < 0)
+		return r;
+	memcpy(stage->words, words, sizeof(words));
+	canvas.pixels = frame_pixels(stage->frame);
+	canvas.width = width;
+	canvas.height = height;
+	canvas.stride = stage->frame->header.stride;
+	placard_draw(&canvas, title, reason);
+	return 1;
+}
+
+bool stage_publish(struct stage *stage)
+{
+	bool damaged;
+
+	if (!stage->frame || stage->turn == VIEWERS || stage->turn == ASKED)
+		return false;
+	damaged = stage->tiles ? tiles_damaged(stage->tiles) : stage->changed;
+	if (stage->turn == FRESH && !damaged)
+		return false; /* the first look failed: there is nothing to see yet */
+	if (stage->tiles)
+		tiles_take_damage(stage->tiles, frame_damage(stage->frame));
+	wall_publish(stage->wall, stage->frame->header.generation, damaged);
+	damaged |= stage->changed;
+	stage->changed = false;
+	stage->turn = VIEWERS;
+	return damaged;
+}

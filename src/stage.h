@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* stage.h - what viewers of one display are being shown: the frame, its tiles, its cursor, and whose turn it is to touch them.
+ *
+ * Capture thread only; borrows the wall. A frame that was never published may be written freely; later writes need the
+ * grant of frame/link.h. -EAGAIN means that the grant has been asked for and nothing was written: look again when stage_granted()
+ * was called. A switch between picture and placard is a new frame, so that words never wait for a viewer.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "capture/view.h"
+#include "plane/plane.h"
+
+struct stage;
+struct wall;
+
+int stage_create(struct wall *wall, struct stage **ret);
+void stage_destroy(struct stage *stage); /* takes NULL */
+/* The RFB program is gone: the frame goes too. */
+void stage_strike(struct stage *stage);
+
+/* Asks for the grant before it is needed. True: it is there. */
+bool stage_ask(struct stage *stage);
+void stage_granted(struct stage *stage, uint32_t generation);
+/* Milliseconds that the RFB program has left to answer; -1: nothing was asked. At 0 it is ended. */
+int stage_patience(struct stage *stage, uint64_t now);
+
+/* Brings the frame up to date with @view. Number of changed blocks; -EAGAIN; -EFAULT (SIGBUS); -ENOMEM. */
+int stage_picture(struct stage *stage, const struct view *view);
+/* @plane: of the cursor, NULL hides it. @view: its ARGB8888 pixels. 1: changed, 0: the same, -EAGAIN, -EFAULT. */
+int stage_cursor(struct stage *stage, const struct plane *plane, const struct view *view);
+/* Words instead of a picture, in the size of the last one. 1: changed, 0: stands already. */
+int stage_placard(struct stage *stage, const char *title, const char *reason);
+bool stage_shows_picture(const struct stage *stage);
+/* Publishes what changed and gives the grant back. True: viewers were sent something. */
+bool stage_publish(struct stage *stage);

@@ -22,6 +22,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/queue.h>
 
 #include "base/config.h"
 #include "base/fd.h"
@@ -62,6 +63,13 @@ struct status {
 	uint64_t captured, published;
 };
 
+/* Wants to know when everything is released. */
+struct waiter {
+	TAILQ_ENTRY(waiter) link; /* display::waiters */
+	display_done_fn fn;
+	void *arg;
+};
+
 struct display {
 	/* Main thread. */
 	struct loop *loop;
@@ -75,11 +83,7 @@ struct display {
 	void *arg;
 	bool ending;
 	enum display_state why; /* while ending */
-	struct {
-		display_done_fn fn;
-		void *arg;
-	} done[8];
-	size_t done_used;
+	TAILQ_HEAD(, waiter) waiters;
 	display_snapshot_fn snapshot;
 	void *snapshot_arg;
 	bool snapshot_late; /* answered, the thread still works on it */
@@ -643,11 +647,15 @@ static void on_lease_ended(void *arg)
 static void on_released(void *arg)
 {
 	struct display *d = arg;
+	struct waiter *waiter;
 
 	pthread_join(d->thread, NULL);
 	d->thread_runs = false;
-	for (size_t i = 0; i < d->done_used; i++)
-		d->done[i].fn(d->done[i].arg);
+	while ((waiter = TAILQ_FIRST(&d->waiters))) {
+		TAILQ_REMOVE(&d->waiters, waiter, link);
+		waiter->fn(waiter->arg);
+		free(waiter);
+	}
 	d->gone(d->arg);
 }
 
@@ -691,6 +699,7 @@ static int raise_wall(struct display *d)
 	const struct context *context = &d->handover.context;
 	const struct config *config = d->config;
 	struct wall_options options = {
+		.program = config->rfb_program,
 		.viewers_maximum = context->viewers_maximum ?: config->viewers_maximum,
 		.frames_maximum = context->frames_maximum ?: config->frames_maximum,
 		.grace_ms = config->grace_seconds * 1000,
@@ -724,6 +733,7 @@ int display_create(struct loop *loop, const struct config *config, struct handov
 	handover_init(handover);
 	d->arg = arg;
 	d->device = d->change = -EBADF;
+	TAILQ_INIT(&d->waiters);
 	pthread_mutex_init(&d->lock, NULL);
 	d->wake = fd_move_high(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	d->epoll = fd_move_high(epoll_create1(EPOLL_CLOEXEC));
@@ -760,8 +770,14 @@ int display_create(struct loop *loop, const struct config *config, struct handov
 
 void display_destroy(struct display *d)
 {
+	struct waiter *waiter;
+
 	if (!d)
 		return;
+	while ((waiter = TAILQ_FIRST(&d->waiters))) {
+		TAILQ_REMOVE(&d->waiters, waiter, link);
+		free(waiter);
+	}
 	lease_destroy(d->lease);
 	stage_destroy(d->stage);
 	wall_destroy(d->wall);
@@ -779,10 +795,8 @@ void display_destroy(struct display *d)
 
 void display_release(struct display *d, enum display_state why, display_done_fn done, void *arg)
 {
-	if (done && d->done_used < ARRAY_SIZE(d->done)) {
-		d->done[d->done_used].fn = done;
-		d->done[d->done_used++].arg = arg;
-	}
+	if (done && display_on_end(d, done, arg) < 0)
+		log_err(d->handover.context.id, "out of memory: its release will not be reported");
 	if (d->ending)
 		return;
 	d->ending = true;
@@ -793,6 +807,31 @@ void display_release(struct display *d, enum display_state why, display_done_fn 
 	tell_snapshot(d, NULL, -ENODATA);
 	wall_close(d->wall);
 	order(d, order_stop, 0);
+}
+
+int display_on_end(struct display *d, display_done_fn fn, void *arg)
+{
+	struct waiter *waiter = new0(struct waiter);
+
+	if (!waiter)
+		return -ENOMEM;
+	waiter->fn = fn;
+	waiter->arg = arg;
+	TAILQ_INSERT_TAIL(&d->waiters, waiter, link);
+	return 0;
+}
+
+void display_off_end(struct display *d, display_done_fn fn, void *arg)
+{
+	struct waiter *waiter;
+
+	TAILQ_FOREACH (waiter, &d->waiters, link) {
+		if (waiter->fn != fn || waiter->arg != arg)
+			continue;
+		TAILQ_REMOVE(&d->waiters, waiter, link);
+		free(waiter);
+		return;
+	}
 }
 
 const struct context *display_context(const struct display *d)

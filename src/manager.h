@@ -15,25 +15,26 @@ struct manager;
 
 struct manager_options {
 	const char *control_path; /* where to listen when systemd gave no socket */
-	const char *rfb_program;  /* path */
+	const char *state_dir;	  /* has rfb/, the displays' Unix sockets; NULL: beside the control socket */
 	const char *testcard;	  /* NULL: none; "" or "WxH[@FPS]" */
 	const char *listen;	  /* of the test card; NULL: none */
 };
 
-int manager_create(const struct config *config, const struct manager_options *options, struct manager **ret);
-/* Runs until SIGTERM, SIGINT or a fatal error. */
+/* Everything in @config and @options must outlive the manager. On an error it has been logged. */
+int manager_create(const struct config *config, const struct manager_options *options,
+	struct manager **ret);
+/* Runs until SIGTERM, SIGINT or a fatal error; by then every device is let go. */
 int manager_run(struct manager *manager);
 void manager_destroy(struct manager *manager);
 
 /* Checks the hand-over's descriptors and id (made up when empty) and starts a display. Descriptors of @handover are taken or
- * closed in every case, its context.id is filled in, and it stays the caller's, who calls handover_finish(): labels that
- * the display keeps are moved out of it. *ret_reason: static text; *ret_index: 0 device, 1 change, 2 lease, 3+n listener n.
+ * closed in every case. *ret_reason: static text; *ret_index: 0 device, 1 change, 2 lease, 3+n listener n.
  * 0: @ready follows. 1: the same device under the same id by the same uid is there already: done, @ready does not come.
- * -EEXIST: the id is taken; -EBUSY: the device is registered under another id; -EBADF: a descriptor is not fit; -EINVAL: the
- * address of a listener; -EADDRINUSE and others: the listener could not be made; -EACCES: an address outside loopback without
- * a password; -ENOSPC; -ESHUTDOWN. */
-int manager_register(struct manager *manager, struct handover *handover, display_ready_fn ready, void *arg,
-	const char **ret_reason, int *ret_index);
+ * -EEXIST: the id is taken; -EBUSY: the device is registered under another id; -EBADF: a descriptor is not fit;
+ * -EINVAL: the address of a listener; -EADDRINUSE and others: the listener could not be made; -EACCES: an address
+ * outside loopback without a password; -ENOSPC: LIMIT_DISPLAYS; -ESHUTDOWN. */
+int manager_register(struct manager *manager, struct handover *handover, display_ready_fn ready,
+	void *arg, const char **ret_reason, int *ret_index);
 struct display *manager_find(struct manager *manager, const char *id);
 /* NULL begins; NULL ends. Order of registration. */
 struct display *manager_next(struct manager *manager, struct display *after);

@@ -241,8 +241,10 @@ int stage_cursor(struct stage *stage, const struct plane *plane, const struct vi
 
 int stage_placard(struct stage *stage, const char *title, const char *reason)
 {
-	uint32_t width = stage->width ? MAX(stage->width, (uint32_t)PLACARD_WIDTH_MIN) : PLACARD_WIDTH;
-	uint32_t height = stage->height ? MAX(stage->height, (uint32_t)PLACARD_HEIGHT_MIN) : PLACARD_HEIGHT;
+	uint32_t width =
+		stage->width ? MAX(stage->width, (uint32_t)PLACARD_WIDTH_MIN) : PLACARD_WIDTH;
+	uint32_t height =
+		stage->height ? MAX(stage->height, (uint32_t)PLACARD_HEIGHT_MIN) : PLACARD_HEIGHT;
 	char words[sizeof(stage->words)];
 	struct canvas canvas;
 	int r;

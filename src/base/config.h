@@ -31,6 +31,9 @@ struct config {
 	uint32_t safety_ms;            /* safety-ms = 100..60000: look anyway when an eventfd is silent; 1000 */
 	/* [log] */
 	enum log_level log_level;      /* level = err|warning|notice|info|debug, default info */
+	/* Not keys: main.c sets them. */
+	char *rfb_program;	       /* path of vfio-displayd-rfb */
+	char *testcard_program;
 };
 
 /* Fills in the defaults. Pair with config_finish(). */

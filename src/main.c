@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vfio-displayd: shows the screens of virtual machines whose display lives in a VFIO device. See docs/ARCHITECTURE.md. */
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "control/control.h"
+#include "manager.h"
+#include "vfio/guard.h"
+
+#define CONFIG_PATH  SYSCONFDIR "/vfio-displayd.conf"
+#define CONTROL_PATH RUNSTATEDIR "/vfio-displayd/org.vfiodisplay.Display"
+
+enum { EXIT_USAGE = 2 };
+
+struct arguments {
+	const char *config_path; /* NULL: the default, which may be absent */
+	struct manager_options options;
+};
+
+static const char usage[] =
+	"usage: vfio-displayd [options]\n"
+	"Shows the screens of virtual machines whose display lives in a VFIO device.\n"
+	"\n"
+	"  --config FILE             configuration [" CONFIG_PATH "]\n"
+	"  --control PATH            control socket [" CONTROL_PATH "]\n"
+	"  --state-dir DIR           directory of rfb/, the displays' sockets [the control "
+	"socket's]\n"
+	"  --testcard[=WxH[@FPS]]    show a test card as display \"testcard\" [1280x720@30]\n"
+	"  --listen HOST:PORT|unix:PATH  where viewers find the test card\n"
+	"  --print-capabilities      what this build can do, as JSON\n"
+	"  --version, --help\n";
+
+enum { OPT_CONFIG = 256, OPT_CONTROL, OPT_STATE_DIR, OPT_TESTCARD, OPT_LISTEN, OPT_CAPABILITIES };
+
+static const struct option long_options[] = {
+	{"config", required_argument, NULL, OPT_CONFIG},
+	{"control", required_argument, NULL, OPT_CONTROL},
+	{"state-dir", required_argument, NULL, OPT_STATE_DIR},
+	{"testcard", optional_argument, NULL, OPT_TESTCARD},
+	{"listen", required_argument, NULL, OPT_LISTEN},
+	{"print-capabilities", no_argument, NULL, OPT_CAPABILITIES},
+	{"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
+
+static int print_capabilities(void)
+{
+	json_t *capabilities = control_capabilities();
+	int r = capabilities ? json_dumpf(capabilities, stdout, JSON_INDENT(2)) : -1;
+
+	json_decref(capabilities);
+	return r < 0 || puts("") < 0 || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* -1: go on; else the exit status. */
+static int parse_arguments(int argc, char **argv, struct arguments *a)
+{
+	struct manager_options *o = &a->options;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		switch (c) {
+		case OPT_CONFIG:
+			a->config_path = optarg;
+			break;
+		case OPT_CONTROL:
+			o->control_path = optarg;
+			break;
+		case OPT_STATE_DIR:
+			o->state_dir = optarg;
+			break;
+		case OPT_TESTCARD:
+			o->testcard = optarg ? optarg : "";
+			break;
+		case OPT_LISTEN:
+			o->listen = optarg;
+			break;
+		case OPT_CAPABILITIES:
+			return print_capabilities();
+		case 'V':
+			return puts(PACKAGE_STRING) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+		case 'h':
+			return fputs(usage, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+		default:
+			fprintf(stderr, "vfio-displayd: see --help\n");
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "vfio-displayd: unexpected argument \"%s\", see --help\n",
+			argv[optind]);
+		return EXIT_USAGE;
+	}
+	if (o->listen && !o->testcard) {
+		fprintf(stderr, "vfio-displayd: --listen is the test card's, add --testcard\n");
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+static int load_config(const struct arguments *a, struct config *config)
+{
+	const char *path = a->config_path ? a->config_path : CONFIG_PATH;
+	_cleanup_free_ char *error = NULL;
+	int r;
+
+	r = config_read(config, path, &error);
+	if (r == -ENOENT && !a->config_path)
+		return 0;
+	if (r < 0)
+		log_err(NULL, "%s", error ? error : "out of memory");
+	return r;
+}
+
+/* In the build tree and in any prefix the programs lie beside us; installed, in LIBEXECDIR. */
+static char *find_program(const char *name)
+{
+	char self[512];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *path, *slash;
+
+	if (n > 0) {
+		self[n] = '\0';
+		slash = strrchr(self, '/');
+		if (slash && asprintf(&path, "%.*s/%s", (int)(slash - self), self, name) >= 0) {
+			if (access(path, X_OK) == 0)
+				return path;
+			free(path);
+		}
+	}
+	return asprintf(&path, "%s/%s", LIBEXECDIR, name) < 0 ? NULL : path;
+}
+
+/* 100 displays with viewers need some thousand descriptors; the soft limit is often 1024. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)65536);
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int run(const struct arguments *a, struct config *config)
+{
+	struct manager_options options = a->options;
+	struct manager *manager;
+	int r;
+
+	r = load_config(a, config);
+	if (r < 0)
+		return r;
+	log_set_level(config->log_level);
+	if (!options.control_path)
+		options.control_path =
+			config->control_socket ? config->control_socket : CONTROL_PATH;
+	config->rfb_program = find_program("vfio-displayd-rfb");
+	config->testcard_program = find_program("vfio-displayd-testcard");
+	if (!config->rfb_program || !config->testcard_program)
+		return -ENOMEM;
+	r = vfio_guard_install();
+	if (r < 0) {
+		log_err(NULL, "cannot install the system call filter: %s", strerror(-r));
+		return r;
+	}
+	r = manager_create(config, &options, &manager);
+	if (r < 0)
+		return r;
+	r = manager_run(manager);
+	manager_destroy(manager);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments arguments = {0};
+	struct config config;
+	int r;
+
+	log_open("vfio-displayd", LOG_LEVEL_INFO);
+	r = parse_arguments(argc, argv, &arguments);
+	if (r >= 0)
+		return r;
+	signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit();
+	config_init(&config);
+	r = run(&arguments, &config);
+	free(config.rfb_program);
+	free(config.testcard_program);
+	config_finish(&config);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

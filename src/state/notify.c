@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "state/notify.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/fd.h"
+#include "base/loop.h"
+#include "base/mem.h"
+
+struct notify {
+	struct loop_source *watchdog;
+};
+
+static void on_watchdog(void *arg)
+{
+	sd_notify(false, "WATCHDOG=1");
+}
+
+int notify_create(struct loop *loop, struct notify **ret)
+{
+	struct notify *notify = new0(struct notify);
+	uint64_t usec;
+	int r;
+
+	if (!notify)
+		return -ENOMEM;
+	if (sd_watchdog_enabled(false, &usec) > 0) {
+		r = loop_timer_add(loop, on_watchdog, NULL, &notify->watchdog);
+		if (r == 0)
+			r = loop_timer_every(notify->watchdog, MAX(usec / 2000, (uint64_t)1));
+		if (r < 0) {
+			notify_destroy(notify);
+			return r;
+		}
+	}
+	*ret = notify;
+	return 0;
+}
+
+void notify_destroy(struct notify *notify)
+{
+	if (!notify)
+		return;
+	loop_source_free(notify->watchdog);
+	free(notify);
+}
+
+void notify_ready(void)
+{
+	sd_notify(false, "READY=1");
+}
+
+void notify_stopping(void)
+{
+	sd_notify(false, "STOPPING=1");
+}
+
+void notify_status(const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	sd_notifyf(false, "STATUS=%s", text);
+}
+
+int notify_listener(const char *name)
+{
+	char **names = NULL;
+	int n = sd_listen_fds_with_names(false, &names);
+	int fd = -ENOENT;
+
+	for (int i = 0; i < n; i++) {
+		if (fd < 0 && strcmp(names[i], name) == 0)
+			fd = fd_move_high(SD_LISTEN_FDS_START + i);
+		free(names[i]);
+	}
+	free(names);
+	return fd;
+}

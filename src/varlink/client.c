@@ -28,6 +28,8 @@ int varlink_client_connect(const char *path, struct varlink_client **ret)
 	_cleanup_fd_ int fd = -EBADF;
 	size_t length = strlen(path);
 
+	if (length == 0)
+		return -EINVAL; /* would be a name in the abstract space */
 	if (length >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(address.sun_path, path, length);

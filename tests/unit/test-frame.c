@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/limits.h"
+#include "frame/frame.h"
+#include "frame/link.h"
+
+static void frame_is_sealed_and_shared(void **state)
+{
+	struct frame *broker, *rfb, *private;
+	int fd;
+
+	assert_int_equal(frame_create(1366, 768, 7, &broker), 0);
+	assert_int_equal(broker->header.stride % 64, 0);
+	assert_int_equal((uintptr_t)frame_pixels(broker) % 64, 0);
+	frame_pixels(broker)[5] = 0x123456;
+
+	fd = fcntl(broker->fd, F_DUPFD_CLOEXEC, 0);
+	assert_int_equal(frame_open(fd, false, &rfb), 0);
+	assert_int_equal(rfb->header.generation, 7);
+	assert_int_equal(rfb->header.width, 1366);
+	assert_int_equal(frame_pixels(rfb)[5], 0x123456);
+	/* Nobody else may write. */
+	assert_ptr_equal(
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, rfb->fd, 0), MAP_FAILED);
+	assert_int_equal(pwrite(rfb->fd, "x", 1, 0), -1);
+	assert_int_equal(ftruncate(rfb->fd, 4096), -1);
+
+	/* A reader's own pages: drawn over, then given back. */
+	fd = fcntl(broker->fd, F_DUPFD_CLOEXEC, 0);
+	assert_int_equal(frame_open(fd, true, &private), 0);
+	frame_pixels(private)[5] = 1;
+	assert_int_equal(frame_pixels(rfb)[5], 0x123456);
+	frame_pixels(broker)[5] = 0x654321;
+	assert_int_equal(madvise(private->map, private->header.size, MADV_DONTNEED), 0);
+	assert_int_equal(frame_pixels(private)[5], 0x654321);
+
+	frame_destroy(private);
+	frame_destroy(rfb);
+	frame_destroy(broker);
+	frame_destroy(NULL);
+}
+
+static void frame_geometry_is_bounded(void **state)
+{
+	struct frame *frame;
+
+	assert_int_equal(frame_create(0, 1, 1, &frame), -EINVAL);
+	assert_int_equal(frame_create(1, 0, 1, &frame), -EINVAL);
+	assert_int_equal(frame_create(LIMIT_WIDTH + 1, 1, 1, &frame), -EINVAL);
+	assert_int_equal(frame_create(1, UINT32_MAX, 1, &frame), -EINVAL);
+	assert_int_equal(frame_create(1, 1, 1, &frame), 0);
+	frame_destroy(frame);
+}
+
+/* A memfd that claims to be a frame: every field of its header wrong in turn. */
+static void frame_lies_are_found(void **state)
+{
+	struct frame *frame, *opened;
+	struct frame_header good;
+	size_t fields = offsetof(struct frame_header, cursor) / sizeof(uint32_t);
+
+	assert_int_equal(frame_create(64, 48, 1, &frame), 0);
+	good = *frame_live(frame);
+	for (size_t i = 0; i < fields; i++) {
+		size_t at = i * sizeof(uint32_t);
+		bool free_field = at == offsetof(struct frame_header, generation) ||
+				  at == offsetof(struct frame_header, placard);
+
+		((uint32_t *)frame->map)[i] ^= 0x10000;
+		if (free_field) {
+			*frame_live(frame) = good;
+			continue;
+		}
+		assert_int_equal(frame_open(frame->fd, false, &opened), -EINVAL);
+		*frame_live(frame) = good;
+	}
+	frame_destroy(frame);
+}
+
+static void frame_wants_seals(void **state)
+{
+	struct frame *frame, *opened;
+	int fd = memfd_create("x", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+
+	assert_int_equal(frame_create(64, 48, 1, &frame), 0);
+	assert_int_equal(ftruncate(fd, frame->header.size), 0);
+	assert_int_equal(pwrite(fd, frame->map, 4096, 0), 4096);
+	assert_int_equal(frame_open(fd, false, &opened), -EINVAL);
+	assert_int_equal(frame_open(STDIN_FILENO, false, &opened), -EINVAL);
+	close(fd);
+	frame_destroy(frame);
+}
+
+static void message_crosses_with_its_fd(void **state)
+{
+	struct link_message m = {.type = LINK_FRAME}, got;
+	int pair[2], fd = -EBADF;
+
+	m.frame.generation = 3;
+	m.frame.width = 640;
+	m.frame.height = 480;
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(link_receive(pair[1], true, &got, &fd), -EAGAIN);
+	assert_int_equal(link_send(pair[0], &m, pair[0]), 0);
+	assert_int_equal(link_receive(pair[1], true, &got, &fd), 0);
+	assert_memory_equal(&m, &got, sizeof(m));
+	assert_true(fd >= 0);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	close(fd);
+
+	/* Without its fd, from the wrong side, too short, with data behind. */
+	assert_int_equal(link_send(pair[0], &m, -EBADF), 0);
+	assert_int_equal(link_receive(pair[1], true, &got, &fd), -EPROTO);
+	assert_int_equal(link_send(pair[0], &m, pair[0]), 0);
+	assert_int_equal(link_receive(pair[1], false, &got, &fd), -EPROTO);
+	assert_int_equal(send(pair[0], &m, 100, 0), 100);
+	assert_int_equal(link_receive(pair[1], true, &got, &fd), -EPROTO);
+	close(pair[0]);
+	assert_int_equal(link_receive(pair[1], true, &got, &fd), -EPIPE);
+	assert_int_equal(link_send(pair[1], &m, -EBADF), -EPIPE);
+	close(pair[1]);
+}
+
+static void messages_are_checked(void **state)
+{
+	struct link_message m = {0};
+
+	assert_int_equal(link_check(&m, true, false), -EPROTO);
+	m.type = LINK_HELLO;
+	m.hello.version = LINK_VERSION;
+	m.hello.viewers_maximum = 1;
+	m.hello.frames_maximum = 60;
+	strcpy(m.hello.id, "a");
+	assert_int_equal(link_check(&m, true, false), 0);
+	assert_int_equal(link_check(&m, true, true), -EPROTO);
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
+	memset(m.hello.name, 'x', sizeof(m.hello.name)); /* without end */
+	assert_int_equal(link_check(&m, true, false), -EPROTO);
+
+	m = (struct link_message){.type = LINK_WATCH};
+	m.watch.count = LIMIT_VIEWERS_MAX + 1;
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
+	m = (struct link_message){.type = LINK_LISTENER};
+	m.listener.mode = LINK_MODE_VIEW;
+	m.listener.security = LINK_SECURITY_VNCAUTH; /* with no password */
+	assert_int_equal(link_check(&m, true, true), -EPROTO);
+	m = (struct link_message){.type = LINK_VIEWER_ADDED};
+	m.seen.mode = 9;
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(frame_is_sealed_and_shared),
+		cmocka_unit_test(frame_geometry_is_bounded),
+		cmocka_unit_test(frame_lies_are_found),
+		cmocka_unit_test(frame_wants_seals),
+		cmocka_unit_test(message_crosses_with_its_fd),
+		cmocka_unit_test(messages_are_checked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/complain.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "ctl/ctl.h"
+#include "ctl/table.h"
+
+#define INTERFACE	  "org.vfiodisplay.Display."
+#define SERVICE_INTERFACE "org.varlink.service."
+
+static void complainv(const char *about, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static void complainv(const char *about, const char *format, va_list args)
+{
+	char line[1024];
+
+	vsnprintf(line, sizeof(line), format, args);
+	fputs("vfio-displayctl: ", stderr);
+	if (about) {
+		text_print(stderr, about);
+		fputs(": ", stderr);
+	}
+	text_print(stderr, line);
+	fputc('\n', stderr);
+}
+
+void complain(const char *about, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	complainv(about, format, args);
+	va_end(args);
+}
+
+int complain_usage(const char *verb, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	complainv(verb, format, args);
+	va_end(args);
+	return CTL_USAGE;
+}
+
+void complain_connect(const char *socket, int error)
+{
+	switch (error) {
+	case -ENOENT:
+		return complain(socket,
+			"no such socket; is vfio-displayd running? Start it with 'systemctl start "
+			"vfio-displayd.socket', or name its socket with --socket");
+	case -ECONNREFUSED:
+		return complain(
+			socket, "nobody listens there; vfio-displayd has ended, start it again");
+	case -EACCES:
+	case -EPERM:
+		return complain(socket, "you may not connect; become a member of the group "
+					"vfio-display, or be root");
+	}
+	complain(socket, "%s", strerror(-error));
+}
+
+void complain_talk(const char *about, int error)
+{
+	switch (error) {
+	case -EPIPE:
+	case -ECONNRESET:
+		return complain(about, "vfio-displayd closed the connection; its log says why "
+				       "('journalctl -u vfio-displayd')");
+	case -ETIMEDOUT:
+		return complain(about, "vfio-displayd did not answer in time");
+	case -EMSGSIZE:
+		return complain(about, "that is too much for one message");
+	case -ENOMEM:
+		return complain(about, "out of memory");
+	}
+	complain(about, "talking to vfio-displayd: %s", strerror(-error));
+}
+
+/* For %s: a text of the error's parameters, or "?". */
+static const char *text_of(const json_t *parameters, const char *name)
+{
+	const char *text = json_string_value(json_object_get(parameters, name));
+
+	return text ? text : "?";
+}
+
+static long long number_of(const json_t *parameters, const char *name)
+{
+	return json_integer_value(json_object_get(parameters, name));
+}
+
+static void say_no_display(const char *about, const char *method, const json_t *parameters)
+{
+	if (json_object_get(parameters, "id"))
+		complain(about,
+			"there is no such display; 'vfio-displayctl list' shows those that are");
+	else
+		complain(about, "no display is registered");
+}
+
+static void say_display_exists(const char *about, const char *method, const json_t *parameters)
+{
+	complain(about,
+		"another registration has the id '%s'; choose another with --id, or unregister "
+		"that one",
+		text_of(parameters, "id"));
+}
+
+static void say_no_viewer(const char *about, const char *method, const json_t *parameters)
+{
+	complain(about, "there is no such viewer; 'vfio-displayctl viewers' shows those that are");
+}
+
+static void say_device(const char *about, const char *method, const json_t *parameters)
+{
+	complain(about, "this device cannot be shown: %s", text_of(parameters, "reason"));
+}
+
+static void say_descriptor(const char *about, const char *method, const json_t *parameters)
+{
+	complain(about, "descriptor %lld of the call is not fit: %s",
+		number_of(parameters, "index"), text_of(parameters, "reason"));
+}
+
+static void say_lease(const char *about, const char *method, const json_t *parameters)
+{
+	complain(about, "a lease is missing; give one with --lease-fd or --lease-pid");
+}
+
+static void say_address(const char *about, const char *method, const json_t *parameters)
+{
+	complain(about, "cannot listen on %s: %s", text_of(parameters, "address"),
+		text_of(parameters, "reason"));
+}
+
+static void say_format(const char *about, const char *method, const json_t *parameters)
+{
+	complain(about, "the picture cannot be read: its format is %s with modifier %s",
+		text_of(parameters, "format"), text_of(parameters, "modifier"));
+}
+
+static void say_not_live(const char *about, const char *method, const json_t *parameters)
+{
+	complain(about,
+		"there is no picture now, the display is %s; 'vfio-displayctl describe' says why",
+		text_of(parameters, "state"));
+}
+
+static void say_limit(const char *about, const char *method, const json_t *parameters)
+{
+	complain(about, "the limit of %s is reached, it is %lld", text_of(parameters, "limit"),
+		number_of(parameters, "value"));
+}
+
+static void say_unavailable(const char *about, const char *method, const json_t *parameters)
+{
+	complain(about, "not now: %s; try again", text_of(parameters, "reason"));
+}
+
+static void say_shutting_down(const char *about, const char *method, const json_t *parameters)
+{
+	complain(about, "vfio-displayd is shutting down; try again when it is back");
+}
+
+static void say_permission(const char *about, const char *method, const json_t *parameters)
+{
+	if (strcmp(method, "Attach") == 0)
+		complain(about, "permission denied: this display is view-only; add --view-only");
+	else if (strcmp(method, "Register") == 0)
+		complain(about, "permission denied: an address outside loopback needs a password "
+				"('password-file' in vfio-displayd.conf)");
+	else
+		complain(about,
+			"permission denied: only who registered the display may do that, or root");
+}
+
+static void say_invalid(const char *about, const char *method, const json_t *parameters)
+{
+	complain(about,
+		"vfio-displayd does not accept '%s'; org.vfiodisplay.Display(7) says what it may "
+		"be",
+		text_of(parameters, "parameter"));
+}
+
+static void say_no_method(const char *about, const char *method, const json_t *parameters)
+{
+	complain(about, "this vfio-displayd has no method '%s'", text_of(parameters, "method"));
+}
+
+static void say_no_interface(const char *about, const char *method, const json_t *parameters)
+{
+	complain(about, "this vfio-displayd has no interface '%s'",
+		text_of(parameters, "interface"));
+}
+
+static void say_more(const char *about, const char *method, const json_t *parameters)
+{
+	complain(about, "this method has several replies; add --more");
+}
+
+static const struct {
+	const char *error;
+	void (*say)(const char *about, const char *method, const json_t *parameters);
+} sentences[] = {
+	{INTERFACE "NoSuchDisplay", say_no_display},
+	{INTERFACE "DisplayExists", say_display_exists},
+	{INTERFACE "NoSuchViewer", say_no_viewer},
+	{INTERFACE "DeviceUnsuitable", say_device},
+	{INTERFACE "DescriptorUnsuitable", say_descriptor},
+	{INTERFACE "LeaseRequired", say_lease},
+	{INTERFACE "AddressUnavailable", say_address},
+	{INTERFACE "FormatUnsupported", say_format},
+	{INTERFACE "NotLive", say_not_live},
+	{INTERFACE "LimitReached", say_limit},
+	{INTERFACE "Unavailable", say_unavailable},
+	{INTERFACE "ShuttingDown", say_shutting_down},
+	{SERVICE_INTERFACE "PermissionDenied", say_permission},
+	{SERVICE_INTERFACE "InvalidParameter", say_invalid},
+	{SERVICE_INTERFACE "MethodNotFound", say_no_method},
+	{SERVICE_INTERFACE "MethodNotImplemented", say_no_method},
+	{SERVICE_INTERFACE "InterfaceNotFound", say_no_interface},
+	{SERVICE_INTERFACE "ExpectedMore", say_more},
+};
+
+void complain_error(
+	const char *about, const char *method, const char *error, const json_t *parameters)
+{
+	_cleanup_free_ char *dump = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sentences); i++)
+		if (strcmp(sentences[i].error, error) == 0)
+			return sentences[i].say(about, method, parameters);
+	dump = json_dumps(parameters, JSON_COMPACT);
+	complain(about, "%s: %s %s", method, error, dump ? dump : "");
+}

@@ -244,7 +244,7 @@ static unsigned int race(struct fixture *f, bool rude, unsigned int *ret_seen)
 	pthread_t thread;
 
 	assert_int_equal(pthread_create(&thread, NULL, produce, &producer), 0);
-	for (unsigned int i = 0; i < 200000 && !(rude && torn); i++) {
+	for (unsigned int i = 0; i < 50000 && !(rude && torn); i++) {
 		int r = f->source->ops->query(f->source, PLANE_PRIMARY, &plane);
 
 		if (r == -EAGAIN)

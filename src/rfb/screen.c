@@ -6,6 +6,10 @@
  * any worker runs, and each viewer's screen is a copy of one template: no client list, listener, timer or cursor buffer is
  * shared between viewers then. The template opens no port, asks for no password and serves no HTTP or UDP.
  *
+ * The inner handshake runs in the caller's thread: all its bytes are in the socket already, so it cannot block, and errors have
+ * a caller. With "RFB " waiting in the socket the library looks for neither a WebSocket nor TLS (each of which can hang), and
+ * in protocol 3.3 it picks "None" without a look at its process-wide list of security types.
+ *
  * `cursor` of a screen stays NULL: the library would otherwise draw it into the picture for viewers without a cursor
  * encoding. Shapes are handed out by getCursorPtr, which never answers NULL.
  */
@@ -14,7 +18,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/select.h>
+#include <sys/socket.h>
 
+#include "base/fd.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -22,6 +30,10 @@
 #define RECTS_MAXIMUM \
 	400 /* more in one update become their bounding box (16-bit count in the message) */
 #define RESIZE_IS_PROHIBITED 1 /* ExtendedDesktopSize, status code */
+
+/* RFB 3.3: version and ClientInit; what comes back before ServerInit is a version and one u32, the security type. */
+#define PREAMBLE       "RFB 003.003\n\001"
+#define PREAMBLE_REPLY 16
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static rfbScreenInfo *template;
@@ -133,6 +145,83 @@ void screen_show(rfbScreenInfo *screen, const struct frame *frame)
 	screen->paddedWidthInBytes = frame->header.stride;
 	screen->sizeInBytes = frame->header.stride * frame->header.height;
 	screen->frameBuffer = (char *)frame_pixels(frame);
+}
+
+/* Version, ClientInit; then the answers to them are taken out of @door. */
+static int handshake(rfbClientPtr client, int door)
+{
+	char reply[PREAMBLE_REPLY];
+	size_t got = 0;
+	ssize_t n;
+
+	for (int i = 0; i < 2 && client->sock >= 0; i++)
+		rfbProcessClientMessage(client);
+	if (client->sock < 0 || client->state != RFB_NORMAL)
+		return -EPROTO;
+	while (got < sizeof(reply)) {
+		n = recv(door, reply + got, sizeof(reply) - got, 0);
+		if (n <= 0)
+			return -EPROTO;
+		got += n;
+	}
+	return 0;
+}
+
+static int dup_high(int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	return copy < 0 ? -errno : fd_move_high(copy);
+}
+
+static int pair_create(int *ret_inner, int *ret_door)
+{
+	_cleanup_fd_ int inner = -EBADF;
+	int bytes = LIMIT_VIEWER_SOCKET;
+	int ends[2], door;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+		return -errno;
+	/* The kernel gives the lowest free numbers, the lower one first: when that is too high, none is low enough. */
+	inner = ends[0];
+	door = fd_move_high(ends[1]);
+	if (door < 0)
+		return door;
+	if (inner >= FD_SETSIZE ||
+		send(door, PREAMBLE, sizeof(PREAMBLE) - 1, MSG_NOSIGNAL) != sizeof(PREAMBLE) - 1) {
+		fd_close(door);
+		return -EMFILE;
+	}
+	setsockopt(inner, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	*ret_inner = take_fd(&inner);
+	*ret_door = door;
+	return 0;
+}
+
+int screen_connect(rfbScreenInfo *screen, rfbClientPtr *ret_client, int *ret_hangup, int *ret_door)
+{
+	_cleanup_fd_ int inner = -EBADF, door = -EBADF, hangup = -EBADF;
+	rfbClientPtr client;
+	int r;
+
+	r = pair_create(&inner, &door);
+	if (r < 0)
+		return r;
+	hangup = dup_high(inner);
+	if (hangup < 0)
+		return hangup;
+	client = rfbNewClient(screen, take_fd(&inner)); /* the library's from here on */
+	if (!client)
+		return -ENOMEM;
+	r = handshake(client, door);
+	if (r < 0) {
+		rfbClientConnectionGone(client);
+		return r;
+	}
+	*ret_client = client;
+	*ret_hangup = take_fd(&hangup);
+	*ret_door = take_fd(&door);
+	return 0;
 }
 
 const char *screen_encoding(int number)

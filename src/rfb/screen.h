@@ -14,5 +14,9 @@ void screen_init(rfbScreenInfo *screen, const char *name, struct cursor *cursor)
 void screen_finish(rfbScreenInfo *screen);
 /* Geometry and pixels of @frame, borrowed. The pixel format never changes, so no client's translation does. */
 void screen_show(rfbScreenInfo *screen, const struct frame *frame);
+/* A socketpair with a client of LibVNCServer on one end, ready for messages. *ret_door: the other end, non-blocking, owned, with
+ * ServerInit to be read. *ret_hangup: a dup of the library's end, owned, valid whatever the library does with its own. The client
+ * is to be freed by rfbClientConnectionGone(), once. -EMFILE: no number below FD_SETSIZE is free; -ENOMEM, -EPROTO. */
+int screen_connect(rfbScreenInfo *screen, rfbClientPtr *ret_client, int *ret_hangup, int *ret_door);
 /* Static text for an encoding number, RFB 7.7. */
 const char *screen_encoding(int number);

@@ -14,9 +14,6 @@
  * What the viewer's screen shows is the frame plus the cursor at cursor.drawn. Each update draws the cursor first, and marks where
  * it was and where it is now whenever that changes; LibVNCServer keeps what was not asked for.
  *
- * The inner handshake runs in viewer_create(), in the caller's thread: all its bytes are in the socket already, so it
- * cannot block, and errors have a caller.
- *
  * LibVNCServer owns its socket and closes it when it likes. `hangup` is a dup of it that stays valid: shutdown() through it ends
  * a blocked write from outside, and tells the door at the end.
  */
@@ -29,7 +26,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
-#include <sys/select.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -55,10 +51,6 @@
 #endif
 
 #define RECTS_MAX 64
-
-/* RFB 3.3: version and ClientInit; what comes back before ServerInit is a version and one u32, the security type. */
-#define PREAMBLE       "RFB 003.003\n\001"
-#define PREAMBLE_REPLY 16
 
 struct viewer {
 	uint32_t number;
@@ -347,66 +339,6 @@ static int worker_start(struct viewer *viewer)
 	return 0;
 }
 
-/* @inner is LibVNCServer's from here on. */
-static int handshake(struct viewer *viewer, int inner, int door)
-{
-	char reply[PREAMBLE_REPLY];
-	size_t got = 0;
-	ssize_t n;
-
-	n = send(door, PREAMBLE, sizeof(PREAMBLE) - 1, MSG_NOSIGNAL);
-	if (n != sizeof(PREAMBLE) - 1) {
-		fd_close(inner);
-		return n < 0 ? -errno : -EAGAIN;
-	}
-	viewer->client = rfbNewClient(&viewer->screen, inner);
-	if (!viewer->client)
-		return -ENOMEM;
-	viewer->client->viewOnly = viewer->view_only;
-	/* Version, then ClientInit. */
-	for (int i = 0; i < 2 && viewer->client->sock >= 0; i++)
-		rfbProcessClientMessage(viewer->client);
-	if (viewer->client->sock < 0 || viewer->client->state != RFB_NORMAL)
-		return -EPROTO;
-	while (got < sizeof(reply)) {
-		n = recv(door, reply + got, sizeof(reply) - got, 0);
-		if (n <= 0)
-			return -EPROTO;
-		got += n;
-	}
-	return 0;
-}
-
-static int connect_ends(struct viewer *viewer, int *ret_fd)
-{
-	_cleanup_fd_ int inner = -EBADF, door = -EBADF;
-	int bytes = LIMIT_VIEWER_SOCKET;
-	int ends[2], r;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
-		return -errno;
-	/* The kernel gives the lowest free numbers, the lower one first. */
-	inner = ends[0];
-	door = ends[1];
-	if (inner >= FD_SETSIZE)
-		return -EMFILE;
-	r = fd_move_high(take_fd(&door));
-	if (r < 0)
-		return r;
-	door = r;
-	viewer->hangup = fcntl(inner, F_DUPFD_CLOEXEC, 3);
-	if (viewer->hangup < 0)
-		return -errno;
-	viewer->hangup = fd_move_high(viewer->hangup);
-	if (viewer->hangup < 0)
-		return viewer->hangup;
-	setsockopt(inner, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-	r = handshake(viewer, take_fd(&inner), door);
-	if (r == 0)
-		*ret_fd = take_fd(&door);
-	return r;
-}
-
 static int viewer_open(struct viewer *viewer, int *ret_fd)
 {
 	const struct frame *shared = picture_current(viewer->picture);
@@ -428,9 +360,10 @@ static int viewer_open(struct viewer *viewer, int *ret_fd)
 	r = picture_join(viewer->picture, viewer->wake, &viewer->reader);
 	if (r < 0)
 		return r;
-	r = connect_ends(viewer, &door);
+	r = screen_connect(&viewer->screen, &viewer->client, &viewer->hangup, &door);
 	if (r < 0)
 		return r;
+	viewer->client->viewOnly = viewer->view_only;
 	r = worker_start(viewer);
 	if (r < 0)
 		return r;

@@ -19,6 +19,8 @@
 #define WIDTH  1040 /* 65 blocks: the bitmap has a second word in each row */
 #define HEIGHT 40
 
+#define RACE_PIXELS 8192 /* long enough to be met half-written */
+
 struct fixture {
 	struct frame *broker;
 	struct picture *picture;
@@ -268,7 +270,7 @@ static void *race(void *arg)
 		}
 		racer->reads++;
 		/* The broker writes the same number everywhere. */
-		for (size_t i = 1; i < 16; i++)
+		for (size_t i = 1; i < RACE_PIXELS; i++)
 			racer->torn += frame_pixels(frame)[i] != frame_pixels(frame)[0];
 		picture_end(racer->fixture->picture, racer->reader);
 	}
@@ -295,7 +297,7 @@ static void write_rounds(struct fixture *f, uint32_t rounds)
 			assert_int_equal(poll(&polled, 1, 10000), 1);
 			eventfd_read(f->wake, &count);
 		}
-		for (size_t i = 0; i < 16; i++)
+		for (size_t i = 0; i < RACE_PIXELS; i++)
 			frame_pixels(f->broker)[i] = round;
 		damage_only(f, round % 3, round % 65);
 		picture_published(f->picture, true);

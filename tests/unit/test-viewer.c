@@ -10,6 +10,8 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -26,6 +28,7 @@ enum {
 	ENCODING_RAW = 0,
 	ENCODING_QUALITY_6 = -26, /* JPEG inside Tight */
 	ENCODING_DESKTOP_SIZE = -223,
+	ENCODING_POINTER_POSITION = -232,
 	ENCODING_CURSOR = -239,
 	ENCODING_XCURSOR = -240,
 	ENCODING_EXTENDED_SIZE = -308,
@@ -39,12 +42,13 @@ struct client {
 	char name[32];
 	uint32_t *screen;
 	/* of the last update */
-	unsigned int rects, shapes, sizes;
+	unsigned int rects, shapes, sizes, positions;
 	uint64_t area;
 	int encoding;
 	uint32_t size_reason, size_status;
 	/* last shape */
 	uint32_t shape_width, shape_height, hot_x, hot_y;
+	uint32_t pointer_x, pointer_y;
 	uint32_t shape[64 * 64];
 	uint8_t mask[64 * 8];
 };
@@ -322,6 +326,11 @@ static void get_rect(struct client *client)
 	case ENCODING_XCURSOR:
 		get_shape(client, x, y, width, height, encoding == ENCODING_CURSOR);
 		break;
+	case ENCODING_POINTER_POSITION:
+		client->pointer_x = x;
+		client->pointer_y = y;
+		client->positions++;
+		break;
 	case ENCODING_DESKTOP_SIZE:
 	case ENCODING_EXTENDED_SIZE:
 		get_size(client, x, y, width, height, encoding == ENCODING_EXTENDED_SIZE);
@@ -335,7 +344,7 @@ static void get_update(struct client *client)
 {
 	uint32_t rects;
 
-	client->rects = client->shapes = client->sizes = 0;
+	client->rects = client->shapes = client->sizes = client->positions = 0;
 	client->area = 0;
 	assert_int_equal(need16(client) >> 8, 0);
 	rects = need16(client);
@@ -772,6 +781,39 @@ static void shape_of_two_colours(void **state)
 	assert_screen(f, client);
 }
 
+/* Only those who cannot move it are told where the pointer is. */
+static void pointer_position(void **state)
+{
+	struct fixture *f = *state;
+	struct client *client = &f->client;
+
+	for (int view_only = 0; view_only < 2; view_only++) {
+		client_open(f, client, 240, view_only);
+		viewer_allow(client->viewer, true);
+		ENCODINGS(client, ENCODING_RAW, ENCODING_CURSOR, ENCODING_POINTER_POSITION);
+		want_write(f);
+		set_cursor(f, 45, 33, 10, 0xffffffff);
+		publish(f, false);
+		update(client, false);
+		assert_int_equal(client->positions, view_only);
+		want_write(f);
+		frame_live(f->broker)->cursor.x = 5000;
+		publish(f, false);
+		request_all(client, true);
+		if (!view_only) {
+			assert_quiet(client);
+		} else {
+			assert_int_equal(client->pointer_x, 46);
+			assert_int_equal(client->pointer_y, 35);
+			get_update(client);
+			assert_int_equal(client->positions, 1);
+			assert_int_equal(client->rects, 0);
+			assert_int_equal(client->pointer_x, 202); /* kept inside */
+		}
+		client_close(client);
+	}
+}
+
 static void only_when_allowed(void **state)
 {
 	struct fixture *f = *state;
@@ -850,6 +892,60 @@ static void no_frame(void **state)
 	picture_destroy(empty);
 }
 
+static unsigned int open_fds(void)
+{
+	unsigned int count = 0;
+
+	for (int fd = 0; fd < 4096; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+static void many_come_and_go(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int before = open_fds();
+
+	for (int i = 0; i < 200; i++) {
+		client_open(f, &f->client, 240, false);
+		if (i % 2) {
+			viewer_allow(f->client.viewer, true);
+			request_all(&f->client, false);
+		}
+		client_close(&f->client);
+	}
+	assert_int_equal(open_fds(), before);
+}
+
+/* LibVNCServer's end must fit into an fd_set. */
+static void no_low_number(void **state)
+{
+	struct viewer_options options = {.frames_maximum = 60, .name = "x"};
+	struct fixture *f = *state;
+	int fds[FD_SETSIZE], count = 0, fd;
+	struct viewer *viewer;
+	unsigned int before;
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)4096);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	while (count < FD_SETSIZE) {
+		fd = dup(f->idle);
+		if (fd < 0)
+			break;
+		fds[count++] = fd;
+		if (fd >= FD_SETSIZE - 1)
+			break;
+	}
+	before = open_fds();
+	assert_int_equal(viewer_create(f->picture, &options, &viewer, &fd), -EMFILE);
+	assert_int_equal(open_fds(), before);
+	while (count)
+		fd_close(fds[--count]);
+	watching(f);
+}
+
 static uint64_t now_ms(void)
 {
 	struct timespec now;
@@ -924,10 +1020,13 @@ int main(void)
 		TEST(cursor_is_a_shape),
 		TEST(shape_is_cut_or_drawn),
 		TEST(shape_of_two_colours),
+		TEST(pointer_position),
 		TEST(only_when_allowed),
 		TEST(stuck_write),
 		TEST(ends),
 		TEST(no_frame),
+		TEST(many_come_and_go),
+		TEST(no_low_number),
 		TEST(rate_is_capped),
 		TEST(never_torn),
 	};

@@ -90,8 +90,8 @@ static int wait_for(int fd, short events, uint64_t until)
 	}
 }
 
-/* Consumes @parameters. */
-static json_t *call_object(const char *method, json_t *parameters, bool more)
+/* Consumes @parameters. @mode: "more", "oneway" or NULL. */
+static json_t *call_object(const char *method, json_t *parameters, const char *mode)
 {
 	json_t *call = json_object();
 	int r = 0;
@@ -99,8 +99,8 @@ static json_t *call_object(const char *method, json_t *parameters, bool more)
 	r |= json_object_set_new(call, "method", json_string(method));
 	if (parameters)
 		r |= json_object_set_new(call, "parameters", parameters);
-	if (more)
-		r |= json_object_set_new(call, "more", json_true());
+	if (mode)
+		r |= json_object_set_new(call, mode, json_true());
 	if (r == 0)
 		return call;
 	json_decref(call);
@@ -133,25 +133,32 @@ static int push_call(
 	return outbox_push(&client->outbox, bytes, size, own, fds_used);
 }
 
+/* Consumes @call, which may be NULL. */
+static int send_call(struct varlink_client *client, json_t *call, const int *fds, size_t fds_used)
+{
+	int r = call ? push_call(client, call, fds, fds_used) : -ENOMEM;
+
+	json_decref(call);
+	while (r == 0) {
+		r = outbox_flush(&client->outbox, client->fd);
+		if (r != -EAGAIN)
+			break;
+		r = wait_for(client->fd, POLLOUT, UINT64_MAX);
+	}
+	return r;
+}
+
 int varlink_client_send(struct varlink_client *client, const char *method, json_t *parameters,
 	bool more, const int *fds, size_t fds_used)
 {
-	json_t *call = call_object(method, parameters, more);
-	int r;
+	return send_call(
+		client, call_object(method, parameters, more ? "more" : NULL), fds, fds_used);
+}
 
-	r = call ? push_call(client, call, fds, fds_used) : -ENOMEM;
-	json_decref(call);
-	if (r < 0)
-		return r;
-	for (;;) {
-		r = outbox_flush(&client->outbox, client->fd);
-		if (r == -EAGAIN)
-			r = wait_for(client->fd, POLLOUT, UINT64_MAX);
-		else
-			return r;
-		if (r < 0)
-			return r;
-	}
+int varlink_client_send_oneway(
+	struct varlink_client *client, const char *method, json_t *parameters)
+{
+	return send_call(client, call_object(method, parameters, "oneway"), NULL, 0);
 }
 
 /* Moves the parts of @message into *@ret. */

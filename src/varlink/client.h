@@ -22,9 +22,12 @@ int varlink_client_adopt(int fd, struct varlink_client **ret);
 void varlink_client_destroy(struct varlink_client *client);
 int varlink_client_fd(const struct varlink_client *client); /* for poll */
 
-/* Sends. @parameters: stolen, may be NULL. @fds stay the caller's. */
+/* Sends a call. @parameters: stolen, may be NULL. @fds stay the caller's. */
 int varlink_client_send(struct varlink_client *client, const char *method, json_t *parameters,
 	bool more, const int *fds, size_t fds_used);
+/* Sends what gets no reply. */
+int varlink_client_send_oneway(
+	struct varlink_client *client, const char *method, json_t *parameters);
 /* Waits for one reply. @timeout_ms < 0: for ever. -ETIMEDOUT, -EPIPE. */
 int varlink_client_receive(
 	struct varlink_client *client, int timeout_ms, struct varlink_result *ret);

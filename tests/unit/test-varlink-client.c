@@ -52,6 +52,8 @@ static void test_send(void **state)
 				 fixture->client, "a.B", json_pack("{s:i}", "n", 1), true, NULL, 0),
 		0);
 	peer_expect(fixture->peer, "{\"method\":\"a.B\",\"parameters\":{\"n\":1},\"more\":true}");
+	assert_int_equal(varlink_client_send_oneway(fixture->client, "a.B", NULL), 0);
+	peer_expect(fixture->peer, "{\"method\":\"a.B\",\"oneway\":true}");
 }
 
 static void test_call(void **state)

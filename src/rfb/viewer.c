@@ -161,6 +161,11 @@ static void follow_damage(struct viewer *viewer, const uint64_t *damage)
 		mark(viewer->client, &rects[i]);
 }
 
+static int clamped(int64_t value, int end)
+{
+	return value < 0 ? 0 : MIN(value, (int64_t)end - 1);
+}
+
 /* Where the pointer is, for viewers that asked to be told (PointerPos). Those who control it know better. */
 static void follow_pointer(struct viewer *viewer, bool moved)
 {
@@ -169,8 +174,8 @@ static void follow_pointer(struct viewer *viewer, bool moved)
 	int64_t x = (int64_t)live->x + live->hot_x, y = (int64_t)live->y + live->hot_y;
 
 	if (live->visible) {
-		screen->cursorX = MAX(MIN(x, (int64_t)screen->width - 1), (int64_t)0);
-		screen->cursorY = MAX(MIN(y, (int64_t)screen->height - 1), (int64_t)0);
+		screen->cursorX = clamped(x, screen->width);
+		screen->cursorY = clamped(y, screen->height);
 	}
 	viewer->client->cursorX = screen->cursorX;
 	viewer->client->cursorY = screen->cursorY;

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Theory of operation: what the broker must not miss is kept until the link takes it. MAY_WRITE, WATCH and IDLE are one flag each,
+ * since only the newest counts; VIEWER_ADDED and VIEWER_GONE wait in a list, which is bounded because nobody is admitted while it is
+ * long (door_events::congested), and those who are in can each leave once. VIEWER_STATE is offered again by the door.
+ */
+#include "rfb/broker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/queue.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "rfb/door.h"
+#include "rfb/picture.h"
+
+struct pending {
+	STAILQ_ENTRY(pending) link; /* broker::pending */
+	struct link_message message;
+};
+
+struct broker {
+	struct loop *loop;
+	int link; /* borrowed */
+	struct loop_source *link_source;
+	int idle; /* eventfd: the picture may be granted */
+	struct loop_source *idle_source;
+	struct picture *picture;
+	struct door *door;
+	struct link_message hello;
+	uint32_t generation; /* of the newest frame */
+	int result;
+
+	STAILQ_HEAD(, pending) pending;
+	unsigned int pending_count;
+	bool say_may_write, say_watch, say_idle;
+	uint32_t granted, watch;
+};
+
+static const char *id(const struct broker *broker)
+{
+	return broker->hello.hello.id;
+}
+
+static void finish(struct broker *broker, int result)
+{
+	broker->result = result;
+	loop_stop(broker->loop);
+}
+
+/* ---- to the broker ---- */
+
+/* True: it is on its way, or nobody is there to hear it. */
+static bool say(struct broker *broker, const struct link_message *message)
+{
+	int r = link_send(broker->link, message, -EBADF);
+
+	return r != -EAGAIN && r != -ENOBUFS && r != -ENOMEM;
+}
+
+static bool say_flags(struct broker *broker)
+{
+	struct link_message message;
+
+	if (broker->say_may_write) {
+		message = (struct link_message){.type = LINK_MAY_WRITE};
+		message.publish.generation = broker->granted;
+		if (!say(broker, &message))
+			return false;
+		broker->say_may_write = false;
+	}
+	if (broker->say_watch) {
+		message = (struct link_message){.type = LINK_WATCH};
+		message.watch.count = broker->watch;
+		if (!say(broker, &message))
+			return false;
+		broker->say_watch = false;
+	}
+	if (broker->say_idle) {
+		message = (struct link_message){.type = LINK_IDLE};
+		if (!say(broker, &message))
+			return false;
+		broker->say_idle = false;
+	}
+	return true;
+}
+
+static bool say_pending(struct broker *broker)
+{
+	struct pending *pending;
+
+	while ((pending = STAILQ_FIRST(&broker->pending))) {
+		if (!say(broker, &pending->message))
+			return false;
+		STAILQ_REMOVE_HEAD(&broker->pending, link);
+		broker->pending_count--;
+		free(pending);
+	}
+	return true;
+}
+
+/* The list first: a viewer is known before it is counted. */
+static void say_all(struct broker *broker)
+{
+	bool all = say_pending(broker) && say_flags(broker);
+
+	loop_fd_events(broker->link_source, LOOP_READ | (all ? 0 : LOOP_WRITE));
+}
+
+static void post(struct broker *broker, const struct link_message *message)
+{
+	struct pending *pending = new0(struct pending);
+
+	if (!pending) {
+		/* The broker's count of viewers would be wrong for ever. */
+		log_err(id(broker), "out of memory: giving up");
+		finish(broker, -ENOMEM);
+		return;
+	}
+	pending->message = *message;
+	STAILQ_INSERT_TAIL(&broker->pending, pending, link);
+	broker->pending_count++;
+	say_all(broker);
+}
+
+static void post_seen(struct broker *broker, enum link_type type, uint32_t viewer,
+	enum link_mode mode, const char *peer, const char *reason)
+{
+	struct link_message message = {.type = type};
+
+	message.seen.viewer = viewer;
+	message.seen.mode = mode;
+	snprintf(message.seen.peer, sizeof(message.seen.peer), "%s", peer);
+	snprintf(message.seen.reason, sizeof(message.seen.reason), "%s", reason);
+	post(broker, &message);
+}
+
+static void on_added(void *arg, uint32_t viewer, enum link_mode mode, const char *peer)
+{
+	post_seen(arg, LINK_VIEWER_ADDED, viewer, mode, peer, "");
+}
+
+static void on_gone(
+	void *arg, uint32_t viewer, enum link_mode mode, const char *peer, const char *reason)
+{
+	post_seen(arg, LINK_VIEWER_GONE, viewer, mode, peer, reason);
+}
+
+static bool on_state(
+	void *arg, uint32_t viewer, uint32_t behind, uint64_t bytes, const char *encoding)
+{
+	struct link_message message = {.type = LINK_VIEWER_STATE};
+	struct broker *broker = arg;
+
+	if (broker->pending_count)
+		return false;
+	message.state.viewer = viewer;
+	message.state.frames_behind = behind;
+	message.state.bytes_sent = bytes;
+	snprintf(message.state.encoding, sizeof(message.state.encoding), "%s", encoding);
+	return say(broker, &message);
+}
+
+static void on_watch(void *arg, uint32_t count)
+{
+	struct broker *broker = arg;
+
+	broker->watch = count;
+	broker->say_watch = true;
+	say_all(broker);
+}
+
+static bool on_congested(void *arg)
+{
+	struct broker *broker = arg;
+
+	return broker->pending_count >= LIMIT_LINK_PENDING;
+}
+
+static void on_idle(void *arg)
+{
+	struct broker *broker = arg;
+
+	broker->say_idle = true;
+	say_all(broker);
+}
+
+static void on_stopped(void *arg)
+{
+	finish(arg, 0);
+}
+
+static const struct door_events door_events = {
+	.added = on_added,
+	.gone = on_gone,
+	.state = on_state,
+	.watch = on_watch,
+	.congested = on_congested,
+	.idle = on_idle,
+	.stopped = on_stopped,
+};
+
+/* Any thread. */
+static void wake(void *arg)
+{
+	struct broker *broker = arg;
+	uint64_t one = 1;
+
+	if (write(broker->idle, &one, sizeof(one)) < 0)
+		return; /* the counter is full: awake already */
+}
+
+static void grant(struct broker *broker)
+{
+	uint32_t generation;
+
+	if (!picture_granted(broker->picture, &generation))
+		return;
+	broker->granted = generation;
+	broker->say_may_write = true;
+	say_all(broker);
+}
+
+static void on_wake(int fd, unsigned int events, void *arg)
+{
+	uint64_t count;
+
+	if (read(fd, &count, sizeof(count)) == sizeof(count))
+		grant(arg);
+}
+
+/* ---- from the broker ---- */
+
+static void got_frame(struct broker *broker, const struct link_message *message, int fd)
+{
+	const struct frame *frame;
+	int r = picture_frame(broker->picture, fd);
+
+	if (r < 0) {
+		log_err(id(broker), "frame %u: %s", message->frame.generation, strerror(-r));
+		if (r == -EINVAL)
+			finish(broker, -EPROTO);
+		return;
+	}
+	frame = picture_current(broker->picture);
+	broker->generation = frame->header.generation;
+	door_resize(broker->door, frame->header.width, frame->header.height);
+}
+
+static void got_listener(struct broker *broker, struct link_message *message, int fd)
+{
+	int r = door_listen(broker->door, fd, message->listener.security, message->listener.mode,
+		message->listener.password);
+
+	explicit_bzero(message, sizeof(*message));
+	if (r < 0)
+		log_err(id(broker), "listener: %s", strerror(-r));
+}
+
+/* @fd is consumed: link_receive() has made sure that there is one where one belongs. */
+static void dispatch(struct broker *broker, struct link_message *message, int fd)
+{
+	switch (message->type) {
+	case LINK_LISTENER:
+		got_listener(broker, message, fd);
+		break;
+	case LINK_VIEWER:
+		door_attach(broker->door, fd, message->viewer.viewer, message->viewer.mode);
+		break;
+	case LINK_FRAME:
+		got_frame(broker, message, fd);
+		break;
+	case LINK_WANT_WRITE:
+		if (message->publish.generation == broker->generation) {
+			picture_want_write(broker->picture);
+			grant(broker);
+		}
+		break;
+	case LINK_PUBLISH:
+		if (message->publish.generation == broker->generation) {
+			picture_published(broker->picture, message->publish.damaged);
+			door_picture(broker->door);
+		}
+		break;
+	case LINK_DETACH:
+		door_detach(broker->door, message->seen.viewer, message->seen.reason);
+		break;
+	case LINK_STOP:
+		door_stop(broker->door);
+		break;
+	default: /* a second HELLO */
+		finish(broker, -EPROTO);
+	}
+}
+
+static void on_link(int link, unsigned int events, void *arg)
+{
+	struct broker *broker = arg;
+	struct link_message message;
+	int fd, r = 0;
+
+	if (events & LOOP_WRITE)
+		say_all(broker);
+	for (int i = 0; i < 16 && events & LOOP_READ; i++) {
+		r = link_receive(link, true, &message, &fd);
+		if (r < 0)
+			break;
+		dispatch(broker, &message, fd);
+	}
+	if (r == -EPIPE)
+		finish(broker, 0);
+	else if (r < 0 && r != -EAGAIN)
+		finish(broker, r);
+}
+
+/* ---- life ---- */
+
+int broker_create(
+	struct loop *loop, int link, const struct link_message *hello, struct broker **ret)
+{
+	struct broker *broker = new0(struct broker);
+	struct door_options options;
+	int r;
+
+	if (!broker)
+		return -ENOMEM;
+	broker->loop = loop;
+	broker->link = link;
+	broker->hello = *hello;
+	STAILQ_INIT(&broker->pending);
+	options = (struct door_options){
+		.id = broker->hello.hello.id,
+		.name = broker->hello.hello.name,
+		.viewers_maximum = hello->hello.viewers_maximum,
+		.frames_maximum = hello->hello.frames_maximum,
+		.grace_ms = hello->hello.grace_ms,
+		.stall_ms = hello->hello.stall_ms,
+	};
+	broker->idle = fd_move_high(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	r = broker->idle < 0 ? -errno : 0;
+	if (r == 0)
+		r = loop_fd_add(
+			loop, broker->idle, LOOP_READ, on_wake, broker, &broker->idle_source);
+	if (r == 0)
+		r = loop_fd_add(loop, link, LOOP_READ, on_link, broker, &broker->link_source);
+	if (r == 0)
+		r = picture_create(wake, broker, &broker->picture);
+	if (r == 0)
+		r = door_create(
+			loop, broker->picture, &options, &door_events, broker, &broker->door);
+	if (r < 0) {
+		broker_destroy(broker);
+		return r;
+	}
+	*ret = broker;
+	return 0;
+}
+
+void broker_destroy(struct broker *broker)
+{
+	struct pending *pending;
+
+	if (!broker)
+		return;
+	door_destroy(broker->door);
+	picture_destroy(broker->picture);
+	loop_source_free(broker->link_source);
+	loop_source_free(broker->idle_source);
+	fd_close(broker->idle);
+	while ((pending = STAILQ_FIRST(&broker->pending))) {
+		STAILQ_REMOVE_HEAD(&broker->pending, link);
+		free(pending);
+	}
+	free(broker);
+}
+
+int broker_result(const struct broker *broker)
+{
+	return broker->result;
+}

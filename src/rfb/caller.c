@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Theory of operation
+ *
+ *   KNOCKING -> WAITING -> VIEWING -> LINGERING
+ *	\-> DENIED -\-> FLUSHING ---------/
+ *
+ * KNOCKING: handshake. DENIED: a wrong password waits for its answer. WAITING: for the picture's first frame. VIEWING: there is
+ * a worker. FLUSHING: what is queued goes out, what comes in is thrown away, so that the last words are not lost to a
+ * reset. LINGERING: the connection is closed; the worker is read to its end.
+ *
+ * Every step returns 0 or -errno with `reason` set, and only the four entries from the loop (network, inner, timer, start) end
+ * the caller, as their last act: nothing below them touches freed memory.
+ *
+ * Towards the worker go whole messages, one at a time; while it does not take them, the network is not read. From the
+ * worker everything is read always, because it writes while it holds the frame at rest; the queue's bound is one raw frame and
+ * some, which one update cannot pass, and the next update is not allowed before the queue is low.
+ */
+#include "rfb/caller.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "rfb/handshake.h"
+#include "rfb/parse.h"
+#include "rfb/picture.h"
+#include "rfb/queue.h"
+#include "rfb/viewer.h"
+
+#define FLUSH_MS  1000
+#define LINGER_MS 5000
+#define IN_SIZE	  (16u << 10)
+#define PASS_SIZE (512u << 10) /* bytes from one worker before the others get their turn */
+
+enum state { KNOCKING, DENIED, WAITING, VIEWING, FLUSHING, LINGERING };
+
+struct caller {
+	struct caller_entry entry;
+	struct caller_host *host;
+	enum state state;
+	uint32_t number;
+	enum link_mode mode;
+	char peer[64];
+	char reason[64];
+
+	int network; /* owned */
+	struct loop_source *network_source;
+	int inner; /* owned, from viewer_create() */
+	struct loop_source *inner_source;
+	struct viewer *viewer; /* owned */
+	bool allowed;
+
+	struct loop_source *timer;
+	uint64_t due;				/* when the timer fires, 0: unarmed */
+	uint64_t deadline;			/* of the state; 0: none */
+	uint64_t progress;			/* when the queue last got shorter, or was empty */
+	uint64_t message_since, message_number; /* half a message has been here so long */
+
+	struct handshake handshake;
+	struct parser parser;
+	struct queue queue; /* to the network */
+	size_t queue_maximum;
+	uint64_t bytes_sent;
+	uint8_t out[PARSE_OUT]; /* one message to the worker */
+	size_t out_at, out_size;
+	uint8_t in[IN_SIZE]; /* from the network, not yet parsed */
+	size_t in_at, in_size;
+};
+
+static int give_up(struct caller *caller, int error, const char *reason)
+{
+	if (caller->state != FLUSHING) /* else the first reason stays */
+		snprintf(caller->reason, sizeof(caller->reason), "%s", reason);
+	return error;
+}
+
+/* The timer is moved forward only: an early firing looks again, so that a busy viewer costs no re-arming. */
+static void arm(struct caller *caller)
+{
+	uint64_t due = caller->deadline ? caller->deadline : UINT64_MAX, now;
+
+	if (caller->state == VIEWING && caller->queue.size)
+		due = MIN(due, caller->progress + caller->host->stall_ms);
+	if (caller->state == VIEWING && caller->message_since)
+		due = MIN(due, caller->message_since + LIMIT_MESSAGE_MS);
+	if (due == UINT64_MAX || (caller->due && caller->due <= due))
+		return;
+	now = loop_now_ms();
+	caller->due = due;
+	loop_timer_once(caller->timer, due > now ? due - now : 0);
+}
+
+static void set_state(struct caller *caller, enum state state, uint64_t deadline_ms)
+{
+	caller->state = state;
+	caller->deadline = deadline_ms ? loop_now_ms() + deadline_ms : 0;
+}
+
+static bool has_message(const struct caller *caller)
+{
+	return caller->out_at < caller->out_size;
+}
+
+static void allow(struct caller *caller)
+{
+	bool low = caller->queue.size < LIMIT_VIEWER_LOW;
+
+	if (caller->state != VIEWING || low == caller->allowed)
+		return;
+	caller->allowed = low;
+	viewer_allow(caller->viewer, low);
+}
+
+/* What to wait for, after every step. */
+static void watch(struct caller *caller)
+{
+	unsigned int events = 0;
+
+	if (caller->network_source) {
+		if (caller->in_size < IN_SIZE || caller->state == FLUSHING)
+			events |= LOOP_READ;
+		if (caller->queue.size)
+			events |= LOOP_WRITE;
+		loop_fd_events(caller->network_source, events);
+	}
+	if (caller->inner_source)
+		loop_fd_events(
+			caller->inner_source, LOOP_READ | (has_message(caller) ? LOOP_WRITE : 0));
+	allow(caller);
+	arm(caller);
+}
+
+static int flush(struct caller *caller)
+{
+	struct iovec iov[16];
+	struct msghdr msg = {.msg_iov = iov};
+	ssize_t n;
+
+	while (caller->queue.size) {
+		msg.msg_iovlen = queue_peek(&caller->queue, iov, ARRAY_SIZE(iov));
+		n = sendmsg(caller->network, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return 0;
+		if (n < 0)
+			return give_up(caller, -errno, "connection lost");
+		queue_eat(&caller->queue, n);
+		caller->bytes_sent += n;
+		caller->progress = loop_now_ms();
+	}
+	return 0;
+}
+
+static void finish_connection(struct caller *caller)
+{
+	loop_source_free(caller->network_source);
+	caller->network_source = NULL;
+	caller->network = fd_close(caller->network);
+	queue_finish(&caller->queue);
+	caller->in_at = caller->in_size = caller->out_at = caller->out_size = 0;
+}
+
+void caller_destroy(struct caller *caller)
+{
+	if (!caller)
+		return;
+	finish_connection(caller);
+	loop_source_free(caller->inner_source);
+	caller->inner = fd_close(caller->inner);
+	viewer_destroy(caller->viewer);
+	loop_source_free(caller->timer);
+	free(caller);
+}
+
+static void release(struct caller *caller)
+{
+	caller->host->released(caller->host, caller);
+	caller_destroy(caller);
+}
+
+/* The connection ends now; the worker, if there is one, as soon as it can. */
+static void end(struct caller *caller)
+{
+	finish_connection(caller);
+	caller->host->left(caller->host, caller, caller->reason);
+	if (!caller->viewer) {
+		release(caller);
+		return;
+	}
+	set_state(caller, LINGERING, LINGER_MS);
+	shutdown(caller->inner, SHUT_WR);
+	watch(caller);
+}
+
+/* The last act of each entry from the loop. */
+static void settle(struct caller *caller, int r)
+{
+	if (r < 0)
+		end(caller);
+	else
+		watch(caller);
+}
+
+/* FLUSHING: tell the viewer that no more comes, once that is true. It closes then, or the deadline does. */
+static int flush_last(struct caller *caller)
+{
+	if (flush(caller) < 0)
+		return -EPIPE;
+	if (!caller->queue.size && !caller->viewer)
+		shutdown(caller->network, SHUT_WR);
+	return 0;
+}
+
+static int begin_flush(struct caller *caller, const char *reason)
+{
+	give_up(caller, 0, reason);
+	set_state(caller, FLUSHING, FLUSH_MS);
+	if (caller->viewer) {
+		viewer_allow(caller->viewer, false);
+		shutdown(caller->inner, SHUT_WR);
+	}
+	return flush_last(caller);
+}
+
+static void note_message(struct caller *caller)
+{
+	if (!parser_inside(&caller->parser) || has_message(caller)) {
+		caller->message_since = 0;
+		return;
+	}
+	if (caller->message_since && caller->message_number == caller->parser.messages)
+		return;
+	caller->message_since = loop_now_ms();
+	caller->message_number = caller->parser.messages;
+}
+
+/* Network to worker. */
+static int forward(struct caller *caller)
+{
+	ssize_t n;
+
+	while (has_message(caller) || caller->in_at < caller->in_size) {
+		if (!has_message(caller)) {
+			caller->out_at = 0;
+			n = parse(&caller->parser, caller->in + caller->in_at,
+				caller->in_size - caller->in_at, caller->out, &caller->out_size);
+			if (n < 0)
+				return give_up(caller, n, caller->parser.reason);
+			caller->in_at += n;
+			continue;
+		}
+		n = send(caller->inner, caller->out + caller->out_at,
+			caller->out_size - caller->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0) /* the worker has ended: the inner end of file says why */
+			n = caller->out_size - caller->out_at;
+		caller->out_at += n;
+	}
+	if (caller->in_at == caller->in_size)
+		caller->in_at = caller->in_size = 0;
+	note_message(caller);
+	return 0;
+}
+
+static void on_inner(int fd, unsigned int events, void *arg);
+
+static int start_worker(struct caller *caller)
+{
+	struct caller_host *host = caller->host;
+	struct viewer_options options = {
+		.number = caller->number,
+		.view_only = caller->mode == LINK_MODE_VIEW,
+		.frames_maximum = host->frames_maximum,
+		.name = host->name,
+	};
+	int r;
+
+	r = viewer_create(host->picture, &options, &caller->viewer, &caller->inner);
+	if (r < 0)
+		return give_up(caller, r, "no resources for a worker");
+	caller->inner = fd_move_high(caller->inner);
+	r = loop_fd_add(
+		host->loop, caller->inner, LOOP_READ, on_inner, caller, &caller->inner_source);
+	if (r < 0)
+		return give_up(caller, r, "no resources for a worker");
+	parser_init(&caller->parser, host->width, host->height, NULL);
+	set_state(caller, VIEWING, 0);
+	caller_resized(caller);
+	return forward(caller);
+}
+
+static int joined(struct caller *caller)
+{
+	const char *why = caller->host->admit(caller->host, caller);
+
+	if (why) /* others were faster; RFB has no word for it after security */
+		return give_up(caller, -EBUSY, why);
+	set_state(caller, WAITING, LIMIT_FIRST_FRAME_MS);
+	caller->host->joined(caller->host, caller);
+	return picture_ready(caller->host->picture) ? start_worker(caller) : 0;
+}
+
+static int shake_hands(struct caller *caller)
+{
+	struct handshake *handshake = &caller->handshake;
+	enum handshake_verdict verdict;
+	const char *why;
+	size_t eaten;
+	int r;
+
+	do {
+		verdict = handshake_eat(handshake, caller->in + caller->in_at,
+			caller->in_size - caller->in_at, &eaten);
+		caller->in_at += eaten;
+		if (verdict != HANDSHAKE_ASK)
+			break;
+		why = caller->host->admit(caller->host, caller);
+		if (why) {
+			handshake_refuse(handshake, why);
+			verdict = HANDSHAKE_FAILED;
+		}
+	} while (verdict == HANDSHAKE_ASK);
+	if (caller->in_at == caller->in_size)
+		caller->in_at = caller->in_size = 0;
+	r = queue_append(&caller->queue, handshake->out, handshake->out_size);
+	handshake->out_size = 0;
+	if (r < 0)
+		return give_up(caller, r, "out of memory");
+	switch (verdict) {
+	case HANDSHAKE_FAILED:
+		return begin_flush(caller, handshake->reason);
+	case HANDSHAKE_DENIED:
+		set_state(caller, DENIED, LIMIT_AUTH_DELAY_MS);
+		return 0;
+	case HANDSHAKE_DONE:
+		return joined(caller);
+	default:
+		return 0;
+	}
+}
+
+/* Handshake, then forward: whatever the bytes are for. */
+static int use_input(struct caller *caller)
+{
+	int r = 0;
+
+	if (caller->state == KNOCKING)
+		r = shake_hands(caller);
+	else if (caller->state == VIEWING)
+		r = forward(caller);
+	else if (caller->state == FLUSHING || caller->state == DENIED)
+		caller->in_at = caller->in_size = 0;
+	return r < 0 ? r : flush(caller);
+}
+
+static int read_network(struct caller *caller)
+{
+	ssize_t n;
+
+	if (caller->in_at == caller->in_size)
+		caller->in_at = caller->in_size = 0;
+	if (caller->in_size == IN_SIZE)
+		return 0;
+	n = recv(caller->network, caller->in + caller->in_size, IN_SIZE - caller->in_size,
+		MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n < 0)
+		return give_up(caller, -errno, "connection lost");
+	if (n == 0) {
+		if (caller->state != FLUSHING)
+			give_up(caller, 0, "closed by the viewer");
+		return -EPIPE;
+	}
+	caller->in_size += n;
+	return use_input(caller);
+}
+
+static void on_network(int fd, unsigned int events, void *arg)
+{
+	struct caller *caller = arg;
+	uint64_t before = caller->bytes_sent;
+	int r = 0;
+
+	if (events & LOOP_WRITE)
+		r = caller->state == FLUSHING ? flush_last(caller) : flush(caller);
+	if (r == 0 && events & LOOP_READ)
+		r = read_network(caller);
+	if (caller->bytes_sent != before)
+		caller->host->moved(caller->host, caller);
+	settle(caller, r);
+}
+
+/* Worker to queue. 0: there may be more; 1: nothing more now; -EPIPE: the worker has ended. */
+static int read_inner(struct caller *caller)
+{
+	size_t room;
+	uint8_t *to;
+	ssize_t n;
+
+	if (queue_reserve(&caller->queue, &to, &room) < 0)
+		return give_up(caller, -ENOMEM, "out of memory");
+	n = recv(caller->inner, to, room, MSG_DONTWAIT);
+	if (n < 0 && errno == EINTR)
+		return 0;
+	if (n < 0 && errno == EAGAIN)
+		return 1;
+	if (n <= 0)
+		return -EPIPE;
+	if (caller->state == LINGERING)
+		return 0;
+	if (!caller->queue.size)
+		caller->progress = loop_now_ms();
+	queue_commit(&caller->queue, n);
+	if (caller->queue.size > caller->queue_maximum)
+		return give_up(caller, -ENOBUFS, "queue over its bound");
+	return 0;
+}
+
+/* The worker ended by itself, or a viewer's connection had ended before. */
+static void inner_ended(struct caller *caller)
+{
+	const char *why;
+
+	loop_source_free(caller->inner_source);
+	caller->inner_source = NULL;
+	caller->inner = fd_close(caller->inner);
+	if (caller->state == LINGERING) {
+		release(caller);
+		return;
+	}
+	why = viewer_end_reason(caller->viewer);
+	viewer_destroy(caller->viewer);
+	caller->viewer = NULL;
+	if (caller->state == FLUSHING)
+		settle(caller, flush_last(caller));
+	else
+		settle(caller, begin_flush(caller, why ? why : "the worker has ended"));
+}
+
+static void on_inner(int fd, unsigned int events, void *arg)
+{
+	struct caller *caller = arg;
+	uint64_t before = caller->bytes_sent;
+	int r = 0;
+
+	for (size_t n = 0; r == 0 && n < PASS_SIZE / QUEUE_CHUNK; n++)
+		r = read_inner(caller);
+	if (r == -EPIPE) {
+		inner_ended(caller);
+		return;
+	}
+	if (caller->state == LINGERING) {
+		watch(caller);
+		return;
+	}
+	if (r >= 0)
+		r = flush(caller);
+	if (r >= 0 && caller->state == VIEWING)
+		r = forward(caller);
+	if (caller->bytes_sent != before)
+		caller->host->moved(caller->host, caller);
+	settle(caller, MIN(r, 0));
+}
+
+static int check_viewing(struct caller *caller, uint64_t now)
+{
+	if (caller->queue.size && now >= caller->progress + caller->host->stall_ms)
+		return give_up(caller, -ETIMEDOUT, "takes nothing");
+	if (caller->message_since && now >= caller->message_since + LIMIT_MESSAGE_MS)
+		return give_up(caller, -ETIMEDOUT, "half a message for too long");
+	return 0;
+}
+
+static int deny(struct caller *caller)
+{
+	handshake_deny(&caller->handshake);
+	if (queue_append(&caller->queue, caller->handshake.out, caller->handshake.out_size) < 0)
+		return give_up(caller, -ENOMEM, "out of memory");
+	return begin_flush(caller, caller->handshake.reason);
+}
+
+static void on_timer(void *arg)
+{
+	struct caller *caller = arg;
+	uint64_t now = loop_now_ms();
+	bool over = caller->deadline && now >= caller->deadline;
+	int r = 0;
+
+	caller->due = 0;
+	if (caller->state == VIEWING)
+		r = check_viewing(caller, now);
+	else if (over && caller->state == DENIED)
+		r = deny(caller);
+	else if (over && caller->state == KNOCKING)
+		r = give_up(caller, -ETIMEDOUT, "handshake took too long");
+	else if (over && caller->state == WAITING)
+		r = give_up(caller, -ETIMEDOUT, "no picture");
+	else if (over && caller->state == FLUSHING)
+		r = -ETIMEDOUT;
+	else if (over && caller->state == LINGERING) {
+		release(caller);
+		return;
+	}
+	settle(caller, r);
+}
+
+void caller_start(struct caller *caller)
+{
+	if (caller->state == WAITING)
+		settle(caller, start_worker(caller));
+}
+
+void caller_resized(struct caller *caller)
+{
+	const struct caller_host *host = caller->host;
+	size_t raw = (size_t)host->width * host->height * 4;
+
+	if (caller->state != VIEWING)
+		return;
+	parser_resize(&caller->parser, host->width, host->height);
+	/* Never less: an update of the larger picture may be under way. */
+	caller->queue_maximum = MAX(caller->queue_maximum, raw / 4 * 5 + LIMIT_VIEWER_QUEUE_SLACK);
+}
+
+void caller_end(struct caller *caller, const char *reason, bool flush_first)
+{
+	int r;
+
+	if (caller->state == LINGERING)
+		return;
+	r = flush_first && caller->state != FLUSHING ? begin_flush(caller, reason) : -ECANCELED;
+	if (!flush_first)
+		give_up(caller, 0, reason);
+	settle(caller, r);
+}
+
+/* Small writes must not wait for an acknowledgement, and what a slow viewer has not taken shall wait here, where it is counted,
+ * not in a socket buffer that the kernel lets grow to megabytes. Neither is possible on a Unix socket, nor needed. */
+static void tune(int fd)
+{
+	int one = 1, unsent = LIMIT_VIEWER_UNSENT;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+}
+
+int caller_create(
+	struct caller_host *host, int fd, const struct caller_options *options, struct caller **ret)
+{
+	struct caller *caller = new0(struct caller);
+	int r;
+
+	if (!caller) {
+		fd_close(fd);
+		return -ENOMEM;
+	}
+	caller->entry.caller = caller;
+	caller->host = host;
+	caller->number = options->number;
+	caller->mode = options->mode;
+	snprintf(caller->peer, sizeof(caller->peer), "%s", options->peer);
+	caller->inner = -EBADF;
+	queue_init(&caller->queue);
+	handshake_init(&caller->handshake, options->security, options->password);
+	set_state(caller, KNOCKING, LIMIT_HANDSHAKE_MS);
+	caller->network = fd_move_high(fd);
+	r = caller->network < 0 ? caller->network : 0;
+	if (r == 0)
+		r = loop_timer_add(host->loop, on_timer, caller, &caller->timer);
+	if (r == 0)
+		r = loop_fd_add(host->loop, caller->network, LOOP_READ | LOOP_WRITE, on_network,
+			caller, &caller->network_source);
+	if (r == 0)
+		r = queue_append(&caller->queue, caller->handshake.out, caller->handshake.out_size);
+	if (r < 0) {
+		caller_destroy(caller);
+		return r;
+	}
+	caller->handshake.out_size = 0;
+	tune(caller->network);
+	arm(caller);
+	*ret = caller;
+	return 0;
+}
+
+struct caller_entry *caller_entry(struct caller *caller)
+{
+	return &caller->entry;
+}
+
+uint32_t caller_number(const struct caller *caller)
+{
+	return caller->number;
+}
+
+enum link_mode caller_mode(const struct caller *caller)
+{
+	return caller->mode;
+}
+
+const char *caller_peer(const struct caller *caller)
+{
+	return caller->peer;
+}
+
+bool caller_closed(const struct caller *caller)
+{
+	return caller->state == LINGERING;
+}
+
+uint64_t caller_bytes_sent(const struct caller *caller)
+{
+	return caller->bytes_sent;
+}
+
+uint32_t caller_frames_behind(const struct caller *caller)
+{
+	return caller->viewer ? viewer_frames_behind(caller->viewer) : 0;
+}
+
+const char *caller_encoding(const struct caller *caller)
+{
+	return caller->viewer ? viewer_encoding(caller->viewer) : "";
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* caller.h - one network connection, from accept to its end: handshake, wait for the first frame, then bytes both ways
+ * between the network and the worker (rfb/viewer.h). Never blocks. One loop's thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "frame/link.h"
+
+struct caller;
+struct loop;
+struct picture;
+
+/* What all callers of a display share; kept by the door. The functions are called from the loop; a caller must not be
+ * ended inside them. */
+struct caller_host {
+	struct loop *loop;	 /* borrowed, as all here */
+	struct picture *picture;
+	const char *id, *name;
+	uint32_t frames_maximum, stall_ms;
+	uint32_t width, height;	 /* of the current frame; 0: none yet */
+	/* Its version is known. NULL: may come in; else static text for the viewer: why not. */
+	const char *(*admit)(struct caller_host *host, struct caller *caller);
+	void (*joined)(struct caller_host *host, struct caller *caller); /* past the handshake: wants pictures */
+	void (*moved)(struct caller_host *host, struct caller *caller);	 /* bytes went to it */
+	/* Its connection is closed. */
+	void (*left)(struct caller_host *host, struct caller *caller, const char *reason);
+	/* Its worker has ended too: take it off the list. It is freed then. */
+	void (*released)(struct caller_host *host, struct caller *caller);
+};
+
+struct caller_options {
+	uint32_t number;
+	enum link_mode mode;
+	enum link_security security;
+	const char *password; /* borrowed for the caller's life */
+	const char *peer;     /* copied, at most 63 bytes */
+};
+
+struct caller_entry {
+	TAILQ_ENTRY(caller_entry) link; /* door::callers */
+	struct caller *caller;
+	/* The door's notes. */
+	bool joined; /* a viewer; else somebody who knocks */
+	uint64_t born_ms;
+	uint64_t told_bytes;
+	uint32_t told_behind;
+	const char *told_encoding; /* static text */
+};
+
+/* @fd, a connected stream socket, is consumed in every case. Its flags are left alone: somebody else may hold it too. */
+int caller_create(struct caller_host *host, int fd, const struct caller_options *options, struct caller **ret);
+/* At once, waiting for the worker if there is one. Calls neither left nor released. */
+void caller_destroy(struct caller *caller);
+struct caller_entry *caller_entry(struct caller *caller);
+
+/* The picture has its first frame: if it waits for that, it gets its worker. */
+void caller_start(struct caller *caller);
+/* host->width and height have changed. */
+void caller_resized(struct caller *caller);
+/* Closes the connection now, or with @flush after what is queued, at most a second later. @reason: copied. left and released come
+ * before or after this returns. */
+void caller_end(struct caller *caller, const char *reason, bool flush);
+
+uint32_t caller_number(const struct caller *caller);
+enum link_mode caller_mode(const struct caller *caller);
+const char *caller_peer(const struct caller *caller);
+bool caller_closed(const struct caller *caller);   /* the connection is; its worker may be ending still */
+uint64_t caller_bytes_sent(const struct caller *caller);
+uint32_t caller_frames_behind(const struct caller *caller);
+const char *caller_encoding(const struct caller *caller); /* static text */

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* door.h - who comes in: listeners, how many may knock and look, who is told about it. The only place that accepts.
+ *
+ * One loop's thread. Nothing here blocks.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "frame/link.h"
+
+struct door;
+struct loop;
+struct picture;
+
+struct door_options {
+	const char *id, *name; /* borrowed */
+	uint32_t viewers_maximum, frames_maximum, grace_ms, stall_ms;
+};
+
+/* Called from the loop. */
+struct door_events {
+	void (*added)(void *arg, uint32_t viewer, enum link_mode mode, const char *peer);
+	void (*gone)(void *arg, uint32_t viewer, enum link_mode mode, const char *peer,
+		const char *reason);
+	/* False: not now, it is offered again. */
+	bool (*state)(void *arg, uint32_t viewer, uint32_t behind, uint64_t bytes,
+		const char *encoding);
+	void (*watch)(void *arg, uint32_t count); /* viewers that want pictures */
+	bool (*congested)(void *arg);		  /* nobody may be admitted now */
+	void (*idle)(void *arg);		  /* nobody for the grace time; accepting rests for a while */
+	void (*stopped)(void *arg);		  /* after door_stop(): everybody is gone */
+};
+
+int door_create(struct loop *loop, struct picture *picture, const struct door_options *options,
+	const struct door_events *events, void *arg, struct door **ret);
+/* Everybody is thrown out, without events. Takes NULL. */
+void door_destroy(struct door *door);
+
+/* @fd is consumed in every case. @password: copied. -EINVAL: not a listening stream socket; -ENOSPC: LIMIT_LISTENERS. */
+int door_listen(struct door *door, int fd, enum link_security security, enum link_mode mode,
+	const char *password);
+/* @fd, a connected stream socket, is consumed in every case; its viewer needs no authentication. On an error `gone` has been
+ * called. */
+void door_attach(struct door *door, int fd, uint32_t viewer, enum link_mode mode);
+void door_detach(struct door *door, uint32_t viewer, const char *reason);
+
+/* A new frame has come; its picture has its first publish. */
+void door_resize(struct door *door, uint32_t width, uint32_t height);
+void door_picture(struct door *door);
+/* Accepts nobody more, lets what is queued go out for at most a second, then calls stopped. */
+void door_stop(struct door *door);

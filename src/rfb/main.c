@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vfio-displayd-rfb: one display's viewers, in a process that holds nothing but them and the picture. Started by
+ * vfio-displayd with their link as fd 3; see frame/link.h.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "rfb/auth.h"
+#include "rfb/broker.h"
+#include "rfb/sandbox.h"
+#include "rfb/viewer.h"
+
+#define PROGRAM "vfio-displayd-rfb"
+#define LINK_FD 3
+
+/* For each viewer a network socket, two ends towards its worker and what the worker holds. */
+#define FILES (FD_HIGH + 8 * LIMIT_VIEWERS_MAX)
+
+static bool is_link(int fd)
+{
+	int type = 0;
+	socklen_t size = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
+}
+
+static void limit_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)FILES);
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* The broker has started us and sends at once; -ETIMEDOUT if it does not. */
+static int wait_hello(int link, struct link_message *ret)
+{
+	uint64_t end = loop_now_ms() + LIMIT_START_MS;
+	int fd = -EBADF, r;
+
+	for (;;) {
+		struct pollfd pollfd = {.fd = link, .events = POLLIN};
+		uint64_t now = loop_now_ms();
+
+		r = link_receive(link, true, ret, &fd);
+		if (r != -EAGAIN)
+			break;
+		if (now >= end)
+			return -ETIMEDOUT;
+		poll(&pollfd, 1, end - now);
+	}
+	fd_close(fd);
+	if (r == 0 && ret->type != LINK_HELLO)
+		r = -EPROTO;
+	return r;
+}
+
+static int say_ready(int link)
+{
+	struct link_message message = {.type = LINK_READY};
+
+	message.ready.version = LINK_VERSION;
+	return link_send(link, &message, -EBADF);
+}
+
+static int serve(int link, const struct link_message *hello)
+{
+	const char *id = hello->hello.id;
+	struct loop *loop = NULL;
+	struct broker *broker = NULL;
+	int r;
+
+	r = loop_create(&loop);
+	if (r == 0)
+		r = broker_create(loop, link, hello, &broker);
+	if (r == 0)
+		r = auth_open();
+	if (r == 0)
+		r = viewer_prepare();
+	/* The first line opens the way to the journal, which the sandbox would not let us find. */
+	log_write(LOG_LEVEL_INFO, id, "viewers are welcome");
+	log_set_level(MIN(hello->hello.log_level, (uint32_t)LOG_LEVEL_DEBUG));
+	if (r == 0)
+		r = sandbox_enter();
+	if (r == 0)
+		r = say_ready(link);
+	if (r == 0)
+		r = loop_run(loop);
+	if (r == 0)
+		r = broker_result(broker);
+	if (r < 0 && r != -EPIPE)
+		log_err(id, "%s", r == -EPROTO ? "the broker sends nonsense" : strerror(-r));
+	broker_destroy(broker);
+	loop_destroy(loop);
+	return r == -EPIPE ? 0 : r;
+}
+
+int main(void)
+{
+	struct link_message hello;
+	int link, r;
+
+	log_open(PROGRAM, LOG_LEVEL_INFO);
+	if (!is_link(LINK_FD)) {
+		fprintf(stderr, PROGRAM " is started by vfio-displayd, not by hand.\n");
+		return EXIT_FAILURE;
+	}
+	if (close_range(LINK_FD + 1, ~0u, 0) < 0)
+		log_warn(NULL, "close_range: %m");
+	signal(SIGPIPE, SIG_IGN);
+	limit_files();
+	fcntl(LINK_FD, F_SETFD, FD_CLOEXEC);
+	link = fd_move_high(LINK_FD);
+	if (link < 0) {
+		log_err(NULL, "link: %s", strerror(-link));
+		return EXIT_FAILURE;
+	}
+	r = wait_hello(link, &hello);
+	if (r < 0) {
+		if (r != -EPIPE)
+			log_err(NULL, "no HELLO from vfio-displayd: %s", strerror(-r));
+	} else {
+		r = serve(link, &hello);
+	}
+	fd_close(link);
+	return r < 0 && r != -EPIPE ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Theory of operation: head[] gathers the fixed part of one message. When it is whole, the message either comes out or is
+ * followed by more: `skip` bytes nobody wants (cut text, screens) or `entries` of SetEncodings, which are gathered in head[4..7] one by
+ * one. Only when both are 0 does the next message begin. So the parser never holds more than head[] and the list of
+ * encodings that were let through, whatever the viewer claims to be sending.
+ */
+#include "rfb/parse.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "rfb/encodings.h"
+#include "rfb/wire.h"
+
+enum message {
+	SET_PIXEL_FORMAT = 0,
+	SET_ENCODINGS = 2,
+	UPDATE_REQUEST = 3,
+	KEY = 4,
+	POINTER = 5,
+	CUT_TEXT = 6,
+	SET_SCALE = 8,
+	SET_SERVER_INPUT = 9,
+	SET_SW = 10,
+	PALM_SCALE = 15,
+	SET_DESKTOP_SIZE = 251,
+};
+
+static_assert(4 + 4 * PARSE_ENCODINGS <= PARSE_OUT, "the longest message fits");
+
+void parser_init(
+	struct parser *parser, uint32_t width, uint32_t height, const struct parse_hooks *hooks)
+{
+	*parser = (struct parser){.hooks = hooks, .width = width, .height = height};
+}
+
+void parser_resize(struct parser *parser, uint32_t width, uint32_t height)
+{
+	parser->width = width;
+	parser->height = height;
+}
+
+bool parser_inside(const struct parser *parser)
+{
+	return parser->have || parser->skip || parser->entries;
+}
+
+static int refuse(struct parser *parser, const char *reason)
+{
+	parser->reason = reason;
+	return -EPROTO;
+}
+
+/* Bytes of the fixed part; 0: no such message. */
+static size_t head_size(uint8_t type)
+{
+	switch (type) {
+	case SET_PIXEL_FORMAT:
+		return 20;
+	case UPDATE_REQUEST:
+		return 10;
+	case KEY:
+	case CUT_TEXT:
+	case SET_DESKTOP_SIZE:
+		return 8;
+	case POINTER:
+	case SET_SW:
+		return 6;
+	case SET_ENCODINGS:
+	case SET_SCALE:
+	case SET_SERVER_INPUT:
+	case PALM_SCALE:
+		return 4;
+	default:
+		return 0;
+	}
+}
+
+/* RFB 7.4: a maximum is 2^n - 1, and its bits lie inside the pixel. */
+static bool channel_valid(uint16_t maximum, uint8_t shift, uint8_t bits)
+{
+	return maximum && (maximum & (maximum + 1u)) == 0 && shift < bits &&
+	       (uint64_t)maximum << shift < 1ull << bits;
+}
+
+static int set_pixel_format(struct parser *parser, uint8_t *out, size_t *ret_out)
+{
+	const uint8_t *format = parser->head + 4;
+	uint8_t bits = format[0], depth = format[1];
+	bool true_colour = format[3];
+
+	if (bits != 8 && bits != 16 && bits != 32)
+		return refuse(parser, "pixel format: bits per pixel not 8, 16 or 32");
+	if (!depth || depth > 32)
+		return refuse(parser, "pixel format: depth out of range");
+	if (!true_colour && bits != 8)
+		return refuse(parser, "pixel format: colour map with more than 8 bits");
+	for (int i = 0; true_colour && i < 3; i++)
+		if (!channel_valid(wire_u16(format + 4 + 2 * i), format[10 + i], bits))
+			return refuse(parser, "pixel format: maximum or shift out of range");
+	memset(out, 0, 20);
+	memcpy(out + 4, format, 13);
+	out[6] = !!format[2];
+	out[7] = true_colour;
+	if (!true_colour) /* which colours there are is the server's choice then */
+		memset(out + 8, 0, 9);
+	*ret_out = 20;
+	return 0;
+}
+
+static void update_request(struct parser *parser, uint8_t *out, size_t *ret_out)
+{
+	const uint8_t *head = parser->head;
+	uint32_t x = wire_u16(head + 2), y = wire_u16(head + 4);
+	uint32_t width = wire_u16(head + 6), height = wire_u16(head + 8);
+
+	x = MIN(x, parser->width - 1);
+	y = MIN(y, parser->height - 1);
+	/* A request that lies outside still asks for news of the size: a viewer that has not heard of a smaller screen would
+	 * wait for ever if it came to nothing. One pixel keeps it alive. */
+	width = MAX(MIN(width, parser->width - x), 1u);
+	height = MAX(MIN(height, parser->height - y), 1u);
+	out[0] = UPDATE_REQUEST;
+	out[1] = !!head[1];
+	wire_put_u16(out + 2, x);
+	wire_put_u16(out + 4, y);
+	wire_put_u16(out + 6, width);
+	wire_put_u16(out + 8, height);
+	*ret_out = 10;
+}
+
+static void set_desktop_size(struct parser *parser, uint8_t *out, size_t *ret_out)
+{
+	uint32_t screens = parser->head[6];
+
+	parser->skip = screens * 16;
+	if (!parser->extended_resizes)
+		return;
+	/* The answer is "prohibited" whatever the layout, so one screen will do. */
+	memset(out, 0, 24);
+	memcpy(out, parser->head, 6);
+	out[1] = 0;
+	out[6] = 1;
+	memcpy(out + 16, parser->head + 2, 4);
+	*ret_out = 24;
+}
+
+static int cut_text(struct parser *parser)
+{
+	int64_t length = (int32_t)wire_u32(parser->head + 4);
+
+	/* Below zero: the extended clipboard's way to say its length. It was not offered, but is easy to skip. */
+	length = length < 0 ? -length : length;
+	if (length > LIMIT_CUT_TEXT)
+		return refuse(parser, "cut text is too long");
+	parser->skip = length;
+	return 0;
+}
+
+static void input(struct parser *parser)
+{
+	const struct parse_hooks *hooks = parser->hooks;
+	const uint8_t *head = parser->head;
+
+	if (head[0] == KEY && hooks && hooks->key)
+		hooks->key(hooks->arg, head[1], wire_u32(head + 4));
+	if (head[0] == POINTER && hooks && hooks->pointer)
+		hooks->pointer(hooks->arg, head[1], wire_u16(head + 2), wire_u16(head + 4));
+}
+
+static void begin_encodings(struct parser *parser)
+{
+	parser->entries = wire_u16(parser->head + 2);
+	parser->looked = 0;
+	parser->encoding_count = 0;
+}
+
+static void end_encodings(struct parser *parser, uint8_t *out, size_t *ret_out)
+{
+	parser->resizes = parser->extended_resizes = false;
+	out[0] = SET_ENCODINGS;
+	out[1] = 0;
+	wire_put_u16(out + 2, parser->encoding_count);
+	for (uint32_t i = 0; i < parser->encoding_count; i++) {
+		uint32_t encoding = parser->encodings[i];
+
+		wire_put_u32(out + 4 + 4 * i, encoding);
+		if (encoding == ENCODING_EXTENDED_DESKTOP_SIZE)
+			parser->resizes = parser->extended_resizes = true;
+		if (encoding == ENCODING_DESKTOP_SIZE)
+			parser->resizes = true;
+	}
+	*ret_out = 4 + 4 * parser->encoding_count;
+}
+
+static void look_at_encoding(struct parser *parser, uint32_t encoding)
+{
+	if (parser->looked++ >= LIMIT_ENCODINGS || parser->encoding_count >= PARSE_ENCODINGS ||
+		!encoding_permitted(encoding))
+		return;
+	for (uint32_t i = 0; i < parser->encoding_count; i++)
+		if (parser->encodings[i] == encoding)
+			return;
+	parser->encodings[parser->encoding_count++] = encoding;
+}
+
+/* The fixed part is whole. */
+static int act(struct parser *parser, uint8_t *out, size_t *ret_out)
+{
+	int r = 0;
+
+	switch (parser->head[0]) {
+	case SET_PIXEL_FORMAT:
+		r = set_pixel_format(parser, out, ret_out);
+		break;
+	case SET_ENCODINGS:
+		begin_encodings(parser);
+		if (!parser->entries)
+			end_encodings(parser, out, ret_out);
+		break;
+	case UPDATE_REQUEST:
+		update_request(parser, out, ret_out);
+		break;
+	case CUT_TEXT:
+		r = cut_text(parser);
+		break;
+	case SET_DESKTOP_SIZE:
+		set_desktop_size(parser, out, ret_out);
+		break;
+	default:
+		input(parser);
+	}
+	return r;
+}
+
+static size_t gather(struct parser *parser, size_t want, const uint8_t *data, size_t size)
+{
+	size_t n = MIN(want - parser->have, size);
+
+	memcpy(parser->head + parser->have, data, n);
+	parser->have += n;
+	return n;
+}
+
+static size_t take_entry(
+	struct parser *parser, const uint8_t *data, size_t size, uint8_t *out, size_t *ret_out)
+{
+	size_t n = gather(parser, 8, data, size);
+
+	if (parser->have < 8)
+		return n;
+	look_at_encoding(parser, wire_u32(parser->head + 4));
+	parser->have = 4;
+	if (--parser->entries == 0)
+		end_encodings(parser, out, ret_out);
+	return n;
+}
+
+/* The message is over when nothing of it is still to come. */
+static void finish(struct parser *parser)
+{
+	if (parser->skip || parser->entries)
+		return;
+	parser->have = 0;
+	parser->messages++;
+}
+
+int parse(struct parser *parser, const uint8_t *data, size_t size, uint8_t out[PARSE_OUT],
+	size_t *ret_out)
+{
+	size_t at = 0, n, want;
+
+	*ret_out = 0;
+	while (at < size && !*ret_out) {
+		if (parser->skip) {
+			n = MIN((size_t)parser->skip, size - at);
+			parser->skip -= n;
+			at += n;
+			finish(parser);
+		} else if (parser->entries) {
+			at += take_entry(parser, data + at, size - at, out, ret_out);
+			finish(parser);
+		} else {
+			want = head_size(parser->have ? parser->head[0] : data[at]);
+			if (!want)
+				return refuse(parser, "a message type that was not offered");
+			at += gather(parser, want, data + at, size - at);
+			if (parser->have < want)
+				break;
+			if (act(parser, out, ret_out) < 0)
+				return -EPROTO;
+			finish(parser);
+		}
+	}
+	return at;
+}

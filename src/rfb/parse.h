@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* parse.h - what a viewer sends after ClientInit (RFB 7.5), made safe: bytes in, whole permitted messages out.
+ *
+ * Sans I/O, no allocation. Every message is rebuilt, so that nothing but the fields checked here gets through:
+ *   SetPixelFormat (0)            checked: 8, 16 or 32 bits, maxima 2^n - 1 inside them; a colour map with 8 bits only
+ *   SetEncodings (2)              only what LibVNCServer does safely, each once, in the viewer's order
+ *   FramebufferUpdateRequest (3)  cut to the screen
+ *   KeyEvent (4), PointerEvent (5) to the hooks, never forwarded
+ *   ClientCutText (6)             skipped, not stored
+ *   SetDesktopSize (251)          with one screen, from viewers that announced ExtendedDesktopSize; else skipped
+ *   SetScale (8), PalmVNCSetScaleFactor (15), SetServerInput (9), SetSW (10): skipped; UltraVNC's viewers send them unasked
+ * Anything else was not offered to the viewer and is an error: file transfer (7), text chat (11), ContinuousUpdates (150),
+ * Fence (248), xvp (250), QEMU (255), unknown ones.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PARSE_OUT       512 /* no message that comes out is longer */
+#define PARSE_ENCODINGS 112 /* more than there are different ones that are let through */
+
+struct parse_hooks {
+	void (*key)(void *arg, bool down, uint32_t keysym);
+	void (*pointer)(void *arg, uint8_t buttons, uint16_t x, uint16_t y);
+	void *arg;
+};
+
+struct parser {
+	const struct parse_hooks *hooks; /* borrowed, may be NULL, as may each hook */
+	uint32_t width, height;		 /* of the screen; kept by parser_resize() */
+	bool resizes;		/* announced DesktopSize or ExtendedDesktopSize in its last SetEncodings */
+	bool extended_resizes;	/* ExtendedDesktopSize */
+	uint64_t messages;	/* whole ones so far */
+	const char *reason;	/* static text, after an error */
+
+	uint8_t head[20]; /* the message's fixed part, as far as it has come */
+	uint8_t have;
+	uint32_t skip;	  /* bytes to throw away */
+	uint32_t entries; /* of SetEncodings that are still to come */
+	uint32_t looked;  /* at so many of them */
+	uint32_t encodings[PARSE_ENCODINGS];
+	uint32_t encoding_count;
+};
+
+void parser_init(struct parser *parser, uint32_t width, uint32_t height,
+	const struct parse_hooks *hooks);
+void parser_resize(struct parser *parser, uint32_t width, uint32_t height);
+/* Part of a message has come, and not its end. */
+bool parser_inside(const struct parser *parser);
+/* Eats from @data until it is empty or one message came out. Returns the bytes eaten, or -EPROTO (parser->reason says why; the
+ * viewer must be closed). *ret_out: bytes written to @out, 0 or one message. */
+int parse(struct parser *parser, const uint8_t *data, size_t size, uint8_t out[PARSE_OUT],
+	size_t *ret_out);

@@ -153,6 +153,11 @@ const struct config *manager_config(const struct manager *m)
 	return m->config;
 }
 
+struct loop *manager_loop(struct manager *m)
+{
+	return m->loop;
+}
+
 static const char *unfit_descriptor(const struct handover *h, int *ret_index)
 {
 	const char *unfit;
@@ -302,6 +307,7 @@ int manager_register(struct manager *m, struct handover *h, display_ready_fn rea
 		free(entry);
 		return r;
 	}
+	memcpy(h->context.id, display_context(entry->display)->id, sizeof(h->context.id));
 	for (size_t i = 0; i < listeners_used; i++)
 		listen_on(m, entry->display, listeners[i].fd, listeners[i].mode);
 	listen_on_own_socket(m, entry->display);

@@ -41,3 +41,4 @@ struct display *manager_next(struct manager *manager, struct display *after);
 /* Which display has this viewer. */
 struct display *manager_find_viewer(struct manager *manager, const char *viewer);
 const struct config *manager_config(const struct manager *manager);
+struct loop *manager_loop(struct manager *manager);

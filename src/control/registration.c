@@ -18,6 +18,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/mem.h"
 #include "control/describe.h"
 #include "control/methods.h"
@@ -165,8 +166,7 @@ static void refuse_registration(struct varlink_call *call, int error,
 	case -EEXIST:
 		return refuse_display_exists(call, handover->context.id);
 	case -EBUSY:
-		return refuse_device(call,
-			reason ? reason : "the device is registered already under another id");
+		return refuse_device(call, reason ? reason : "is registered under another id");
 	case -EBADF:
 		index = index >= 0 && index < (int)ARRAY_SIZE(indexes->at) ? index : 0;
 		return refuse_descriptor(
@@ -183,26 +183,46 @@ static void refuse_registration(struct varlink_call *call, int error,
 	refuse_unavailable(call, reason ? reason : strerror(-error));
 }
 
+/* A display that is being released holds its id and its device for a moment longer. */
+static bool refuse_released(struct varlink_call *call, struct display *display)
+{
+	struct display_runtime runtime;
+
+	if (!display)
+		return false;
+	display_runtime(display, &runtime);
+	if (runtime.state != DISPLAY_LOST && runtime.state != DISPLAY_DRAINING)
+		return false;
+	refuse_unavailable(call, "the display that had this id is being released");
+	return true;
+}
+
 static void registration_start(struct registration *registration, struct handover *handover,
 	const struct request_indexes *indexes)
 {
 	struct varlink_call *call = registration->call;
 	const char *reason = NULL;
-	int index = 0;
+	struct display *display;
+	int index = -1;
 	int r;
 
 	r = manager_register(
 		registration->manager, handover, registration_ready, registration, &reason, &index);
-	if (r < 0) {
-		free(registration);
-		return refuse_registration(call, r, handover, indexes, reason, index);
-	}
 	memcpy(registration->id, handover->context.id, sizeof(registration->id));
-	varlink_call_on_gone(call, registration_gone, registration);
 	if (r == 0)
-		return;
-	registration->is_lease = false;
-	registration_establish(registration, manager_find(registration->manager, registration->id));
+		return varlink_call_on_gone(call, registration_gone, registration);
+	display = manager_find(registration->manager, registration->id);
+	if ((r == 1 || r == -EEXIST) && refuse_released(call, display)) {
+		free(registration);
+	} else if (r < 0) {
+		free(registration);
+		refuse_registration(
+			call, r, handover, indexes, reason && reason[0] ? reason : NULL, index);
+	} else {
+		registration->is_lease = false;
+		varlink_call_on_gone(call, registration_gone, registration);
+		registration_establish(registration, display);
+	}
 }
 
 void method_register(struct varlink_call *call, json_t *parameters, void *arg)
@@ -236,9 +256,52 @@ void method_register(struct varlink_call *call, json_t *parameters, void *arg)
 	handover_finish(&handover);
 }
 
-static void unregister_done(void *arg)
+struct unregistration {
+	struct varlink_call *call;
+	struct display *display;
+	struct loop_source *timer;
+};
+
+static void unregistration_free(struct unregistration *unregistration)
 {
-	varlink_reply(arg, NULL);
+	loop_source_free(unregistration->timer);
+	free(unregistration);
+}
+
+static void unregistration_done(void *arg)
+{
+	struct unregistration *unregistration = arg;
+
+	varlink_reply(unregistration->call, NULL);
+	unregistration_free(unregistration);
+}
+
+static void unregistration_late(void *arg)
+{
+	struct unregistration *unregistration = arg;
+
+	display_off_end(unregistration->display, unregistration_done, unregistration);
+	refuse_unavailable(unregistration->call, "the driver does not let go of the device");
+	unregistration_free(unregistration);
+}
+
+static void unregistration_start(
+	struct varlink_call *call, struct manager *manager, struct display *display)
+{
+	struct unregistration *unregistration = new0(struct unregistration);
+
+	if (!unregistration)
+		return refuse_unavailable(call, "out of memory");
+	unregistration->call = call;
+	unregistration->display = display;
+	if (loop_timer_add(manager_loop(manager), unregistration_late, unregistration,
+		    &unregistration->timer) < 0 ||
+		loop_timer_once(unregistration->timer, LIMIT_UNREGISTER_MS) < 0 ||
+		display_on_end(display, unregistration_done, unregistration) < 0) {
+		refuse_unavailable(call, "out of memory");
+		return unregistration_free(unregistration);
+	}
+	display_release(display, DISPLAY_DRAINING, NULL, NULL);
 }
 
 void method_unregister(struct varlink_call *call, json_t *parameters, void *arg)
@@ -259,5 +322,5 @@ void method_unregister(struct varlink_call *call, json_t *parameters, void *arg)
 		return refuse_no_such_display(call, request.id);
 	log_info(request.id, "unregistered by uid %u, pid %d",
 		(unsigned int)varlink_call_peer(call)->uid, (int)varlink_call_peer(call)->pid);
-	display_release(display, DISPLAY_DRAINING, unregister_done, call);
+	unregistration_start(call, arg, display);
 }

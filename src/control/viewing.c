@@ -224,6 +224,7 @@ static void capture_done(void *arg, const struct snapshot *snapshot, int error)
 void method_capture(struct varlink_call *call, json_t *parameters, void *arg)
 {
 	_cleanup_free_ struct capture *capture = NULL;
+	struct display_runtime runtime;
 	struct fields_reader reader;
 	struct request_id request;
 	struct display *display;
@@ -236,6 +237,9 @@ void method_capture(struct varlink_call *call, json_t *parameters, void *arg)
 	display = manager_find(arg, request.id);
 	if (!display)
 		return refuse_no_such_display(call, request.id);
+	display_runtime(display, &runtime);
+	if (runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING)
+		return refuse_not_live(call, request.id, runtime.state);
 	capture = new0(struct capture);
 	if (!capture)
 		return refuse_unavailable(call, "out of memory");

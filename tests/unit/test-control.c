@@ -1,0 +1,1175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The methods against a manager, displays, walls and calls made of paper. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "base/config.h"
+#include "base/fd.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "control/control.h"
+#include "control/describe.h"
+#include "control/interface_text.h"
+#include "control/methods.h"
+#include "control/request.h"
+#include "frame/wall.h"
+#include "manager.h"
+#include "varlink/server.h"
+
+#define ERROR(name) "org.vfiodisplay.Display." name
+#define OTHER_UID   (geteuid() + 4711)
+
+/* ---- Calls ---- */
+
+struct varlink_call {
+	struct varlink_peer peer;
+	bool more, ended;
+	int fds[16], out[16];
+	size_t fds_used, out_used;
+	void (*gone)(void *arg);
+	void *gone_arg;
+	json_t *replies; /* array of {error, parameters, continues} */
+};
+
+static void call_reply(
+	struct varlink_call *call, const char *error, json_t *parameters, bool continues)
+{
+	assert_false(call->ended);
+	call->ended = !continues;
+	json_array_append_new(call->replies,
+		json_pack("{s:s*, s:o, s:b}", "error", error, "parameters",
+			parameters ? parameters : json_object(), "continues", continues));
+}
+
+bool varlink_call_more(const struct varlink_call *call)
+{
+	return call->more;
+}
+
+const struct varlink_peer *varlink_call_peer(const struct varlink_call *call)
+{
+	return &call->peer;
+}
+
+int varlink_call_take_fd(struct varlink_call *call, json_int_t index)
+{
+	if (index < 0 || index >= (json_int_t)call->fds_used)
+		return -EBADF;
+	return take_fd(&call->fds[index]);
+}
+
+int varlink_call_push_fd(struct varlink_call *call, int fd)
+{
+	call->out[call->out_used] = fd;
+	return (int)call->out_used++;
+}
+
+void varlink_call_on_gone(struct varlink_call *call, void (*fn)(void *arg), void *arg)
+{
+	call->gone = fn;
+	call->gone_arg = arg;
+}
+
+void varlink_reply(struct varlink_call *call, json_t *parameters)
+{
+	call_reply(call, NULL, parameters, false);
+}
+
+int varlink_reply_continues(struct varlink_call *call, json_t *parameters)
+{
+	assert_true(call->more);
+	call_reply(call, NULL, parameters, true);
+	return 0;
+}
+
+/* An error that the interface does not name would be a broken promise. */
+void varlink_error(struct varlink_call *call, const char *error, json_t *parameters)
+{
+	if (strncmp(error, ERROR(""), strlen(ERROR(""))) == 0) {
+		char line[128];
+
+		snprintf(line, sizeof(line), "\nerror %s (", error + strlen(ERROR("")));
+		assert_non_null(strstr(interface_text, line));
+	}
+	call_reply(call, error, parameters, false);
+}
+
+void varlink_invalid_parameter(struct varlink_call *call, const char *parameter)
+{
+	varlink_error(call, "org.varlink.service.InvalidParameter",
+		json_pack("{s:s}", "parameter", parameter));
+}
+
+int varlink_server_add(
+	struct varlink_server *server, const struct varlink_interface *interface, void *arg)
+{
+	return 0;
+}
+
+/* ---- Walls, displays, manager ---- */
+
+struct wall {
+	struct wall_viewer viewers[4];
+	size_t viewers_used;
+	int attached; /* the socket of the last wall_attach() */
+	int error;    /* what it returns */
+	char label[LIMIT_LABEL_CHARS + 1];
+};
+
+size_t wall_endpoints(const struct wall *wall, const char **ret, size_t max)
+{
+	ret[0] = "unix:/run/vfio-displayd/rfb/vm1";
+	return 1;
+}
+
+size_t wall_viewers(const struct wall *wall, const struct wall_viewer **ret)
+{
+	*ret = wall->viewers;
+	return wall->viewers_used;
+}
+
+int wall_attach(
+	struct wall *wall, int fd, enum link_mode mode, const char *label, char ret_name[24])
+{
+	if (wall->error) {
+		fd_close(fd);
+		return wall->error;
+	}
+	wall->attached = fd;
+	snprintf(wall->label, sizeof(wall->label), "%s", label);
+	strcpy(ret_name, "v7");
+	return 0;
+}
+
+int wall_detach(struct wall *wall, const char *name)
+{
+	for (size_t i = 0; i < wall->viewers_used; i++)
+		if (strcmp(wall->viewers[i].name, name) == 0)
+			return 0;
+	return -ENOENT;
+}
+
+struct display {
+	struct handover handover;
+	struct display_runtime runtime;
+	struct wall wall;
+	struct {
+		display_done_fn fn;
+		void *arg;
+	} on_end[4];
+	int released; /* enum display_state, -1: not */
+	display_snapshot_fn snapshot;
+	void *snapshot_arg;
+	int snapshot_error; /* of display_snapshot() */
+};
+
+const struct context *display_context(const struct display *display)
+{
+	return &display->handover.context;
+}
+
+const struct handover *display_registrant(const struct display *display)
+{
+	return &display->handover;
+}
+
+void display_runtime(struct display *display, struct display_runtime *ret)
+{
+	*ret = display->runtime;
+}
+
+struct wall *display_wall(struct display *display)
+{
+	return &display->wall;
+}
+
+int display_on_end(struct display *display, display_done_fn fn, void *arg)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(display->on_end); i++) {
+		if (display->on_end[i].fn)
+			continue;
+		display->on_end[i].fn = fn;
+		display->on_end[i].arg = arg;
+		return 0;
+	}
+	return -ENOMEM;
+}
+
+void display_off_end(struct display *display, display_done_fn fn, void *arg)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(display->on_end); i++)
+		if (display->on_end[i].fn == fn && display->on_end[i].arg == arg)
+			display->on_end[i].fn = NULL;
+}
+
+static void display_ends(struct display *display)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(display->on_end); i++) {
+		display_done_fn fn = take_ptr(display->on_end[i].fn);
+
+		if (fn)
+			fn(display->on_end[i].arg);
+	}
+}
+
+void display_release(
+	struct display *display, enum display_state why, display_done_fn done, void *arg)
+{
+	display->released = (int)why;
+	display->runtime.state = why;
+}
+
+int display_snapshot(struct display *display, display_snapshot_fn fn, void *arg)
+{
+	if (display->snapshot_error)
+		return display->snapshot_error;
+	display->snapshot = fn;
+	display->snapshot_arg = arg;
+	return 0;
+}
+
+struct manager {
+	struct loop *loop;
+	struct config config;
+	struct display displays[3];
+	size_t displays_used;
+	/* What manager_register() does. */
+	int result, index;
+	const char *reason;
+	struct handover handover; /* what it was given, without descriptors */
+	display_ready_fn ready;
+	void *ready_arg;
+};
+
+int manager_register(struct manager *manager, struct handover *handover, display_ready_fn ready,
+	void *arg, const char **ret_reason, int *ret_index)
+{
+	if (!handover->context.id[0])
+		strcpy(handover->context.id, "display-1");
+	*ret_reason = manager->reason;
+	*ret_index = manager->index;
+	manager->ready = ready;
+	manager->ready_arg = arg;
+	manager->handover = *handover;
+	manager->handover.context.labels_used = 0;
+	handover_finish(handover);
+	return manager->result;
+}
+
+struct display *manager_find(struct manager *manager, const char *id)
+{
+	for (size_t i = 0; i < manager->displays_used; i++)
+		if (strcmp(manager->displays[i].handover.context.id, id) == 0)
+			return &manager->displays[i];
+	return NULL;
+}
+
+struct display *manager_next(struct manager *manager, struct display *after)
+{
+	size_t next = after ? (size_t)(after - manager->displays) + 1 : 0;
+
+	return next < manager->displays_used ? &manager->displays[next] : NULL;
+}
+
+struct display *manager_find_viewer(struct manager *manager, const char *viewer)
+{
+	for (size_t i = 0; i < manager->displays_used; i++)
+		for (size_t j = 0; j < manager->displays[i].wall.viewers_used; j++)
+			if (strcmp(manager->displays[i].wall.viewers[j].name, viewer) == 0)
+				return &manager->displays[i];
+	return NULL;
+}
+
+const struct config *manager_config(const struct manager *manager)
+{
+	return &manager->config;
+}
+
+struct loop *manager_loop(struct manager *manager)
+{
+	return manager->loop;
+}
+
+/* ---- The scene ---- */
+
+static struct manager manager;
+static struct varlink_call call;
+static size_t fds_before, fds_at_rest; /* without and with the loop's */
+
+static size_t fds_open(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static struct display *add_display(const char *id, uid_t uid)
+{
+	struct display *display = &manager.displays[manager.displays_used++];
+
+	handover_init(&display->handover);
+	strcpy(display->handover.context.id, id);
+	display->handover.uid = uid;
+	display->runtime.state = DISPLAY_LIVE;
+	display->released = -1;
+	display->wall.attached = -EBADF;
+	return display;
+}
+
+static void add_viewer(struct display *display, const char *name)
+{
+	struct wall_viewer *viewer = &display->wall.viewers[display->wall.viewers_used++];
+
+	strcpy(viewer->name, name);
+	viewer->mode = LINK_MODE_CONTROL;
+	strcpy(viewer->peer, "unix");
+}
+
+static void call_begin(bool more, uid_t uid)
+{
+	call = (struct varlink_call){.more = more, .peer = {.uid = uid, .gid = 7, .pid = 8}};
+	call.replies = json_array();
+}
+
+static void call_give(int fd)
+{
+	call.fds[call.fds_used++] = fd;
+}
+
+static void call_finish(void)
+{
+	for (size_t i = 0; i < call.fds_used; i++)
+		fd_close(call.fds[i]);
+	for (size_t i = 0; i < call.out_used; i++)
+		fd_close(call.out[i]);
+	call.fds_used = call.out_used = 0;
+	json_decref(call.replies);
+	call.replies = NULL;
+}
+
+static void call_run(void (*method)(struct varlink_call *call, json_t *parameters, void *arg),
+	const char *parameters)
+{
+	json_t *json = json_loads(parameters, 0, NULL);
+
+	assert_non_null(json);
+	method(&call, json, &manager);
+	json_decref(json);
+}
+
+/* Parameters of reply @n; its error must be @error. */
+static const json_t *reply(size_t n, const char *error)
+{
+	const json_t *at = json_array_get(call.replies, n);
+	const char *got = json_string_value(json_object_get(at, "error"));
+
+	assert_non_null(at);
+	if (error)
+		assert_string_equal(got ? got : "", error);
+	else if (got)
+		fail_msg("%s", got);
+	return json_object_get(at, "parameters");
+}
+
+static const char *text(const json_t *object, const char *name)
+{
+	const char *value = json_string_value(json_object_get(object, name));
+
+	return value ? value : "";
+}
+
+static int scene_begin(void **state)
+{
+	fds_before = fds_open();
+	memset(&manager, 0, sizeof(manager));
+	manager.config.viewers_maximum = 16;
+	if (loop_create(&manager.loop) < 0)
+		return -1;
+	fds_at_rest = fds_open();
+	return 0;
+}
+
+/* Every test ends with as many descriptors as it began with. */
+static int scene_end(void **state)
+{
+	call_finish();
+	for (size_t i = 0; i < manager.displays_used; i++)
+		fd_closep(&manager.displays[i].wall.attached);
+	loop_destroy(manager.loop);
+	return fds_open() == fds_before ? 0 : -1;
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, scene_begin, scene_end)
+
+/* ---- Register ---- */
+
+static void give_some(size_t n)
+{
+	while (n-- > 0)
+		call_give(eventfd(0, EFD_CLOEXEC));
+}
+
+static void test_register_reads_all(void **state)
+{
+	struct request_indexes indexes;
+	struct fields_reader reader;
+	struct handover handover;
+	json_t *json;
+
+	call_begin(false, 1);
+	give_some(4);
+	json = json_loads(
+		"{\"context\":{\"id\":\"vm7-0\",\"name\":\"Zwölf\",\"machine\":\"5b1c\",\"head\":2,"
+		"\"labels\":{\"owner\":\"ann\"},\"framesPerSecondMaximum\":25,\"viewersMaximum\":3,"
+		"\"viewOnly\":false},\"source\":\"surface\",\"deviceFileDescriptorIndex\":2,"
+		"\"changeFileDescriptorIndex\":0,\"leaseFileDescriptorIndex\":1,\"listen\":["
+		"{\"mode\":\"view\",\"address\":\"127.0.0.1:5900\"},"
+		"{\"mode\":\"control\",\"fileDescriptorIndex\":3,\"address\":null}]}",
+		0, NULL);
+	method_reader(&reader, &call);
+	assert_int_equal(request_register(&reader, json, &handover, &indexes), 0);
+	json_decref(json);
+	assert_string_equal(handover.context.id, "vm7-0");
+	assert_string_equal(handover.context.name, "Zwölf");
+	assert_string_equal(handover.context.machine, "5b1c");
+	assert_true(handover.context.has_head);
+	assert_int_equal(handover.context.head, 2);
+	assert_int_equal(handover.context.labels_used, 1);
+	assert_string_equal(handover.context.labels[0].key, "owner");
+	assert_string_equal(handover.context.labels[0].value, "ann");
+	assert_int_equal(handover.context.frames_maximum, 25);
+	assert_int_equal(handover.context.viewers_maximum, 3);
+	assert_int_equal(handover.source, SOURCE_SURFACE);
+	assert_true(handover.device >= 0 && handover.change >= 0 && handover.lease >= 0);
+	assert_int_equal(handover.listeners_used, 2);
+	assert_int_equal(handover.listeners[0].mode, VIEW_MODE_VIEW);
+	assert_string_equal(handover.listeners[0].address, "127.0.0.1:5900");
+	assert_int_equal(handover.listeners[0].fd, -EBADF);
+	assert_int_equal(handover.listeners[1].mode, VIEW_MODE_CONTROL);
+	assert_true(handover.listeners[1].fd >= 0);
+	assert_int_equal(indexes.at[0], 2);
+	assert_int_equal(indexes.at[1], 0);
+	assert_int_equal(indexes.at[2], 1);
+	assert_int_equal(indexes.at[3], -1);
+	assert_int_equal(indexes.at[4], 3);
+	handover_finish(&handover);
+}
+
+static void test_register_names_the_wrong_field(void **state)
+{
+	static const struct {
+		const char *parameters, *path;
+	} wrong[] = {
+		{"{}", "deviceFileDescriptorIndex"},
+		{"{\"deviceFileDescriptorIndex\":\"0\"}", "deviceFileDescriptorIndex"},
+		{"{\"deviceFileDescriptorIndex\":-1}", "deviceFileDescriptorIndex"},
+		{"{\"deviceFileDescriptorIndex\":0,\"colour\":1}", "colour"},
+		{"{\"deviceFileDescriptorIndex\":0,\"\\u001b[1m\\u00e9\":1}", "?[1m??"},
+		{"{\"deviceFileDescriptorIndex\":0,\"leaseFileDescriptorIndex\":0}",
+			"leaseFileDescriptorIndex"},
+		{"{\"deviceFileDescriptorIndex\":0,\"source\":\"usb\"}", "source"},
+		{"{\"deviceFileDescriptorIndex\":0,\"source\":0}", "source"},
+		{"{\"context\":[]}", "context"},
+		{"{\"context\":{\"id\":\"\"}}", "context.id"},
+		{"{\"context\":{\"id\":\"..\"}}", "context.id"},
+		{"{\"context\":{\"id\":\"a/b\"}}", "context.id"},
+		{"{\"context\":{\"id\":7}}", "context.id"},
+		{"{\"context\":{\"id\":\"0123456789012345678901234567890123456789012345678901234567"
+		 "8901234\"}}",
+			"context.id"},
+		{"{\"context\":{\"name\":\"a\\nb\"}}", "context.name"},
+		{"{\"context\":{\"name\":\"\"}}", "context.name"},
+		{"{\"context\":{\"name\":\"a\\u009bb\"}}", "context.name"},
+		{"{\"context\":{\"head\":-1}}", "context.head"},
+		{"{\"context\":{\"head\":1.5}}", "context.head"},
+		{"{\"context\":{\"labels\":[]}}", "context.labels"},
+		{"{\"context\":{\"labels\":{\"a\":1}}}", "context.labels.a"},
+		{"{\"context\":{\"labels\":{\"\":\"x\"}}}", "context.labels."},
+		{"{\"context\":{\"framesPerSecondMaximum\":0}}", "context.framesPerSecondMaximum"},
+		{"{\"context\":{\"framesPerSecondMaximum\":241}}",
+			"context.framesPerSecondMaximum"},
+		{"{\"context\":{\"viewersMaximum\":129}}", "context.viewersMaximum"},
+		{"{\"context\":{\"viewersMaximum\":4294967297}}", "context.viewersMaximum"},
+		{"{\"context\":{\"viewOnly\":1}}", "context.viewOnly"},
+		{"{\"context\":{\"shape\":1}}", "context.shape"},
+		{"{\"deviceFileDescriptorIndex\":0,\"listen\":{}}", "listen"},
+		{"{\"deviceFileDescriptorIndex\":0,\"listen\":[1]}", "listen[0]"},
+		{"{\"deviceFileDescriptorIndex\":0,\"listen\":[{\"address\":\"x\"}]}",
+			"listen[0].mode"},
+		{"{\"deviceFileDescriptorIndex\":0,\"listen\":[{\"mode\":\"view\"}]}",
+			"listen[0].fileDescriptorIndex"},
+		{"{\"deviceFileDescriptorIndex\":0,\"listen\":[{\"mode\":\"view\",\"address\":"
+		 "\"x\"},"
+		 "{\"mode\":\"view\",\"address\":\"x\",\"fileDescriptorIndex\":1}]}",
+			"listen[1].address"},
+		{"{\"deviceFileDescriptorIndex\":0,\"listen\":[{\"mode\":\"view\","
+		 "\"fileDescriptorIndex\":0}]}",
+			"listen[0].fileDescriptorIndex"},
+		{"{\"deviceFileDescriptorIndex\":0,\"listen\":[0,0,0,0,0,0,0,0,0]}", "listen"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		call_begin(true, 1);
+		give_some(2);
+		call_run(method_register, wrong[i].parameters);
+		assert_string_equal(
+			text(reply(0, "org.varlink.service.InvalidParameter"), "parameter"),
+			wrong[i].path);
+		call_finish();
+		assert_int_equal(fds_open(), fds_at_rest);
+	}
+	assert_null(manager.ready);
+	call_begin(false, 1);
+}
+
+static void test_register_needs_its_descriptors(void **state)
+{
+	static const json_int_t missing[] = {1, 15, 16, 40, INT64_MAX};
+
+	for (size_t i = 0; i < ARRAY_SIZE(missing); i++) {
+		char parameters[128];
+		const json_t *got;
+
+		snprintf(parameters, sizeof(parameters),
+			"{\"deviceFileDescriptorIndex\":0,\"changeFileDescriptorIndex\":"
+			"%" JSON_INTEGER_FORMAT "}",
+			missing[i]);
+		call_begin(true, 1);
+		give_some(1);
+		call_run(method_register, parameters);
+		got = reply(0, ERROR("DescriptorUnsuitable"));
+		assert_int_equal(json_integer_value(json_object_get(got, "index")), missing[i]);
+		call_finish();
+	}
+	call_begin(false, 1);
+}
+
+static void test_labels_are_bounded(void **state)
+{
+	json_t *labels = json_object(), *parameters;
+	char *dump;
+
+	for (int i = 0; i < LIMIT_LABELS + 1; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "key%d", i);
+		json_object_set_new(labels, key, json_string("v"));
+	}
+	parameters = json_pack(
+		"{s:i, s:{s:o}}", "deviceFileDescriptorIndex", 0, "context", "labels", labels);
+	dump = json_dumps(parameters, 0);
+	call_begin(true, 1);
+	give_some(1);
+	call_run(method_register, dump);
+	assert_string_equal(text(reply(0, "org.varlink.service.InvalidParameter"), "parameter"),
+		"context.labels.key32");
+	free(dump);
+	json_decref(parameters);
+}
+
+static void test_register_needs_a_lease(void **state)
+{
+	call_begin(false, 1);
+	give_some(1);
+	call_run(method_register, "{\"deviceFileDescriptorIndex\":0}");
+	reply(0, ERROR("LeaseRequired"));
+	assert_null(manager.ready);
+}
+
+static void test_register_with_lease(void **state)
+{
+	const json_t *got;
+
+	call_begin(false, 77);
+	give_some(2);
+	call_run(method_register,
+		"{\"deviceFileDescriptorIndex\":0,\"leaseFileDescriptorIndex\":1}");
+	assert_int_equal(json_array_size(call.replies), 0);
+	assert_int_equal(manager.handover.uid, 77);
+	assert_int_equal(manager.handover.gid, 7);
+	assert_int_equal(manager.handover.pid, 8);
+	manager.ready(manager.ready_arg, add_display("display-1", 77), 0, NULL);
+	got = reply(0, NULL);
+	assert_true(call.ended);
+	assert_null(call.gone);
+	assert_string_equal(text(got, "id"), "display-1");
+	assert_null(json_object_get(got, "event"));
+	assert_string_equal(text(json_object_get(got, "runtime"), "state"), "live");
+}
+
+static void test_connection_is_the_lease(void **state)
+{
+	struct display *display;
+
+	call_begin(true, 1);
+	give_some(1);
+	call_run(method_register, "{\"deviceFileDescriptorIndex\":0}");
+	display = add_display("display-1", 1);
+	manager.ready(manager.ready_arg, display, 0, NULL);
+	assert_string_equal(text(reply(0, NULL), "event"), "registered");
+	assert_false(call.ended);
+	call.gone(call.gone_arg);
+	assert_int_equal(display->released, DISPLAY_LOST);
+	assert_true(call.ended);
+	display_ends(display);
+	assert_int_equal(json_array_size(call.replies), 2);
+}
+
+static void test_connection_ends_before_ready(void **state)
+{
+	struct display *display;
+
+	call_begin(true, 1);
+	give_some(1);
+	call_run(method_register, "{\"deviceFileDescriptorIndex\":0}");
+	display = add_display("display-1", 1);
+	call.gone(call.gone_arg);
+	assert_int_equal(display->released, DISPLAY_LOST);
+	assert_false(call.ended);
+	manager.ready(manager.ready_arg, display, -ECANCELED, NULL);
+	assert_true(call.ended);
+	display_ends(display);
+}
+
+static void test_lease_outlives_connection(void **state)
+{
+	struct display *display;
+
+	call_begin(true, 1);
+	give_some(2);
+	call_run(method_register,
+		"{\"deviceFileDescriptorIndex\":0,\"leaseFileDescriptorIndex\":1}");
+	display = add_display("display-1", 1);
+	manager.ready(manager.ready_arg, display, 0, NULL);
+	call.gone(call.gone_arg);
+	assert_true(call.ended);
+	assert_int_equal(display->released, -1);
+	display_ends(display);
+}
+
+static void test_unregistered_is_told(void **state)
+{
+	struct display *display;
+	const json_t *got;
+
+	call_begin(true, 1);
+	give_some(1);
+	call_run(method_register, "{\"deviceFileDescriptorIndex\":0}");
+	display = add_display("display-1", 1);
+	manager.ready(manager.ready_arg, display, 0, NULL);
+	display_release(display, DISPLAY_DRAINING, NULL, NULL);
+	assert_false(call.ended);
+	display_ends(display);
+	got = reply(1, NULL);
+	assert_true(call.ended);
+	assert_string_equal(text(got, "event"), "unregistered");
+	assert_string_equal(text(json_object_get(got, "runtime"), "state"), "draining");
+}
+
+static void test_registered_again(void **state)
+{
+	struct display *display = add_display("vm1", 1);
+
+	manager.result = 1;
+	call_begin(true, 1);
+	give_some(1);
+	call_run(method_register, "{\"context\":{\"id\":\"vm1\"},\"deviceFileDescriptorIndex\":0}");
+	assert_string_equal(text(reply(0, NULL), "event"), "registered");
+	/* This connection is no lease: the first registration's counts. */
+	call.gone(call.gone_arg);
+	assert_int_equal(display->released, -1);
+	call_finish();
+	display->runtime.state = DISPLAY_LOST;
+	call_begin(true, 1);
+	give_some(1);
+	call_run(method_register, "{\"context\":{\"id\":\"vm1\"},\"deviceFileDescriptorIndex\":0}");
+	reply(0, ERROR("Unavailable"));
+}
+
+static void test_register_refused(void **state)
+{
+	static const struct {
+		int result, index;
+		const char *error, *field, *value;
+	} refused[] = {
+		{-EEXIST, -1, ERROR("DisplayExists"), "id", "vm1"},
+		{-EBUSY, 0, ERROR("DeviceUnsuitable"), "reason", "is registered under another id"},
+		{-EBADF, 2, ERROR("DescriptorUnsuitable"), "reason", "is not what it should be"},
+		{-ENOSPC, -1, ERROR("LimitReached"), "limit", "displays"},
+		{-ESHUTDOWN, -1, ERROR("ShuttingDown"), NULL, NULL},
+		{-EINVAL, 4, "org.varlink.service.InvalidParameter", "parameter",
+			"listen[1].address"},
+		{-EACCES, 3, "org.varlink.service.PermissionDenied", NULL, NULL},
+		{-EADDRINUSE, 4, ERROR("AddressUnavailable"), "address", "unix:/b"},
+		{-ENOMEM, -1, ERROR("Unavailable"), "reason", "Cannot allocate memory"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+		const json_t *got;
+
+		manager.result = refused[i].result;
+		manager.index = refused[i].index;
+		manager.reason = "";
+		call_begin(false, 1);
+		give_some(3);
+		call_run(method_register,
+			"{\"context\":{\"id\":\"vm1\"},\"deviceFileDescriptorIndex\":0,"
+			"\"leaseFileDescriptorIndex\":2,\"listen\":[{\"mode\":\"view\",\"address\":"
+			"\"127.0.0.1:0\"},{\"mode\":\"view\",\"address\":\"unix:/b\"}]}");
+		got = reply(0, refused[i].error);
+		if (refused[i].field)
+			assert_string_equal(text(got, refused[i].field), refused[i].value);
+		if (refused[i].result == -EBADF)
+			assert_int_equal(json_integer_value(json_object_get(got, "index")), 2);
+		assert_true(call.ended);
+		call_finish();
+	}
+	call_begin(false, 1);
+}
+
+static void test_device_refused_later(void **state)
+{
+	call_begin(true, 1);
+	give_some(1);
+	call_run(method_register, "{\"deviceFileDescriptorIndex\":0}");
+	manager.ready(manager.ready_arg, NULL, -ENOTTY, "has no display");
+	assert_string_equal(text(reply(0, ERROR("DeviceUnsuitable")), "reason"), "has no display");
+	assert_null(call.gone);
+}
+
+/* ---- Unregister, Detach ---- */
+
+static void test_unregister(void **state)
+{
+	struct display *display = add_display("vm1", OTHER_UID);
+
+	call_begin(false, OTHER_UID);
+	call_run(method_unregister, "{\"id\":\"vm1\"}");
+	assert_int_equal(display->released, DISPLAY_DRAINING);
+	assert_false(call.ended);
+	display_ends(display);
+	reply(0, NULL);
+	assert_true(call.ended);
+}
+
+static void test_unregister_belongs_to_owners(void **state)
+{
+	struct display *display = add_display("vm1", OTHER_UID);
+	static const char *const ids[] = {"{\"id\":\"vm1\"}", "{\"id\":\"vm2\"}"};
+
+	/* To one who owns nothing both look the same. */
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+		call_begin(false, OTHER_UID + 1);
+		call_run(method_unregister, ids[i]);
+		reply(0, "org.varlink.service.PermissionDenied");
+		call_finish();
+	}
+	assert_int_equal(display->released, -1);
+	call_begin(false, OTHER_UID);
+	call_run(method_unregister, ids[1]);
+	assert_string_equal(text(reply(0, ERROR("NoSuchDisplay")), "id"), "vm2");
+	call_finish();
+	call_begin(false, geteuid());
+	call_run(method_unregister, ids[0]);
+	assert_int_equal(display->released, DISPLAY_DRAINING);
+	display_ends(display);
+}
+
+static void test_detach(void **state)
+{
+	struct display *display = add_display("vm1", OTHER_UID);
+
+	add_viewer(display, "v1");
+	call_begin(false, OTHER_UID + 1);
+	call_run(method_detach, "{\"viewer\":\"v1\"}");
+	reply(0, "org.varlink.service.PermissionDenied");
+	call_finish();
+	call_begin(false, OTHER_UID);
+	call_run(method_detach, "{\"viewer\":\"v2\"}");
+	assert_string_equal(text(reply(0, ERROR("NoSuchViewer")), "viewer"), "v2");
+	call_finish();
+	call_begin(false, OTHER_UID);
+	call_run(method_detach, "{\"viewer\":\"v1\"}");
+	reply(0, NULL);
+}
+
+/* ---- List, ListViewers ---- */
+
+static void test_list(void **state)
+{
+	call_begin(true, 1);
+	call_run(method_list, "{}");
+	assert_null(json_object_get(reply(0, ERROR("NoSuchDisplay")), "id"));
+	call_finish();
+
+	strcpy(add_display("vm1", 1)->handover.context.machine, "m1");
+	strcpy(add_display("vm2", 1)->handover.context.machine, "m2");
+	strcpy(add_display("vm3", 1)->handover.context.machine, "m1");
+	call_begin(true, 1);
+	call_run(method_list, "{}");
+	assert_int_equal(json_array_size(call.replies), 3);
+	assert_string_equal(text(json_object_get(reply(2, NULL), "context"), "id"), "vm3");
+	assert_true(call.ended);
+	call_finish();
+
+	call_begin(true, 1);
+	call_run(method_list, "{\"machine\":\"m1\"}");
+	assert_int_equal(json_array_size(call.replies), 2);
+	assert_string_equal(text(json_object_get(reply(1, NULL), "context"), "id"), "vm3");
+	call_finish();
+
+	call_begin(false, 1);
+	call_run(method_list, "{}");
+	reply(0, "org.varlink.service.ExpectedMore");
+}
+
+static void test_list_one(void **state)
+{
+	strcpy(add_display("vm1", 1)->handover.context.machine, "m1");
+	call_begin(false, 1);
+	call_run(method_list, "{\"id\":\"vm1\"}");
+	assert_string_equal(text(json_object_get(reply(0, NULL), "context"), "id"), "vm1");
+	call_finish();
+	call_begin(false, 1);
+	call_run(method_list, "{\"id\":\"vm1\",\"machine\":\"m2\"}");
+	assert_string_equal(text(reply(0, ERROR("NoSuchDisplay")), "id"), "vm1");
+	call_finish();
+	call_begin(false, 1);
+	call_run(method_list, "{\"id\":\"vm9\"}");
+	assert_string_equal(text(reply(0, ERROR("NoSuchDisplay")), "id"), "vm9");
+}
+
+static void test_list_viewers(void **state)
+{
+	struct display *display = add_display("vm1", 1);
+	const json_t *viewer;
+
+	call_begin(true, 1);
+	call_run(method_list_viewers, "{\"id\":\"vm1\"}");
+	assert_null(json_object_get(reply(0, ERROR("NoSuchViewer")), "viewer"));
+	call_finish();
+	add_viewer(display, "v1");
+	add_viewer(display, "v3");
+	add_viewer(add_display("vm2", 1), "v2");
+	call_begin(true, 1);
+	call_run(method_list_viewers, "{}");
+	assert_int_equal(json_array_size(call.replies), 3);
+	viewer = json_object_get(reply(2, NULL), "viewer");
+	assert_string_equal(text(viewer, "viewer"), "v2");
+	assert_string_equal(text(viewer, "id"), "vm2");
+	assert_string_equal(text(viewer, "mode"), "control");
+	call_finish();
+	call_begin(true, 1);
+	call_run(method_list_viewers, "{\"id\":\"vm3\"}");
+	reply(0, ERROR("NoSuchDisplay"));
+}
+
+/* ---- Attach ---- */
+
+static void test_attach_returns_a_socket(void **state)
+{
+	struct display *display = add_display("vm1", 1);
+	const json_t *got;
+	char byte = 0;
+
+	call_begin(false, 1);
+	call_run(method_attach, "{\"id\":\"vm1\",\"mode\":\"control\",\"label\":\"ann\"}");
+	got = reply(0, NULL);
+	assert_string_equal(text(got, "viewer"), "v7");
+	assert_int_equal(json_integer_value(json_object_get(got, "fileDescriptorIndex")), 0);
+	assert_int_equal(call.out_used, 1);
+	assert_true(fcntl(call.out[0], F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(write(display->wall.attached, "x", 1), 1);
+	assert_int_equal(read(call.out[0], &byte, 1), 1);
+	assert_int_equal(byte, 'x');
+	assert_string_equal(display->wall.label, "ann");
+}
+
+static void test_attach_takes_a_socket(void **state)
+{
+	struct display *display = add_display("vm1", 1);
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	call_begin(false, 1);
+	call_give(pair[0]);
+	call_run(method_attach, "{\"id\":\"vm1\",\"mode\":\"view\",\"fileDescriptorIndex\":0}");
+	assert_null(json_object_get(reply(0, NULL), "fileDescriptorIndex"));
+	assert_int_equal(call.out_used, 0);
+	assert_int_equal(display->wall.attached, pair[0]);
+	close(pair[1]);
+}
+
+static void test_attach_refused(void **state)
+{
+	struct display *display = add_display("vm1", 1);
+	const char *vm1 = "{\"id\":\"vm1\",\"mode\":\"view\"}";
+	const json_t *got;
+
+	call_begin(false, 1);
+	give_some(1);
+	call_run(method_attach, "{\"id\":\"vm1\",\"mode\":\"view\",\"fileDescriptorIndex\":0}");
+	got = reply(0, ERROR("DescriptorUnsuitable"));
+	assert_int_equal(json_integer_value(json_object_get(got, "index")), 0);
+	call_finish();
+
+	call_begin(false, 1);
+	call_run(method_attach, "{\"id\":\"vm2\",\"mode\":\"view\"}");
+	reply(0, ERROR("NoSuchDisplay"));
+	call_finish();
+
+	call_begin(false, 1);
+	call_run(method_attach, "{\"id\":\"vm1\"}");
+	assert_string_equal(
+		text(reply(0, "org.varlink.service.InvalidParameter"), "parameter"), "mode");
+	call_finish();
+
+	display->wall.error = -ENOSPC;
+	call_begin(false, 1);
+	call_run(method_attach, vm1);
+	got = reply(0, ERROR("LimitReached"));
+	assert_string_equal(text(got, "limit"), "viewersMaximum");
+	assert_int_equal(json_integer_value(json_object_get(got, "value")), 16);
+	call_finish();
+
+	display->wall.error = -EAGAIN;
+	call_begin(false, 1);
+	call_run(method_attach, vm1);
+	reply(0, ERROR("Unavailable"));
+	call_finish();
+
+	display->handover.context.view_only = true;
+	call_begin(false, 1);
+	call_run(method_attach, "{\"id\":\"vm1\",\"mode\":\"control\"}");
+	reply(0, "org.varlink.service.PermissionDenied");
+	call_finish();
+
+	display->runtime.state = DISPLAY_LOST;
+	call_begin(false, 1);
+	call_run(method_attach, vm1);
+	assert_string_equal(text(reply(0, ERROR("NotLive")), "state"), "lost");
+}
+
+/* ---- Capture ---- */
+
+static void test_capture(void **state)
+{
+	struct snapshot snapshot = {.width = 640, .height = 480, .stride = 2560};
+	struct display *display = add_display("vm1", 1);
+	const json_t *got;
+
+	snapshot.fd = eventfd(0, EFD_CLOEXEC);
+	call_begin(false, 1);
+	call_run(method_capture, "{\"id\":\"vm1\"}");
+	display->snapshot(display->snapshot_arg, &snapshot, 0);
+	got = reply(0, NULL);
+	assert_int_equal(json_integer_value(json_object_get(got, "width")), 640);
+	assert_int_equal(json_integer_value(json_object_get(got, "height")), 480);
+	assert_int_equal(json_integer_value(json_object_get(got, "stride")), 2560);
+	assert_string_equal(text(got, "format"), "XRGB8888");
+	assert_int_equal(call.out[json_integer_value(json_object_get(got, "fileDescriptorIndex"))],
+		snapshot.fd);
+}
+
+static void test_capture_refused(void **state)
+{
+	static const struct {
+		int error;
+		const char *name;
+	} refused[] = {
+		{-ENODATA, ERROR("NotLive")},
+		{-ETIMEDOUT, ERROR("NotLive")},
+		{-ENOTSUP, ERROR("FormatUnsupported")},
+		{-ENOMEM, ERROR("Unavailable")},
+	};
+	struct display *display = add_display("vm1", 1);
+
+	display->runtime.planes[0] = (struct plane){.type = PLANE_PRIMARY,
+		.kind = PLANE_DMABUF,
+		.fourcc = 0x30335258,
+		.modifier = 0x0100000000000002};
+	display->runtime.planes_used = 1;
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+		const json_t *got;
+
+		call_begin(false, 1);
+		call_run(method_capture, "{\"id\":\"vm1\"}");
+		display->snapshot(display->snapshot_arg, NULL, refused[i].error);
+		got = reply(0, refused[i].name);
+		if (refused[i].error == -ENOTSUP)
+			assert_string_equal(text(got, "modifier"), "0x100000000000002");
+		call_finish();
+	}
+	display->snapshot_error = -EBUSY;
+	call_begin(false, 1);
+	call_run(method_capture, "{\"id\":\"vm1\"}");
+	reply(0, ERROR("Unavailable"));
+}
+
+/* ---- describe ---- */
+
+static void test_context_goes_round(void **state)
+{
+	struct context context = {.id = "vm1",
+		.name = "n",
+		.machine = "m",
+		.has_head = true,
+		.head = 3,
+		.frames_maximum = 30,
+		.viewers_maximum = 2,
+		.view_only = true,
+		.labels = {{strdup("k"), strdup("v")}},
+		.labels_used = 1};
+	json_t *described = describe_context(&context), *again, *parameters;
+	struct request_indexes indexes;
+	struct fields_reader reader;
+	struct handover handover;
+
+	call_begin(false, 1);
+	give_some(1);
+	method_reader(&reader, &call);
+	parameters = json_pack("{s:i, s:O}", "deviceFileDescriptorIndex", 0, "context", described);
+	assert_int_equal(request_register(&reader, parameters, &handover, &indexes), 0);
+	again = describe_context(&handover.context);
+	assert_true(json_equal(described, again));
+	assert_int_equal(json_object_size(again), 8);
+	assert_true(handover.context.view_only);
+	handover_finish(&handover);
+	context_finish(&context);
+	json_decref(parameters);
+	json_decref(described);
+	json_decref(again);
+}
+
+static void test_runtime_is_described(void **state)
+{
+	struct display_runtime runtime = {.state = DISPLAY_BLANK,
+		.reason = "off",
+		.viewers = 4,
+		.change = DISPLAY_CHANGE_TIMER,
+		.lease_is_descriptor = true,
+		.frames_captured = 9,
+		.planes = {{.type = PLANE_PRIMARY}, {.type = PLANE_CURSOR,
+							    .kind = PLANE_REGION,
+							    .fourcc = 0x34325258,
+							    .width = 64,
+							    .height = 32,
+							    .stride = 256,
+							    .x = -3,
+							    .y = 5}},
+		.planes_used = 2};
+	static const char *const endpoints[] = {"unix:/a\xff"};
+	struct handover registrant = {.uid = 4294967294u, .gid = 2, .pid = 3};
+	json_t *json = describe_runtime(&runtime, &registrant, endpoints, 1), *expected;
+
+	expected = json_loads(
+		"{\"state\":\"blank\",\"stateReason\":\"off\",\"planes\":[{\"type\":\"cursor\","
+		"\"source\":\"region\",\"width\":64,\"height\":32,\"stride\":256,"
+		"\"format\":\"XRGB8888\",\"modifier\":\"0x0\",\"x\":-3,\"y\":5}],\"viewers\":4,"
+		"\"change\":\"timer\",\"lease\":\"descriptor\","
+		"\"registrant\":{\"uid\":4294967294,\"gid\":2,\"pid\":3},"
+		"\"endpoints\":[\"unix:/a?\"],\"framesCaptured\":9,\"framesPublished\":0}",
+		0, NULL);
+	assert_non_null(expected);
+	assert_true(json_equal(json, expected));
+	json_decref(json);
+	json_decref(expected);
+	call_begin(false, 1);
+}
+
+/* ---- The table and the interface file ---- */
+
+static void test_interface_has_each_method(void **state)
+{
+	for (unsigned int i = 0; control_method_name(i); i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "\nmethod %s(", control_method_name(i));
+		assert_non_null(strstr(interface_text, line));
+	}
+	call_begin(false, 1);
+}
+
+static void test_table_has_each_method(void **state)
+{
+	const char *at = interface_text;
+	unsigned int found = 0, methods = 0;
+
+	while ((at = strstr(at, "\nmethod "))) {
+		at += strlen("\nmethod ");
+		methods++;
+		for (unsigned int i = 0; control_method_name(i); i++) {
+			size_t n = strlen(control_method_name(i));
+
+			found += strncmp(at, control_method_name(i), n) == 0 && at[n] == '(';
+		}
+	}
+	assert_true(methods > 0);
+	assert_int_equal(found, methods);
+	call_begin(false, 1);
+}
+
+static void test_capabilities(void **state)
+{
+	json_t *json = control_capabilities();
+
+	call_begin(false, 1);
+	call_run(method_get_capabilities, "{}");
+	assert_true(json_equal(reply(0, NULL), json));
+	assert_true(json_array_size(json_object_get(json, "capabilities")) > 0);
+	json_decref(json);
+	call_finish();
+	call_begin(false, 1);
+	call_run(method_get_capabilities, "{\"all\":true}");
+	assert_string_equal(
+		text(reply(0, "org.varlink.service.InvalidParameter"), "parameter"), "all");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_register_reads_all),
+		TEST(test_register_names_the_wrong_field),
+		TEST(test_register_needs_its_descriptors),
+		TEST(test_labels_are_bounded),
+		TEST(test_register_needs_a_lease),
+		TEST(test_register_with_lease),
+		TEST(test_connection_is_the_lease),
+		TEST(test_connection_ends_before_ready),
+		TEST(test_lease_outlives_connection),
+		TEST(test_unregistered_is_told),
+		TEST(test_registered_again),
+		TEST(test_register_refused),
+		TEST(test_device_refused_later),
+		TEST(test_unregister),
+		TEST(test_unregister_belongs_to_owners),
+		TEST(test_detach),
+		TEST(test_list),
+		TEST(test_list_one),
+		TEST(test_list_viewers),
+		TEST(test_attach_returns_a_socket),
+		TEST(test_attach_takes_a_socket),
+		TEST(test_attach_refused),
+		TEST(test_capture),
+		TEST(test_capture_refused),
+		TEST(test_context_goes_round),
+		TEST(test_runtime_is_described),
+		TEST(test_interface_has_each_method),
+		TEST(test_table_has_each_method),
+		TEST(test_capabilities),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

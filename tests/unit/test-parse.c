@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "rfb/parse.h"
+#include "rfb/wire.h"
+
+#define WIDTH  640
+#define HEIGHT 480
+
+/* Feeds @data @step bytes at a time; gathers what comes out. Returns 0 or parse()'s error. */
+static int feed(struct parser *parser, const void *data, size_t size, size_t step, uint8_t *out,
+	size_t *ret_out)
+{
+	const uint8_t *bytes = data;
+	size_t at = 0, n, total = 0;
+	int r;
+
+	while (at < size) {
+		r = parse(parser, bytes + at, MIN(step, size - at), out + total, &n);
+		if (r < 0)
+			return r;
+		assert_true(r > 0 && (size_t)r <= MIN(step, size - at));
+		at += r;
+		total += n;
+	}
+	*ret_out = total;
+	return 0;
+}
+
+/* Whole, byte by byte, and in uneven pieces: always the same. */
+static void expect(const void *in, size_t in_size, const void *out, size_t out_size)
+{
+	static const size_t steps[] = {SIZE_MAX, 1, 3, 7};
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		uint8_t got[4 * PARSE_OUT];
+		struct parser parser;
+		size_t size;
+
+		parser_init(&parser, WIDTH, HEIGHT, NULL);
+		parser.extended_resizes = true;
+		assert_int_equal(feed(&parser, in, in_size, steps[i], got, &size), 0);
+		assert_false(parser_inside(&parser));
+		assert_int_equal(size, out_size);
+		assert_memory_equal(got, out, out_size);
+	}
+}
+
+static void expect_refused(const void *in, size_t size)
+{
+	uint8_t out[4 * PARSE_OUT];
+	struct parser parser;
+	size_t n;
+
+	for (size_t step = 1; step <= size; step += size - 1 ? size - 1 : 1) {
+		parser_init(&parser, WIDTH, HEIGHT, NULL);
+		assert_int_equal(feed(&parser, in, size, step, out, &n), -EPROTO);
+		assert_non_null(parser.reason);
+	}
+}
+
+static const uint8_t format32[20] = {0, 0, 0, 0, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0};
+
+static void good_pixel_formats_pass(void **state)
+{
+	static const uint8_t formats[][20] = {
+		{0, 0, 0, 0, 32, 24, 1, 1, 0, 255, 0, 255, 0, 255, 0, 8, 16},
+		{0, 0, 0, 0, 16, 16, 0, 1, 0, 31, 0, 63, 0, 31, 11, 5, 0},
+		{0, 0, 0, 0, 16, 15, 1, 1, 0, 31, 0, 31, 0, 31, 10, 5, 0},
+		{0, 0, 0, 0, 8, 8, 0, 1, 0, 7, 0, 7, 0, 3, 0, 3, 6},
+		{0, 0, 0, 0, 8, 3, 0, 1, 0, 1, 0, 1, 0, 1, 2, 1, 0},
+		{0, 0, 0, 0, 32, 30, 0, 1, 3, 255, 3, 255, 3, 255, 20, 10, 0},
+	};
+
+	expect(format32, 20, format32, 20);
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
+		expect(formats[i], 20, formats[i], 20);
+}
+
+static void pixel_format_is_cleaned(void **state)
+{
+	uint8_t in[20];
+
+	memcpy(in, format32, 20);
+	memset(in + 1, 0xee, 3);
+	memset(in + 17, 0xee, 3);
+	in[7] = 0x80;
+	expect(in, 20, format32, 20);
+	/* With a colour map the rest means nothing. */
+	in[4] = in[5] = 8;
+	in[7] = 0;
+	memset(in + 8, 0xff, 9);
+	expect(in, 20, (uint8_t[20]){0, 0, 0, 0, 8, 8}, 20);
+}
+
+static void bad_pixel_formats_are_refused(void **state)
+{
+	static const struct {
+		int at;
+		uint8_t value;
+	} bad[] = {
+		{4, 0}, {4, 24}, {4, 15}, {4, 64}, {4, 255}, /* bits */
+		{5, 0}, {5, 33}, {5, 255},		     /* depth */
+		{7, 0},					     /* a colour map of 32 bits */
+		{9, 0}, {11, 0}, {13, 0},		     /* maximum 0 */
+		{9, 200}, {8, 1}, {12, 255},		     /* not 2^n - 1, or too many bits */
+		{14, 25}, {15, 32}, {16, 255},		     /* shift */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		uint8_t in[20];
+
+		memcpy(in, format32, 20);
+		in[bad[i].at] = bad[i].value;
+		if (bad[i].at == 12) {
+			in[13] = 255;
+			in[16] = 17;
+		}
+		expect_refused(in, 20);
+	}
+}
+
+static size_t put_encodings(uint8_t *at, const int32_t *encodings, size_t count)
+{
+	at[0] = 2;
+	at[1] = 0;
+	wire_put_u16(at + 2, count);
+	for (size_t i = 0; i < count; i++)
+		wire_put_u32(at + 4 + 4 * i, encodings[i]);
+	return 4 + 4 * count;
+}
+
+static void encodings_are_filtered_in_order(void **state)
+{
+	static const int32_t offered[] = {7, 1, -260, 16, 9, 7, 8, 15, -223, -224, -256, -23,
+		0x48323634, -312, -313, -258, -309, -261, -316, (int32_t)0xc0a1e5ce,
+		(int32_t)0xfffe0003, -239, -314, -308, 0, 50};
+	static const int32_t kept[] = {7, 1, 16, -223, -224, -256, -23, -239, -308, 0};
+	uint8_t in[512], out[512];
+	size_t in_size = put_encodings(in, offered, ARRAY_SIZE(offered));
+	size_t out_size = put_encodings(out, kept, ARRAY_SIZE(kept));
+
+	expect(in, in_size, out, out_size);
+	expect("\2\xee\0\0", 4, "\2\0\0\0", 4);
+}
+
+static void resize_support_is_noted(void **state)
+{
+	static const int32_t none[] = {0, 5}, old[] = {-223}, extended[] = {-308};
+	static const struct {
+		const int32_t *list;
+		size_t count;
+		bool resizes, extended_resizes;
+	} cases[] = {{old, 1, true, false}, {extended, 1, true, true}, {none, 2, false, false}};
+	uint8_t in[64], out[PARSE_OUT];
+	struct parser parser;
+	size_t n;
+
+	parser_init(&parser, WIDTH, HEIGHT, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t size = put_encodings(in, cases[i].list, cases[i].count);
+
+		assert_int_equal(feed(&parser, in, size, 1, out, &n), 0);
+		assert_int_equal(parser.resizes, cases[i].resizes);
+		assert_int_equal(parser.extended_resizes, cases[i].extended_resizes);
+	}
+}
+
+static void sixty_five_thousand_encodings_are_survived(void **state)
+{
+	size_t size = 4 + 4 * 65535;
+	uint8_t *in = calloc(1, size), out[2 * PARSE_OUT];
+	struct parser parser;
+	size_t n;
+
+	assert_non_null(in);
+	in[0] = 2;
+	wire_put_u16(in + 2, 65535);
+	for (uint32_t i = 0; i < 65535; i++)
+		wire_put_u32(in + 4 + 4 * i, i < LIMIT_ENCODINGS - 1 ? 0xfffffe00 + i : 5 + i % 2);
+	parser_init(&parser, WIDTH, HEIGHT, NULL);
+	assert_int_equal(feed(&parser, in, size, 4096, out, &n), 0);
+	assert_false(parser_inside(&parser));
+	assert_int_equal(parser.messages, 1);
+	assert_true(n <= PARSE_OUT);
+	/* The list was full before the last ones; they were not looked at. */
+	for (size_t i = 4; i < n; i += 4)
+		assert_int_not_equal(wire_u32(out + i), 6);
+	free(in);
+}
+
+static void request(
+	uint8_t *at, uint8_t incremental, uint16_t x, uint16_t y, uint16_t width, uint16_t height)
+{
+	at[0] = 3;
+	at[1] = incremental;
+	wire_put_u16(at + 2, x);
+	wire_put_u16(at + 4, y);
+	wire_put_u16(at + 6, width);
+	wire_put_u16(at + 8, height);
+}
+
+static void requests_are_cut_to_the_screen(void **state)
+{
+	static const uint16_t cases[][8] = {
+		{0, 0, 640, 480, 0, 0, 640, 480},
+		{10, 20, 30, 40, 10, 20, 30, 40},
+		{0, 0, 65535, 65535, 0, 0, 640, 480},
+		{600, 470, 100, 100, 600, 470, 40, 10},
+		{65535, 65535, 65535, 65535, 639, 479, 1, 1}, /* outside: still a request */
+		{640, 0, 10, 10, 639, 0, 1, 10},
+		{5, 5, 0, 0, 5, 5, 1, 1},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const uint16_t *c = cases[i];
+		uint8_t in[10], out[10];
+
+		request(in, i % 2 ? 0xff : 0, c[0], c[1], c[2], c[3]);
+		request(out, i % 2, c[4], c[5], c[6], c[7]);
+		expect(in, 10, out, 10);
+	}
+}
+
+static void cut_text_is_skipped_up_to_a_bound(void **state)
+{
+	uint8_t in[8 + 1000 + 10] = {6}, out[PARSE_OUT];
+	struct parser parser;
+	size_t n;
+
+	wire_put_u32(in + 4, 1000);
+	memset(in + 8, 3, 1000);
+	request(in + 1008, 1, 0, 0, 1, 1);
+	expect(in, sizeof(in), in + 1008, 10);
+	wire_put_u32(in + 4, (uint32_t)-1000); /* as the extended clipboard says it */
+	expect(in, sizeof(in), in + 1008, 10);
+	wire_put_u32(in + 4, 0);
+	expect(in, 8, "", 0);
+	wire_put_u32(in + 4, LIMIT_CUT_TEXT);
+	parser_init(&parser, WIDTH, HEIGHT, NULL);
+	assert_int_equal(feed(&parser, in, sizeof(in), SIZE_MAX, out, &n), 0);
+	assert_true(parser_inside(&parser));
+	assert_int_equal(n, 0);
+	wire_put_u32(in + 4, LIMIT_CUT_TEXT + 1);
+	expect_refused(in, 8);
+	wire_put_u32(in + 4, 0x80000000);
+	expect_refused(in, 8);
+	wire_put_u32(in + 4, 0x7fffffff);
+	expect_refused(in, 8);
+}
+
+struct seen {
+	unsigned int keys, pointers;
+	uint32_t keysym;
+	uint16_t x, y;
+	uint8_t buttons;
+	bool down;
+};
+
+static void on_key(void *arg, bool down, uint32_t keysym)
+{
+	struct seen *seen = arg;
+
+	seen->keys++;
+	seen->down = down;
+	seen->keysym = keysym;
+}
+
+static void on_pointer(void *arg, uint8_t buttons, uint16_t x, uint16_t y)
+{
+	struct seen *seen = arg;
+
+	seen->pointers++;
+	seen->buttons = buttons;
+	seen->x = x;
+	seen->y = y;
+}
+
+static void input_goes_to_the_hooks_only(void **state)
+{
+	static const uint8_t in[] = {4, 1, 0, 0, 0, 0, 0xff, 0x0d, 5, 4, 1, 2, 3, 4};
+	struct seen seen = {0};
+	struct parse_hooks hooks = {.key = on_key, .pointer = on_pointer, .arg = &seen};
+	struct parser parser;
+	uint8_t out[PARSE_OUT];
+	size_t n;
+
+	parser_init(&parser, WIDTH, HEIGHT, &hooks);
+	assert_int_equal(feed(&parser, in, sizeof(in), 1, out, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(seen.keys, 1);
+	assert_int_equal(seen.keysym, 0xff0d);
+	assert_true(seen.down);
+	assert_int_equal(seen.pointers, 1);
+	assert_int_equal(seen.buttons, 4);
+	assert_int_equal(seen.x, 0x102);
+	assert_int_equal(seen.y, 0x304);
+	expect(in, sizeof(in), "", 0);
+}
+
+static void desktop_size_comes_out_with_one_screen(void **state)
+{
+	uint8_t in[8 + 255 * 16] = {251, 9, 4, 0, 3, 0, 255, 9}, out[PARSE_OUT];
+	struct parser parser;
+	size_t n;
+
+	expect(in, sizeof(in),
+		(uint8_t[24]){251, 0, 4, 0, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 3, 0}, 24);
+	in[6] = 0;
+	expect(in, 8, (uint8_t[24]){251, 0, 4, 0, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 3, 0},
+		24);
+	/* Never announced: nobody is there to understand the answer. */
+	parser_init(&parser, WIDTH, HEIGHT, NULL);
+	assert_int_equal(feed(&parser, in, 8, 1, out, &n), 0);
+	assert_int_equal(n, 0);
+}
+
+static void unasked_messages_are_skipped(void **state)
+{
+	uint8_t in[4 + 4 + 4 + 6 + 10] = {8, 2, 0, 0, 15, 2, 0, 0, 9, 1, 0, 0, 10, 0, 0, 0, 0, 0};
+
+	request(in + 18, 1, 1, 2, 3, 4);
+	expect(in, sizeof(in), in + 18, 10);
+}
+
+static void other_types_are_refused(void **state)
+{
+	for (unsigned int type = 0; type < 256; type++) {
+		static const uint8_t known[] = {0, 2, 3, 4, 5, 6, 8, 9, 10, 15, 251};
+		uint8_t in[2] = {type, 0};
+
+		if (!memchr(known, type, sizeof(known)))
+			expect_refused(in, 1);
+	}
+}
+
+static void messages_are_counted_and_never_joined(void **state)
+{
+	uint8_t in[30], out[PARSE_OUT];
+	struct parser parser;
+	size_t n;
+
+	for (int i = 0; i < 3; i++)
+		request(in + 10 * i, 1, i, i, 1, 1);
+	parser_init(&parser, WIDTH, HEIGHT, NULL);
+	assert_int_equal(parse(&parser, in, sizeof(in), out, &n), 10);
+	assert_int_equal(n, 10);
+	assert_int_equal(parse(&parser, in + 10, 15, out, &n), 10);
+	assert_int_equal(parse(&parser, in + 20, 5, out, &n), 5);
+	assert_int_equal(n, 0);
+	assert_true(parser_inside(&parser));
+	assert_int_equal(parser.messages, 2);
+	parser_resize(&parser, 2, 1);
+	assert_int_equal(parse(&parser, in + 25, 5, out, &n), 5);
+	request(in, 1, 1, 0, 1, 1); /* x 2, y 2 is outside by now */
+	assert_memory_equal(out, in, 10);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good_pixel_formats_pass),
+		cmocka_unit_test(pixel_format_is_cleaned),
+		cmocka_unit_test(bad_pixel_formats_are_refused),
+		cmocka_unit_test(encodings_are_filtered_in_order),
+		cmocka_unit_test(resize_support_is_noted),
+		cmocka_unit_test(sixty_five_thousand_encodings_are_survived),
+		cmocka_unit_test(requests_are_cut_to_the_screen),
+		cmocka_unit_test(cut_text_is_skipped_up_to_a_bound),
+		cmocka_unit_test(input_goes_to_the_hooks_only),
+		cmocka_unit_test(desktop_size_comes_out_with_one_screen),
+		cmocka_unit_test(unasked_messages_are_skipped),
+		cmocka_unit_test(other_types_are_refused),
+		cmocka_unit_test(messages_are_counted_and_never_joined),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

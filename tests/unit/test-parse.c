@@ -111,7 +111,7 @@ static void bad_pixel_formats_are_refused(void **state)
 		{5, 0}, {5, 33}, {5, 255},		     /* depth */
 		{7, 0},					     /* a colour map of 32 bits */
 		{9, 0}, {11, 0}, {13, 0},		     /* maximum 0 */
-		{9, 200}, {8, 1}, {12, 255},		     /* not 2^n - 1, or too many bits */
+		{9, 200}, {8, 2}, {12, 255},		     /* not 2^n - 1, or too many bits */
 		{14, 25}, {15, 32}, {16, 255},		     /* shift */
 	};
 

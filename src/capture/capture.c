@@ -106,7 +106,7 @@ static int open_dmabuf(
 	r = dmabuf_begin(dmabuf);
 	if (r < 0 && r != -ENOTTY) {
 		capture->reason = "the dma-buf is not ready to be read";
-		return r == -EAGAIN ? r : -EIO;
+		return -EIO;
 	}
 	capture->synced = r < 0 ? NULL : dmabuf;
 	*ret = &dmabuf->mapping;
@@ -161,7 +161,7 @@ int capture_begin(struct capture *capture, const struct plane *plane, struct vie
 	r = plane->kind == PLANE_DMABUF ? open_dmabuf(capture, plane, &mapping)
 					: open_window(capture, plane, &mapping);
 	if (r < 0)
-		return r == -ERANGE ? -ENODEV : r;
+		return r == -ERANGE ? -ENODEV : r == -EAGAIN ? -EIO : r;
 	capture->reading = true;
 	rows = rows_readable(plane, format->bytes, mapping->readable);
 	if (!rows) {

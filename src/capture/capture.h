@@ -22,10 +22,11 @@ void capture_destroy(struct capture *capture);
 
 /* Maps @plane (which plane_unsuitable() found good) and starts reading.
  * 0: *ret is valid until capture_end(). -ESTALE: query again now. -ENODEV: the CPU cannot map this buffer,
- * -ENOTSUP: format; both final for this plane, capture_reason() says it in words. -ENOMEM, -EIO and others: try later. */
+ * -ENOTSUP: format; both final for this plane. -ENOMEM, -EIO and others, but never -EAGAIN: try later.
+ * capture_reason() says each in words. A SIGBUS on the way: capture_forget(), so that the next look maps anew. */
 int capture_begin(struct capture *capture, const struct plane *plane, struct view *ret);
 void capture_end(struct capture *capture);
-/* Static text for the last final error. */
+/* Static text for the last error. */
 const char *capture_reason(const struct capture *capture);
 /* The plane is off or the device was reset: mappings of regions go, dma-bufs stay (see above). */
 void capture_forget(struct capture *capture);

@@ -44,7 +44,7 @@ static int map_error(const struct buffer *buffer, int error, const char **ret_re
 	case EINVAL:
 		if (!buffer->dmabuf) {
 			*ret_reason = "the driver refuses to map the plane's region";
-			return -EAGAIN;
+			return -EIO;
 		}
 		break;
 	case EACCES:

@@ -19,7 +19,7 @@ struct mapping {
 /* Maps @bytes from @offset of @buffer. The kernel's limits: drivers take MAP_SHARED only; NVIDIA's console region claims
  * 16 MiB but can be mapped only as far as it was allocated; of a dma-buf only the whole pages below its size can be mapped
  * (drivers/dma-buf/dma-buf.c, dma_buf_mmap_internal), so that the end of an 800x600 plane stays out of reach.
- * -ENODEV: never, for this buffer; -ERANGE: the plane does not lie inside the buffer; -EAGAIN, -ENOMEM and others: not now.
+ * -ENODEV: never, for this buffer; -ERANGE: the plane does not lie inside the buffer; -EIO, -ENOMEM and others: not now.
  * @ret_reason: static text on error. */
 int mapping_open(struct mapping *mapping, const struct buffer *buffer, uint64_t offset,
 	uint64_t bytes, const char **ret_reason);

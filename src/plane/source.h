@@ -30,7 +30,8 @@ struct source_ops {
 	 * VFIO device without a display, or no VFIO device; -EINVAL: not a surface; others: passing trouble, ask again.
 	 * @ret_reason: static text on error. */
 	int (*probe)(struct source *source, const char **ret_reason);
-	/* 0 with *ret filled in (all zero but type and kind: off); -errno: passing trouble of the driver, ask again. */
+	/* 0 with *ret filled in (all zero but type and kind: off); -errno: passing trouble of the driver, ask again. Never
+	 * -EAGAIN, with which a look says that viewers are reading. */
 	int (*query)(struct source *source, enum plane_type type, struct plane *ret);
 	/* The buffer of a plane that query() returned. -ESTALE: the id is gone, query again; -ENODEV: cannot be mapped by
 	 * the CPU, ever, for this plane; others: passing trouble. @ret_reason: static text on error. */

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -49,7 +50,7 @@ static int read_sequence(int fd, uint32_t *ret)
 	return read_exact(fd, ret, sizeof(*ret), offsetof(struct vfio_displayd_surface, sequence));
 }
 
-/* A header that did not change while it was copied. -EAGAIN: it never rested. */
+/* A header that did not change while it was copied. -EBUSY: it never rested. */
 static int read_header(int fd, struct vfio_displayd_surface *ret)
 {
 	struct vfio_displayd_surface header;
@@ -70,8 +71,10 @@ static int read_header(int fd, struct vfio_displayd_surface *ret)
 			*ret = header;
 			return 0;
 		}
+		/* The producer may wait for this very processor. */
+		sched_yield();
 	}
-	return -EAGAIN;
+	return -EBUSY;
 }
 
 static const char *header_wrong(const struct vfio_displayd_surface *header)
@@ -109,11 +112,8 @@ static int surface_probe(struct source *source, const char **ret_reason)
 	int r;
 
 	if (!wrong) {
-		r = read_header(fd, &header);
-		if (r == -EAGAIN) {
-			*ret_reason = "the surface header never rests";
-			return r;
-		}
+		/* Magic and version do not change: the counter does not matter yet. */
+		r = read_exact(fd, &header, sizeof(header), 0);
 		wrong = r < 0 ? "the memfd cannot be read" : header_wrong(&header);
 	}
 	if (wrong) {

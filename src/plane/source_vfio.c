@@ -74,7 +74,7 @@ static int vfio_query(struct source *source, enum plane_type type, struct plane 
 	int r;
 
 	if (self->kind == PLANE_NONE)
-		return -EAGAIN;
+		return -ENXIO;
 	if (cursor && self->kind == PLANE_REGION) {
 		*ret = plane;
 		return 0;
@@ -84,7 +84,7 @@ static int vfio_query(struct source *source, enum plane_type type, struct plane 
 					   : VFIO_GFX_PLANE_TYPE_REGION,
 		cursor ? VFIO_PLANE_CURSOR : VFIO_PLANE_PRIMARY, &info);
 	if (r < 0)
-		return r;
+		return r == -EAGAIN ? -EBUSY : r;
 	if (info.drm_format && info.size && info.width && info.height) {
 		plane.fourcc = info.drm_format;
 		plane.modifier = info.drm_format_mod;

@@ -398,7 +398,7 @@ static void test_region(void **state)
 	assert_int_equal(mmaps, 5);
 	/* Not allocated yet: passes. */
 	fake_driver_show(&f->driver, VFIO_PLANE_PRIMARY, 800, 600, 9);
-	assert_int_equal(look(f, PLANE_PRIMARY, &view), -EAGAIN);
+	assert_int_equal(look(f, PLANE_PRIMARY, &view), -EIO);
 	mmap_at_most = 0;
 	look_and_read(f, PLANE_PRIMARY);
 	assert_int_equal(capture_buffers_open(f->capture), 0);

@@ -144,7 +144,7 @@ static void test_bound_later(void **state)
 
 	driver.info = -EINVAL;
 	assert_int_equal(source->ops->probe(source, &reason), -EAGAIN);
-	assert_int_equal(source->ops->query(source, PLANE_PRIMARY, &plane), -EAGAIN);
+	assert_int_equal(source->ops->query(source, PLANE_PRIMARY, &plane), -ENXIO);
 	assert_int_equal(driver.queries, 0);
 	driver.info = 0;
 	assert_int_equal(source->ops->probe(source, &reason), 0);
@@ -269,6 +269,8 @@ static void test_query_trouble(void **state)
 	driver.query_errors[0] = -EFAULT;
 	assert_int_equal(source->ops->query(source, PLANE_PRIMARY, &plane), -EFAULT);
 	assert_int_equal(plane.width, 77); /* written on success only */
+	driver.query_errors[0] = -EAGAIN;  /* means something else to who looks */
+	assert_int_equal(source->ops->query(source, PLANE_PRIMARY, &plane), -EBUSY);
 	driver.query_errors[0] = -ENOMEM;
 	assert_int_equal(source->ops->query(source, PLANE_PRIMARY, &plane), 0);
 	assert_int_equal(plane.width, 640);

@@ -66,8 +66,7 @@ void call_sweep(struct varlink_server *server)
 	struct varlink_call *call;
 
 	do {
-		LIST_FOREACH(call, &server->calls, link)
-		{
+		LIST_FOREACH (call, &server->calls, link) {
 			if (!call->connection && call->gone_fn)
 				break;
 		}
@@ -209,8 +208,9 @@ static int request_parse(json_t *object, struct request *ret)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(
-		object, key, value) if (request_set(&request, key, value) < 0) return -EPROTO;
+	json_object_foreach (object, key, value)
+		if (request_set(&request, key, value) < 0)
+			return -EPROTO;
 	if (!request.method || (request.more && request.oneway) || request.upgrade)
 		return -EPROTO;
 	*ret = request;

@@ -99,13 +99,9 @@ void connection_settle(struct connection *connection)
 
 	if (connection->fd < 0)
 		return;
-	if (connection->ended && sent && !connection->call) {
-		connection_drop(connection, 0);
-		return;
-	}
 	if (!sent)
 		events |= LOOP_WRITE;
-	else if (!connection->call && !connection->ended)
+	else if (!connection->call)
 		events |= LOOP_READ;
 	if (connection->call)
 		r = watch(connection);
@@ -144,13 +140,13 @@ static int connection_step(struct connection *connection)
 	struct wire_message message;
 	int r;
 
-	if (connection->call || connection->ended || !outbox_is_empty(&connection->outbox))
+	if (connection->call || !outbox_is_empty(&connection->outbox))
 		return 0;
 	r = stream_receive(connection->fd, connection->wire);
 	if (r == -EAGAIN)
 		return 0;
-	if (r == 0)
-		connection->ended = true;
+	if (r == 0) /* all is answered: it may go */
+		connection_drop(connection, 0);
 	if (r <= 0)
 		return r;
 	r = wire_take(connection->wire, &message);

@@ -47,7 +47,6 @@ struct connection {
 	struct loop_source *source;
 	struct varlink_call *call; /* the pending one */
 	bool watched;		   /* in varlink_server::hangups */
-	bool ended;		   /* the peer sends no more */
 };
 
 struct varlink_call {
@@ -79,7 +78,7 @@ void connection_free(struct connection *connection);
 /* Queues a message and sends what goes. Everything passed is consumed. -ENOBUFS, -EPIPE, -ENOMEM: it was dropped. */
 int connection_send(
 	struct connection *connection, char *bytes, size_t size, const int *fds, size_t fds_used);
-/* Waits for what its state asks for; drops it when both sides are done. */
+/* Waits for what its state asks for. */
 void connection_settle(struct connection *connection);
 
 /* call.c. Runs what @message asks for; takes its descriptors. -EPROTO: not a call. */

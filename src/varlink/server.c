@@ -68,8 +68,8 @@ static void on_resume(void *arg)
 	struct varlink_server *server = arg;
 	struct listener *listener;
 
-	LIST_FOREACH(listener, &server->listeners, link)
-	accept_all(listener);
+	LIST_FOREACH (listener, &server->listeners, link)
+		accept_all(listener);
 }
 
 int varlink_server_create(
@@ -182,8 +182,7 @@ static bool server_is_full(struct varlink_server *server, uid_t uid)
 	size_t all = 0, same = 0;
 	bool full;
 
-	LIST_FOREACH(connection, &server->connections, link)
-	{
+	LIST_FOREACH (connection, &server->connections, link) {
 		all++;
 		same += connection->peer.uid == uid;
 	}
@@ -223,8 +222,8 @@ static void pause_accepting(struct varlink_server *server, int error)
 
 	log_warn(NULL, "control socket: cannot accept, next try in %d ms: %s", ACCEPT_PAUSE_MS,
 		strerror(-error));
-	LIST_FOREACH(listener, &server->listeners, link)
-	loop_fd_events(listener->source, 0);
+	LIST_FOREACH (listener, &server->listeners, link)
+		loop_fd_events(listener->source, 0);
 	loop_timer_once(server->resume, ACCEPT_PAUSE_MS);
 }
 

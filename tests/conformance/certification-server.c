@@ -117,8 +117,7 @@ static struct client *find_client(struct certifier *certifier, json_t *parameter
 	const char *id = json_string_value(json_object_get(parameters, "client_id"));
 	struct client *client;
 
-	LIST_FOREACH(client, &certifier->clients, link)
-	{
+	LIST_FOREACH (client, &certifier->clients, link) {
 		if (id && strcmp(client->id, id) == 0)
 			return client;
 	}
@@ -185,7 +184,8 @@ static void run_step(struct varlink_call *call, json_t *parameters, void *arg, u
 
 STEP(1)
 STEP(2)
-STEP(3) STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10) STEP(11) STEP(12)
+STEP(3)
+STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10) STEP(11) STEP(12)
 
 	static const struct varlink_method methods[] = {
 		{.name = "Start", .fn = start},

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sys/resource.h>
 
 #include "raw-peer.h"
 #include "varlink/stream.h"
@@ -117,6 +118,26 @@ static void test_too_many_fds(void **state)
 		fd_close(fds[i]);
 }
 
+/* The table is full after the first: the kernel drops the second and says so. */
+static void test_no_room_for_fds(void **state)
+{
+	struct fixture *fixture = *state;
+	int fds[2] = {open_null(), open_null()}, free_fd = open_null();
+	size_t before = count_fds() - 1;
+	struct rlimit limit, tight;
+
+	peer_send_bytes(fixture->peer, "{\"a\":1}", 8, fds, 2);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	tight = (struct rlimit){.rlim_cur = free_fd + 1, .rlim_max = limit.rlim_max};
+	fd_close(free_fd);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	assert_int_equal(receive(fixture, &(struct wire_message){0}), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(count_fds(), before);
+	fd_close(fds[0]);
+	fd_close(fds[1]);
+}
+
 static void test_most_fds_with_credentials(void **state)
 {
 	struct fixture *fixture = *state;
@@ -214,6 +235,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_glued_sends, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_fds_inside_a_message, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_too_many_fds, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_room_for_fds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_most_fds_with_credentials, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_busy, set_up, tear_down),

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include <drm_fourcc.h>
@@ -122,9 +123,11 @@ static void test_dmabuf(void **state)
 		{-ENOMEM, -ENOMEM}};
 	struct fake_driver driver;
 	struct vfio_device device = device_of(&driver);
+	struct rlimit limit;
 	unsigned int fds;
 	int fd = -1;
 
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	fake_driver_init(&driver);
 	assert_int_equal(vfio_device_dmabuf(&device, 1, &fd), -ENODEV);
 	driver.get = fake_get_memory;
@@ -136,10 +139,16 @@ static void test_dmabuf(void **state)
 		assert_int_equal(fd, -1);
 	}
 	driver.get_error = 0;
-	assert_int_equal(vfio_device_dmabuf(&device, 1, &fd), 0);
-	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
-	assert_int_equal(fake_count_fds(), fds + 1);
-	close(fd);
+	/* With room above and without. */
+	for (rlim_t files = 4096; files >= 256; files /= 16) {
+		limit.rlim_cur = MIN(files, limit.rlim_max);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		assert_int_equal(vfio_device_dmabuf(&device, 1, &fd), 0);
+		assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+		assert_int_equal(fd >= FD_HIGH, limit.rlim_cur > FD_HIGH);
+		assert_int_equal(fake_count_fds(), fds + 1);
+		close(fd);
+	}
 	close(driver.memory);
 }
 

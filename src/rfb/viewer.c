@@ -312,7 +312,11 @@ static void serve(struct viewer *viewer)
 static void *worker(void *arg)
 {
 	struct viewer *viewer = arg;
+	char name[16];
 
+	/* By the thread itself: from outside it would be an open() in /proc, which the sandbox refuses. */
+	snprintf(name, sizeof(name), "viewer-%u", viewer->number % 1000000);
+	pthread_setname_np(pthread_self(), name);
 	serve(viewer);
 	/* Closes the socket where that has not happened yet, and frees the client: once, here. */
 	rfbClientConnectionGone(take_ptr(viewer->client));
@@ -325,7 +329,6 @@ static int worker_start(struct viewer *viewer)
 {
 	sigset_t all, old;
 	pthread_attr_t attributes;
-	char name[16];
 	int r;
 
 	pthread_attr_init(&attributes);
@@ -339,8 +342,6 @@ static int worker_start(struct viewer *viewer)
 	if (r)
 		return -r;
 	viewer->started = true;
-	snprintf(name, sizeof(name), "viewer-%u", viewer->number % 1000000);
-	pthread_setname_np(viewer->thread, name);
 	return 0;
 }
 

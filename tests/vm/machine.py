@@ -12,6 +12,7 @@ SOCKET = "/run/vfio-displayd/org.vfiodisplay.Display"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 _checks = []
+_left_behind = []
 failures = 0
 
 
@@ -24,6 +25,12 @@ def check(function):
     return function
 
 
+def always(function):
+    """A check that the others stand on: it runs also when only some are asked for."""
+    function.always = True
+    return check(function)
+
+
 def say(text):
     print(text, flush=True)
 
@@ -32,16 +39,19 @@ def run_checks(only):
     global failures
     for function in _checks:
         name = function.__name__.replace("_", "-")
-        if only and function.__name__ not in only:
+        if only and function.__name__ not in only and not hasattr(function, "always"):
             continue
         began = time.monotonic()
         try:
             note = function()
         except Exception as error:  # every fault of a check is that check's failure, the next ones still run
             failures += 1
-            say("not ok %s - %s" % (name, str(error).replace("\n", " | ") or type(error).__name__))
+            text = str(error) or type(error).__name__
+            say("not ok %s - %s" % (name, text.replace("\n", " | ")[:400]))
             if not isinstance(error, Failure):
                 say(traceback.format_exc())
+            elif len(text) > 400:
+                say(text)
         else:
             say("ok %s%s" % (name, " - " + note if note else ""))
         say("# %s took %.1f s" % (name, time.monotonic() - began))
@@ -50,7 +60,15 @@ def run_checks(only):
         _left_behind.clear()
 
 
-_left_behind = []
+def keep(thing):
+    """Closes it at the end of the check."""
+    _left_behind.append(thing)
+    return thing
+
+
+def let_go(thing):
+    """It was closed sooner."""
+    _left_behind.remove(thing)
 
 
 def until(condition, seconds, what):
@@ -86,7 +104,7 @@ class Mdev:
         with open(path, "w") as file:
             file.write(self.uuid)
         self.path = "/sys/bus/mdev/devices/" + self.uuid
-        _left_behind.append(self)
+        keep(self)
 
     def group_path(self):
         return "/dev/vfio/" + os.path.basename(os.readlink(self.path + "/iommu_group"))
@@ -112,9 +130,11 @@ class Mdev:
 class Vmm:
     """A test-vmm process; killed at the end of the check."""
 
-    def __init__(self, mdev=None):
-        self.process = subprocess.Popen([HERE + "/test-vmm", SOCKET], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        _left_behind.append(self)
+    def __init__(self, mdev=None, **identity):
+        """identity: user and group of subprocess.Popen."""
+        self.process = subprocess.Popen([HERE + "/test-vmm", SOCKET], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, **identity)
+        keep(self)
         if mdev:
             self("open " + mdev.uuid)
 

@@ -12,13 +12,16 @@ void fields_init(struct fields_reader *reader, fields_take_fn fn, void *arg)
 	*reader = (struct fields_reader){.take = fn, .arg = arg};
 }
 
-/* A name may be a peer's: what is not printable ASCII is masked, so that the path can go into an error reply. */
+/* A name may be a peer's: what is not printable ASCII is masked, so that the path can go into an error reply, and no name at
+ * all is shown. */
 size_t field_enter(struct fields_reader *reader, const char *name)
 {
 	size_t mark = strlen(reader->path), n = mark;
 
 	if (mark && n < sizeof(reader->path) - 1)
 		reader->path[n++] = '.';
+	if (!*name)
+		name = "?";
 	for (; *name && n < sizeof(reader->path) - 1; name++)
 		reader->path[n++] = *name > ' ' && *name <= '~' ? *name : '?';
 	reader->path[n] = '\0';

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The parameters of Register, from JSON text to a hand-over. Whatever comes in: descriptors end up in the hand-over or closed, each at
+ * most once, texts are short and without control characters, and what was accepted says the same when it is described and read again. */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "control/describe.h"
+#include "control/request.h"
+#include "frame/wall.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* describe.c asks these of a display; no display is made here. */
+const struct context *display_context(const struct display *display)
+{
+	abort();
+}
+
+const struct handover *display_registrant(const struct display *display)
+{
+	abort();
+}
+
+void display_runtime(struct display *display, struct display_runtime *ret)
+{
+	abort();
+}
+
+struct wall *display_wall(struct display *display)
+{
+	abort();
+}
+
+size_t wall_endpoints(const struct wall *wall, const char **ret, size_t max)
+{
+	abort();
+}
+
+enum { GIVEN = 5 };
+
+struct message {
+	int fds[GIVEN];
+};
+
+static int take(void *arg, json_int_t index)
+{
+	struct message *message = arg;
+
+	if (index < 0)
+		abort();
+	return index < GIVEN ? take_fd(&message->fds[index]) : -EBADF;
+}
+
+static void expect(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void check_text(const char *text, size_t max)
+{
+	expect(strlen(text) <= max);
+	for (; *text; text++)
+		expect((unsigned char)*text >= ' ' && *text != 0x7f);
+}
+
+static void check_handover(const struct handover *handover)
+{
+	const struct context *context = &handover->context;
+
+	check_text(context->id, LIMIT_ID_CHARS);
+	check_text(context->name, LIMIT_NAME_CHARS);
+	check_text(context->machine, LIMIT_NAME_CHARS);
+	expect(!context->id[0] || context_id_valid(context->id));
+	expect(context->frames_maximum <= LIMIT_FRAMES_MAX);
+	expect(context->viewers_maximum <= LIMIT_VIEWERS_MAX);
+	expect(context->labels_used <= LIMIT_LABELS);
+	for (size_t i = 0; i < context->labels_used; i++) {
+		check_text(context->labels[i].key, LIMIT_LABEL_CHARS);
+		check_text(context->labels[i].value, LIMIT_LABEL_CHARS);
+	}
+	expect(handover->device >= 0);
+	expect(handover->listeners_used <= LIMIT_LISTENERS);
+	for (size_t i = 0; i < handover->listeners_used; i++)
+		expect((handover->listeners[i].fd >= 0) !=
+			(handover->listeners[i].address[0] != 0));
+}
+
+static void check_round(const struct handover *handover)
+{
+	json_t *context = describe_context(&handover->context), *again, *parameters;
+	int device = dup(0);
+	struct message message = {.fds = {device, -EBADF, -EBADF, -EBADF, -EBADF}};
+	struct request_indexes indexes;
+	struct fields_reader reader;
+	struct handover second;
+
+	parameters = json_pack("{s:i, s:O}", "deviceFileDescriptorIndex", 0, "context", context);
+	fields_init(&reader, take, &message);
+	expect(request_register(&reader, parameters, &second, &indexes) == 0);
+	again = describe_context(&second.context);
+	expect(json_equal(context, again));
+	handover_finish(&second);
+	json_decref(parameters);
+	json_decref(context);
+	json_decref(again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	json_t *parameters = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
+	struct request_indexes indexes;
+	struct fields_reader reader;
+	struct handover handover;
+	struct message message;
+	int probe, r;
+
+	if (!json_is_object(parameters)) {
+		json_decref(parameters);
+		return 0;
+	}
+	probe = dup(0);
+	close(probe);
+	for (size_t i = 0; i < GIVEN; i++)
+		message.fds[i] = dup(0);
+	fields_init(&reader, take, &message);
+	r = request_register(&reader, parameters, &handover, &indexes);
+	expect(r == 0 || r == -EINVAL || r == -EBADF);
+	check_text(reader.path, sizeof(reader.path) - 1);
+	if (r == 0) {
+		check_handover(&handover);
+		check_round(&handover);
+		handover_finish(&handover);
+	} else if (r == -EINVAL) {
+		expect(reader.path[0]);
+	}
+	for (size_t i = 0; i < GIVEN; i++)
+		fd_closep(&message.fds[i]);
+	json_decref(parameters);
+	/* The lowest free number is what it was: nothing leaked. */
+	r = dup(0);
+	expect(r == probe);
+	close(r);
+	return 0;
+}

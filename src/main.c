@@ -14,7 +14,7 @@
 #include "manager.h"
 #include "vfio/guard.h"
 
-#define CONFIG_PATH  SYSCONFDIR "/vfio-displayd.conf"
+#define CONFIG_PATH  SYSCONFDIR "/vfio-displayd/vfio-displayd.conf"
 #define CONTROL_PATH RUNSTATEDIR "/vfio-displayd/org.vfiodisplay.Display"
 
 enum { EXIT_USAGE = 2 };

@@ -199,7 +199,7 @@ static int map_primary(struct display *d, struct plane *plane, struct view *ret)
 		return -ENOTSUP;
 	}
 	if (r < 0)
-		set_reason(d, "the plane cannot be mapped: %s", strerror(-r));
+		set_reason(d, "%s", capture_reason(d->capture));
 	return r;
 }
 
@@ -243,6 +243,7 @@ static void look(struct display *d)
 			set_live(d, true);
 			moved = look_at_cursor(d);
 		} else if (changed != -EAGAIN) {
+			capture_forget(d->capture);
 			set_reason(d, "the picture could not be read: %s", strerror(-changed));
 			no_picture(d, "No picture", now);
 		}

@@ -259,7 +259,7 @@ static void joined(struct caller_host *host, struct caller *caller)
 	door->knocking--;
 	door->viewers++;
 	door->watching++;
-	log_info(host->id, "viewer %u from %s", caller_number(caller), caller_peer(caller));
+	log_debug(host->id, "viewer %u from %s", caller_number(caller), caller_peer(caller));
 	door->events->added(
 		door->arg, caller_number(caller), caller_mode(caller), caller_peer(caller));
 	door->events->watch(door->arg, door->watching);
@@ -270,9 +270,9 @@ static void left(struct caller_host *host, struct caller *caller, const char *re
 	struct door *door = door_of(host);
 	bool was_viewer = caller_entry(caller)->joined;
 
-	log_write(was_viewer ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, host->id,
-		"viewer %u from %s is gone: %s", caller_number(caller), caller_peer(caller),
-		reason);
+	/* The broker logs those that were let in. */
+	log_debug(host->id, "viewer %u from %s is gone: %s", caller_number(caller),
+		caller_peer(caller), reason);
 	/* Even: the broker waits to hear of it, however far it came. */
 	if (was_viewer || caller_number(caller) % 2 == 0)
 		door->events->gone(door->arg, caller_number(caller), caller_mode(caller),

@@ -1,0 +1,420 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""vfio-displayctl against a daemon that says exactly what a test tells it to say."""
+
+import array
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import unittest
+import zlib
+
+PROGRAM = os.path.abspath("vfio-displayctl")
+INTERFACE = "org.vfiodisplay.Display."
+SERVICE = "org.varlink.service."
+LIMIT = 20  # seconds; nothing here takes one
+
+
+class Daemon:
+    """Takes connections; answer(call, fds) gives the replies of each: dicts, or (dict, fds); None hangs up."""
+
+    def __init__(self, answer):
+        self.dir = tempfile.TemporaryDirectory()
+        self.path = os.path.join(self.dir.name, "socket")
+        self.answer = answer
+        self.calls = []
+        self.gone = threading.Event()  # a connection has ended
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)  # ends accept()
+        self.listener.close()
+        self.dir.cleanup()
+
+    def accept(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
+
+    def serve(self, peer):
+        text, fds = b"", []
+        while True:
+            piece, control, _, _ = peer.recvmsg(65536, socket.CMSG_SPACE(64))
+            for _, _, rights in control:
+                fds += array.array("i", rights[: len(rights) // 4 * 4])
+            if not piece:
+                break
+            text += piece
+            while b"\0" in text:
+                message, text = text.split(b"\0", 1)
+                call = json.loads(message)
+                self.calls.append(call)
+                replies = self.answer(call, fds)
+                for reply in replies or []:
+                    self.send(peer, reply)
+                for fd in fds:
+                    os.close(fd)
+                fds = []
+                if replies is None:
+                    peer.shutdown(socket.SHUT_RDWR)
+        peer.close()
+        self.gone.set()
+
+    @staticmethod
+    def send(peer, reply):
+        reply, fds = reply if isinstance(reply, tuple) else (reply, [])
+        socket.send_fds(peer, [json.dumps(reply).encode() + b"\0"], fds)
+
+
+def ctl(daemon, *arguments, **options):
+    path = daemon if isinstance(daemon, str) else daemon.path
+    options.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.run(
+        [PROGRAM, "--socket", path, *arguments], capture_output=True, timeout=LIMIT, **options)
+
+
+def runtime(**changes):
+    plane = {"type": "primary", "source": "dmabuf", "width": 1920, "height": 1080, "stride": 7680,
+             "format": "XRGB8888", "modifier": "0x0", "x": 0, "y": 0}
+    return {"state": "live", "planes": [plane], "viewers": 2, "change": "eventfd",
+            "lease": "descriptor", "registrant": {"uid": 64055, "gid": 64055, "pid": 17},
+            "endpoints": ["unix:/run/vfio-displayd/rfb/vm1"], "framesCaptured": 12,
+            "framesPublished": 11, **changes}
+
+
+def display(identity, **changes):
+    return {"context": {"id": identity, "viewOnly": False, **changes}, "runtime": runtime()}
+
+
+def series(entries):
+    return [{"parameters": entry, "continues": i + 1 < len(entries)} for i, entry in enumerate(entries)]
+
+
+def error(name, **parameters):
+    return [{"error": name, "parameters": parameters}]
+
+
+class Test(unittest.TestCase):
+    def said(self, result, *words, status=1):
+        """One line on stderr with these words, nothing on stdout."""
+        text = result.stderr.decode()
+        self.assertEqual(result.returncode, status, text)
+        self.assertEqual(text.count("\n"), 1, text)
+        self.assertEqual(result.stdout, b"")
+        for word in words:
+            self.assertIn(word, text)
+
+    # Tables and JSON
+
+    def test_list(self):
+        entries = [display("vm1", machine="5b1c"), display("vm-22", name="Zwölf \x1b[31mred\u202e")]
+        with Daemon(lambda call, fds: series(entries)) as daemon:
+            result = ctl(daemon, "list")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            lines = result.stdout.decode().splitlines()
+            self.assertEqual(lines[0].split(),
+                             ["ID", "STATE", "SIZE", "FORMAT", "VIEWERS", "MACHINE", "NAME", "REASON"])
+            self.assertEqual(lines[1].split()[:6], ["vm1", "live", "1920x1080", "XRGB8888", "2", "5b1c"])
+            self.assertIn("Zwölf \\x1b[31mred\\u202e", lines[2])
+            self.assertEqual(daemon.calls[0]["method"], INTERFACE + "List")
+            self.assertTrue(daemon.calls[0]["more"])
+            self.assertEqual(json.loads(ctl(daemon, "--json", "list").stdout), entries)
+            ctl(daemon, "list", "--machine", "5b1c")
+            self.assertEqual(daemon.calls[-1]["parameters"], {"machine": "5b1c"})
+
+    def test_list_of_nothing(self):
+        with Daemon(lambda call, fds: error(INTERFACE + "NoSuchDisplay")) as daemon:
+            result = ctl(daemon, "list")
+            self.assertEqual(result.returncode, 0)
+            self.assertEqual(len(result.stdout.splitlines()), 1)
+            self.assertEqual(json.loads(ctl(daemon, "--json", "list").stdout), [])
+
+    def test_describe(self):
+        with Daemon(lambda call, fds: [{"parameters": display("vm1", labels={"owner": "ann"})}]) as daemon:
+            text = ctl(daemon, "describe", "vm1").stdout.decode()
+            self.assertIn("state: live", text)
+            self.assertIn("label: owner=ann", text)
+            self.assertIn("1920x1080+0+0, XRGB8888, modifier 0x0, stride 7680, from a dmabuf", text)
+            self.assertEqual(daemon.calls[0]["parameters"], {"id": "vm1"})
+            self.assertNotIn("more", daemon.calls[0])
+
+    def test_viewers(self):
+        viewer = {"viewer": "v3", "id": "vm1", "mode": "view", "peer": "[::1]:5000", "bytesSent": 99,
+                  "framesBehind": 0}
+        with Daemon(lambda call, fds: series([{"viewer": viewer}])) as daemon:
+            lines = ctl(daemon, "viewers", "vm1").stdout.decode().splitlines()
+            self.assertEqual(lines[1].split(), ["v3", "vm1", "view", "[::1]:5000", "-", "99", "0", "-"])
+            self.assertEqual(daemon.calls[0]["parameters"], {"id": "vm1"})
+
+    def test_capabilities(self):
+        answer = {"capabilities": ["capture"], "limits": {"displays": 512}}
+        with Daemon(lambda call, fds: [{"parameters": answer}]) as daemon:
+            self.assertEqual(ctl(daemon, "capabilities").stdout, b"capture\ndisplays=512\n")
+            self.assertEqual(json.loads(ctl(daemon, "--json", "capabilities").stdout), answer)
+
+    def test_call(self):
+        with Daemon(lambda call, fds: series([{"n": 1}, {"n": 2}])) as daemon:
+            result = ctl(daemon, "call", "--more", "List", '{"id": "vm1"}')
+            self.assertEqual(result.stdout, b'{\n  "n": 1\n}\n{\n  "n": 2\n}\n')
+            self.assertEqual(daemon.calls[0], {"method": INTERFACE + "List", "more": True,
+                                               "parameters": {"id": "vm1"}})
+            ctl(daemon, "call", SERVICE + "GetInfo")
+            self.assertEqual(daemon.calls[1]["method"], SERVICE + "GetInfo")
+
+    def test_output_that_cannot_be_written(self):
+        with Daemon(lambda call, fds: series([display("vm1")])) as daemon, open("/dev/full", "w") as full:
+            result = subprocess.run([PROGRAM, "--socket", daemon.path, "list"], stdout=full,
+                                    stderr=subprocess.PIPE, timeout=LIMIT)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(b"No space left", result.stderr)
+
+    # Errors
+
+    def test_errors_are_sentences(self):
+        cases = [
+            ("unregister", INTERFACE + "NoSuchDisplay", {"id": "vm1"}, ["vm1: there is no such display"]),
+            ("unregister", SERVICE + "PermissionDenied", {}, ["vm1: ", "who registered"]),
+            ("attach", SERVICE + "PermissionDenied", {}, ["vm1: ", "--view-only"]),
+            ("attach", INTERFACE + "LimitReached", {"limit": "viewersMaximum", "value": 16},
+             ["vm1: ", "viewersMaximum", "16"]),
+            ("detach", INTERFACE + "NoSuchViewer", {"viewer": "vm1"}, ["vm1: ", "no such viewer"]),
+            ("describe", INTERFACE + "Unavailable", {"reason": "busy\x1b[2J"}, ["busy\\x1b[2J", "try again"]),
+            ("describe", INTERFACE + "ShuttingDown", {}, ["shutting down"]),
+            ("describe", SERVICE + "InvalidParameter", {"parameter": "id"}, ["does not accept 'id'"]),
+            ("describe", "org.example.Odd", {"a": 1}, ["org.example.Odd", '{"a":1}']),
+        ]
+        for verb, name, parameters, words in cases:
+            with Daemon(lambda call, fds: error(name, **parameters)) as daemon:
+                self.said(ctl(daemon, verb, "vm1"), *words)
+
+    def test_no_daemon(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "socket")
+            self.said(ctl(path, "list"), path, "is vfio-displayd running?")
+            with socket.socket(socket.AF_UNIX) as dead:
+                dead.bind(path)
+            self.said(ctl(path, "list"), path, "nobody listens")
+
+    def test_daemon_that_hangs_up(self):
+        with Daemon(lambda call, fds: None) as daemon:
+            self.said(ctl(daemon, "describe", "vm1"), "vm1: ", "closed the connection")
+
+    def test_socket_from_environment(self):
+        with Daemon(lambda call, fds: series([display("vm1")])) as daemon:
+            result = subprocess.run([PROGRAM, "list"], capture_output=True, timeout=LIMIT,
+                                    env={**os.environ, "VFIO_DISPLAYD_SOCKET": daemon.path})
+            self.assertEqual(result.returncode, 0)
+
+    def test_usage(self):
+        for arguments in ([], ["dance"], ["describe"], ["attach"], ["attach", "a", "b"], ["capture", "a"],
+                          ["list", "vm1"], ["register"], ["register", "--head", "x", "--device-fd", "0"],
+                          ["register", "--device-fd", "99"], ["register", "--device-fd", "0", "vm1"],
+                          ["call", "List", "{"], ["attach", "a", "--exec"]):
+            self.said(ctl("/nowhere", *arguments), status=2)
+        self.assertEqual(ctl("/nowhere", "--help").returncode, 0)
+        self.assertEqual(ctl("/nowhere", "--version").returncode, 0)
+
+    # Register
+
+    def test_register_with_a_lease(self):
+        with Daemon(lambda call, fds: [{"parameters": {"id": "vm1", "runtime": runtime()}}]) as daemon:
+            result = ctl(daemon, "register", "--id", "vm1", "--name", "Twelve", "--machine", "m", "--head", "1",
+                         "--label", "a=b=c", "--label", "d=", "--frames-per-second-maximum", "30",
+                         "--viewers-maximum", "4", "--view-only", "--source", "surface", "--device", "/dev/null",
+                         "--lease-pid", str(os.getpid()), "--listen", "unix:/x", "--listen-view", "[::1]:0")
+            self.assertEqual((result.returncode, result.stdout), (0, b"vm1\n"), result.stderr)
+            self.assertEqual(daemon.calls[0], {"method": INTERFACE + "Register", "parameters": {
+                "context": {"id": "vm1", "name": "Twelve", "machine": "m", "head": 1,
+                            "labels": {"a": "b=c", "d": ""}, "framesPerSecondMaximum": 30,
+                            "viewersMaximum": 4, "viewOnly": True},
+                "source": "surface", "deviceFileDescriptorIndex": 0, "leaseFileDescriptorIndex": 1,
+                "listen": [{"mode": "control", "address": "unix:/x"},
+                           {"mode": "view", "address": "[::1]:0"}]}})
+
+    def test_register_hands_over_what_it_inherits(self):
+        kinds = []
+
+        def answer(call, fds):
+            kinds.extend(os.readlink("/proc/self/fd/%d" % fd) for fd in fds)
+            return [{"parameters": {"id": "vm1"}}]
+
+        change, lease = os.eventfd(0), os.pidfd_open(os.getpid())
+        with Daemon(answer) as daemon, open("/dev/null", "rb") as device:
+            result = ctl(daemon, "register", "--lease-fd", str(lease), "--change-fd", str(change), "--device-fd",
+                         str(device.fileno()), pass_fds=(change, lease, device.fileno()))
+            self.assertEqual(result.returncode, 0, result.stderr)
+            at = daemon.calls[0]["parameters"]
+            self.assertEqual(kinds[at["deviceFileDescriptorIndex"]], "/dev/null")
+            self.assertEqual(kinds[at["changeFileDescriptorIndex"]], "anon_inode:[eventfd]")
+            self.assertIn("pidfd", kinds[at["leaseFileDescriptorIndex"]])
+        os.close(change)
+        os.close(lease)
+
+    def hold(self, daemon):
+        process = subprocess.Popen([PROGRAM, "--socket", daemon.path, "register", "--id", "vm1", "--device",
+                                    "/dev/null"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        self.assertTrue(select.select([process.stdout], [], [], LIMIT)[0])
+        self.assertEqual(process.stdout.readline(), b"vm1\n")
+        return process
+
+    def test_register_is_the_lease(self):
+        registered = {"parameters": {"id": "vm1", "event": "registered"}, "continues": True}
+        with Daemon(lambda call, fds: [registered]) as daemon:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                daemon.gone.clear()
+                process = self.hold(daemon)
+                self.assertTrue(daemon.calls[-1]["more"])
+                self.assertIsNone(process.poll())
+                process.send_signal(number)
+                self.assertEqual(process.wait(LIMIT), 0)
+                self.assertTrue(daemon.gone.wait(LIMIT))
+
+    def test_register_ends_with_the_display(self):
+        replies = [{"parameters": {"id": "vm1", "event": "registered"}, "continues": True},
+                   {"parameters": {"id": "vm1", "event": "unregistered"}}]
+        with Daemon(lambda call, fds: replies) as daemon:
+            self.assertEqual(self.hold(daemon).wait(LIMIT), 0)
+
+    # Attach
+
+    def attach(self, *arguments, **options):
+        """A daemon whose viewers' connections are the returned socket."""
+        ours, theirs = socket.socketpair()
+        daemon = Daemon(lambda call, fds: [({"parameters": {"viewer": "v1", "fileDescriptorIndex": 0}},
+                                            [theirs.fileno()])])
+        self.addCleanup(daemon.__exit__)
+        self.addCleanup(ours.close)
+        self.addCleanup(theirs.close)
+        process = subprocess.Popen([PROGRAM, "--socket", daemon.path, "attach", "vm1", *arguments],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
+        self.addCleanup(process.stdin.close)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.kill)
+        ours.settimeout(LIMIT)
+        return daemon, process, ours, theirs
+
+    def test_attach_carries_both_ways(self):
+        daemon, process, ours, theirs = self.attach("--view-only", "--label", "ann")
+        process.stdin.write(b"up")
+        process.stdin.flush()
+        self.assertEqual(ours.recv(2), b"up")
+        theirs.close()  # the program has its own
+        self.assertEqual(daemon.calls[0]["parameters"], {"id": "vm1", "mode": "view", "label": "ann"})
+        down = os.urandom(3 << 20)
+        sender = threading.Thread(target=lambda: (ours.sendall(down), ours.shutdown(socket.SHUT_WR)))
+        sender.start()
+        self.assertEqual(process.stdout.read(), down)
+        sender.join(LIMIT)
+        self.assertEqual(process.wait(LIMIT), 0)
+
+    def test_attach_passes_the_end_on(self):
+        _, process, ours, theirs = self.attach()
+        process.stdin.write(b"last")
+        process.stdin.flush()
+        process.stdin.close()
+        self.assertEqual(ours.recv(4), b"last")
+        theirs.close()
+        self.assertEqual(ours.recv(1), b"")
+        ours.sendall(b"answer")
+        ours.close()
+        self.assertEqual(process.stdout.read(), b"answer")
+        self.assertEqual(process.wait(LIMIT), 0)
+
+    def test_attach_ends_when_nobody_reads(self):
+        _, process, ours, _ = self.attach()
+        process.stdout.close()
+        self.assertEqual(process.wait(LIMIT), 0)
+
+    def test_attach_runs_a_command(self):
+        _, process, ours, theirs = self.attach("--exec", "sh", "-c", "read line; echo got-$line; exit 7")
+        ours.sendall(b"hello\n")
+        self.assertEqual(ours.recv(64), b"got-hello\n")
+        self.assertEqual(process.wait(LIMIT), 7)
+
+    # Capture
+
+    def picture(self, pixels, **answer):
+        fd = os.memfd_create("picture")
+        self.addCleanup(os.close, fd)
+        os.write(fd, pixels)
+        answer = {"fileDescriptorIndex": 0, "width": 2, "height": 2, "stride": 8, "format": "XRGB8888", **answer}
+        return Daemon(lambda call, fds: [({"parameters": answer}, [fd])])
+
+    @staticmethod
+    def decode(png):
+        """Width, height, RGB rows of a PNG whose rows may be filtered in any of the five ways."""
+        assert png[:8] == b"\x89PNG\r\n\x1a\n"
+        at, data = 8, b""
+        while at < len(png):
+            size, kind = struct.unpack(">I4s", png[at:at + 8])
+            body = png[at + 8:at + 8 + size]
+            assert zlib.crc32(kind + body) == struct.unpack(">I", png[at + 8 + size:at + 12 + size])[0]
+            if kind == b"IHDR":
+                width, height, depth, colour = struct.unpack(">IIBB", body[:10])
+                assert (depth, colour) == (8, 2)
+            if kind == b"IDAT":
+                data += body
+            at += 12 + size
+        data, rows, above = zlib.decompress(data), [], bytes(width * 3)
+        for y in range(height):
+            line = bytearray(data[y * (width * 3 + 1):(y + 1) * (width * 3 + 1)])
+            kind, line = line[0], line[1:]
+            for i in range(len(line)):
+                a = line[i - 3] if i >= 3 else 0
+                b, c = above[i], above[i - 3] if i >= 3 else 0
+                nearest = min((abs(b - c), 0, a), (abs(a - c), 1, b), (abs(a + b - 2 * c), 2, c))[2]
+                line[i] = (line[i] + (0, a, b, (a + b) // 2, nearest)[kind]) & 255
+            above = bytes(line)
+            rows.append(above)
+        return width, height, rows
+
+    def test_capture(self):
+        row = bytes((1, 2, 3, 99, 10, 20, 30, 99))
+        with self.picture(row + b"pad!" + row[::-1], stride=12) as daemon, tempfile.TemporaryDirectory() as d:
+            path = os.path.join(d, "a.png")
+            with open(path, "w") as old:
+                old.write("old")
+            result = ctl(daemon, "capture", "vm1", "-o", path)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            with open(path, "rb") as file:
+                png = file.read()
+            self.assertEqual(self.decode(png), (2, 2, [bytes((3, 2, 1, 30, 20, 10)),
+                                                       bytes((20, 30, 99, 2, 3, 99))]))
+            self.assertEqual(os.listdir(d), ["a.png"])
+            self.assertEqual(ctl(daemon, "capture", "vm1", "-o", "-").stdout, png)
+
+    def test_capture_that_cannot_be_written(self):
+        with self.picture(bytes(16)) as daemon, tempfile.TemporaryDirectory() as d:
+            self.said(ctl(daemon, "capture", "vm1", "-o", "/dev/full"), "vm1: ", "/dev/full", "No space left")
+            self.said(ctl(daemon, "capture", "vm1", "-o", d + "/no/a.png"), "vm1: ", "No such file")
+            self.assertEqual(os.listdir(d), [])
+
+    def test_capture_believes_nobody(self):
+        cases = [{"stride": 4}, {"width": 0}, {"height": 1 << 40}, {"format": "RGB565"},
+                 {"fileDescriptorIndex": 1}, {"fileDescriptorIndex": -1}, {"height": 3}]
+        for changes in cases:
+            with self.picture(bytes(16), **changes) as daemon, tempfile.TemporaryDirectory() as d:
+                self.said(ctl(daemon, "capture", "vm1", "-o", d + "/a.png"), "vm1: ")
+                self.assertEqual(os.listdir(d), [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -108,6 +108,28 @@ int link_check(const struct link_message *message, bool from_broker, bool has_fd
 											 : -EPROTO;
 }
 
+/* A message carries one descriptor at most, but the padding of control data leaves room for a second one, which the kernel
+ * then installs without MSG_CTRUNC. Each must be found, or it is leaked. Returns how many came; *ret_fd is the first. */
+static size_t take_fds(struct msghdr *msg, int *ret_fd)
+{
+	size_t count = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = 0; CMSG_LEN(at + sizeof(int)) <= c->cmsg_len; at += sizeof(int)) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
+			if (count++)
+				fd_close(fd);
+			else
+				*ret_fd = fd;
+		}
+	}
+	return count;
+}
+
 int link_receive(int link, bool from_broker, struct link_message *ret, int *ret_fd)
 {
 	struct iovec iov = {.iov_base = ret, .iov_len = sizeof(*ret)};
@@ -122,6 +144,7 @@ int link_receive(int link, bool from_broker, struct link_message *ret, int *ret_
 		.msg_controllen = sizeof(control),
 	};
 	_cleanup_fd_ int fd = -EBADF;
+	size_t count;
 	ssize_t n;
 
 	do
@@ -129,13 +152,10 @@ int link_receive(int link, bool from_broker, struct link_message *ret, int *ret_
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-			c->cmsg_len == CMSG_LEN(sizeof(int)) && fd < 0)
-			memcpy(&fd, CMSG_DATA(c), sizeof(int));
+	count = take_fds(&msg, &fd);
 	if (n == 0)
 		return -EPIPE;
-	if (n != sizeof(*ret) || msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+	if (n != sizeof(*ret) || msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || count > 1)
 		return -EPROTO;
 	if (link_check(ret, from_broker, fd >= 0) < 0)
 		return -EPROTO;

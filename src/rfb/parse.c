@@ -120,14 +120,14 @@ static void update_request(struct parser *parser, uint8_t *out, size_t *ret_out)
 	y = MIN(y, parser->height - 1);
 	/* A request that lies outside still asks for news of the size: a viewer that has not heard of a smaller screen would
 	 * wait for ever if it came to nothing. One pixel keeps it alive. */
-	width = MAX(MIN(width, parser->width - x), 1u);
-	height = MAX(MIN(height, parser->height - y), 1u);
+	width = MIN(width, parser->width - x);
+	height = MIN(height, parser->height - y);
 	out[0] = UPDATE_REQUEST;
 	out[1] = !!head[1];
 	wire_put_u16(out + 2, x);
 	wire_put_u16(out + 4, y);
-	wire_put_u16(out + 6, width);
-	wire_put_u16(out + 8, height);
+	wire_put_u16(out + 6, MAX(width, 1u));
+	wire_put_u16(out + 8, MAX(height, 1u));
 	*ret_out = 10;
 }
 

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The viewer's messages: whatever comes in, only permitted messages with fields in range come out, and how the bytes are cut
+ * into pieces changes nothing. The first two bytes are the screen's size in units of 32 pixels, the third the size of the pieces.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "rfb/encodings.h"
+#include "rfb/parse.h"
+#include "rfb/wire.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void expect(bool truth)
+{
+	if (!truth)
+		abort();
+}
+
+static void check_format(const uint8_t *m)
+{
+	expect(m[4] == 8 || m[4] == 16 || m[4] == 32);
+	expect(m[6] <= 1 && m[7] <= 1 && (m[7] || m[4] == 8));
+	for (int i = 0; m[7] && i < 3; i++) {
+		expect(wire_u16(m + 8 + 2 * i) && m[14 + i] < m[4]);
+		expect((uint64_t)wire_u16(m + 8 + 2 * i) << m[14 + i] < 1ull << m[4]);
+	}
+}
+
+static void check_message(const struct parser *parser, const uint8_t *m, size_t size)
+{
+	switch (m[0]) {
+	case 0:
+		expect(size == 20);
+		check_format(m);
+		break;
+	case 2:
+		expect(size == 4 + 4u * wire_u16(m + 2));
+		for (size_t i = 4; i < size; i += 4)
+			expect(encoding_permitted(wire_u32(m + i)));
+		break;
+	case 3:
+		expect(size == 10 && m[1] <= 1 && wire_u16(m + 6) && wire_u16(m + 8));
+		expect(wire_u16(m + 2) + (uint32_t)wire_u16(m + 6) <= parser->width);
+		expect(wire_u16(m + 4) + (uint32_t)wire_u16(m + 8) <= parser->height);
+		break;
+	case 251:
+		expect(size == 24 && m[6] == 1 && parser->extended_resizes);
+		break;
+	default:
+		abort();
+	}
+}
+
+/* A sum over all that came out, and in *ret_error where it ended. */
+static uint64_t run(const uint8_t *data, size_t size, uint32_t width, uint32_t height, size_t piece,
+	int *ret_error)
+{
+	uint8_t out[PARSE_OUT];
+	struct parser parser;
+	uint64_t sum = 0;
+	size_t n;
+	int r = 0;
+
+	parser_init(&parser, width, height, NULL);
+	for (size_t at = 0; at < size; at += r) {
+		r = parse(&parser, data + at, MIN(piece, size - at), out, &n);
+		if (r < 0) {
+			expect(parser.reason != NULL);
+			break;
+		}
+		expect(r > 0 && (size_t)r <= MIN(piece, size - at) && n <= PARSE_OUT);
+		if (n)
+			check_message(&parser, out, n);
+		for (size_t i = 0; i < n; i++)
+			sum = sum * 0x100000001b3 + out[i] + 1;
+	}
+	*ret_error = MIN(r, 0);
+	return sum + parser.messages;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint32_t width, height;
+	uint64_t whole, pieces;
+	int error, other_error;
+
+	if (size < 3)
+		return 0;
+	width = (data[0] + 1) * 32;
+	height = (data[1] + 1) * 32;
+	whole = run(data + 3, size - 3, width, height, SIZE_MAX, &error);
+	pieces = run(data + 3, size - 3, width, height, data[2] % 32 + 1, &other_error);
+	expect(whole == pieces && error == other_error);
+	return 0;
+}

@@ -36,8 +36,7 @@ struct wall {
 	void *arg;
 	struct listener listeners[LIMIT_LISTENERS];
 	size_t listeners_used;
-	struct wall_viewer viewers[LIMIT_VIEWERS_MAX];
-	size_t viewers_used;
+	struct roster roster;
 
 	pthread_mutex_t lock;
 	int link;	     /* owned, -EBADF: no program */
@@ -47,7 +46,6 @@ struct wall {
 	struct loop_source *link_source;
 	struct loop_source *timer; /* no READY yet, or too early for the next program */
 	bool ready, closed;
-	uint32_t serial;      /* of the program, part of viewers' names */
 	uint32_t last_number; /* even, of viewers given by attach */
 	uint64_t started_at;
 };
@@ -72,75 +70,6 @@ static int wall_send(struct wall *wall, const struct link_message *message, int 
 	return r;
 }
 
-static struct wall_viewer *viewer_find(struct wall *wall, uint32_t number)
-{
-	for (size_t i = 0; i < wall->viewers_used; i++)
-		if (wall->viewers[i].number == number)
-			return &wall->viewers[i];
-	return NULL;
-}
-
-static struct wall_viewer *viewer_add(struct wall *wall, uint32_t number)
-{
-	struct wall_viewer *viewer;
-
-	if (wall->viewers_used == ARRAY_SIZE(wall->viewers))
-		return NULL;
-	viewer = &wall->viewers[wall->viewers_used++];
-	*viewer = (struct wall_viewer){.number = number};
-	snprintf(viewer->name, sizeof(viewer->name), "%u-%u", wall->serial, number);
-	return viewer;
-}
-
-static void viewer_remove(struct wall *wall, struct wall_viewer *viewer)
-{
-	*viewer = wall->viewers[--wall->viewers_used];
-}
-
-/* Each returns false when the program lied. */
-static bool on_viewer_added(struct wall *wall, const struct link_message *m)
-{
-	struct wall_viewer *viewer = viewer_find(wall, m->seen.viewer);
-
-	if (m->seen.viewer % 2) {
-		if (viewer)
-			return false;
-		viewer = viewer_add(wall, m->seen.viewer);
-	}
-	if (!viewer || viewer->ready)
-		return false;
-	viewer->ready = true;
-	viewer->mode = m->seen.mode;
-	memcpy(viewer->peer, m->seen.peer, sizeof(viewer->peer));
-	log_info(wall->options.id, "viewer %s from %s may %s", viewer->name, viewer->peer,
-		viewer->mode == LINK_MODE_VIEW ? "view" : "control");
-	return true;
-}
-
-static bool on_viewer_gone(struct wall *wall, const struct link_message *m)
-{
-	struct wall_viewer *viewer = viewer_find(wall, m->seen.viewer);
-
-	if (!viewer)
-		return false;
-	log_info(wall->options.id, "viewer %s left: %s", viewer->name,
-		m->seen.reason[0] ? m->seen.reason : "closed");
-	viewer_remove(wall, viewer);
-	return true;
-}
-
-static bool on_viewer_state(struct wall *wall, const struct link_message *m)
-{
-	struct wall_viewer *viewer = viewer_find(wall, m->state.viewer);
-
-	if (!viewer)
-		return false;
-	viewer->bytes_sent = m->state.bytes_sent;
-	viewer->frames_behind = m->state.frames_behind;
-	memcpy(viewer->encoding, m->state.encoding, sizeof(viewer->encoding));
-	return true;
-}
-
 static bool on_message(struct wall *wall, const struct link_message *m)
 {
 	switch (m->type) {
@@ -152,16 +81,16 @@ static bool on_message(struct wall *wall, const struct link_message *m)
 		wall->events.may_write(wall->arg, m->publish.generation);
 		return true;
 	case LINK_VIEWER_ADDED:
-		return on_viewer_added(wall, m);
+		return roster_added(&wall->roster, m);
 	case LINK_VIEWER_STATE:
-		return on_viewer_state(wall, m);
+		return roster_state(&wall->roster, m);
 	case LINK_VIEWER_GONE:
-		return on_viewer_gone(wall, m);
+		return roster_gone(&wall->roster, m);
 	case LINK_WATCH:
 		wall->events.watch(wall->arg, m->watch.count);
 		return true;
 	case LINK_IDLE:
-		if (!wall->viewers_used)
+		if (!wall->roster.used)
 			program_end(wall, NULL);
 		return true;
 	default:
@@ -221,10 +150,7 @@ static void program_end(struct wall *wall, const char *why)
 	if (child && why)
 		child_kill(child);
 	child_leave(child);
-	for (size_t i = 0; i < wall->viewers_used; i++)
-		log_info(wall->options.id, "viewer %s left: %s", wall->viewers[i].name,
-			why ? "the RFB program ended" : "stopped");
-	wall->viewers_used = 0;
+	roster_clear(&wall->roster, why ? "the RFB program ended" : "stopped");
 	wall->ready = false;
 	if (why && loop_now_ms() - wall->started_at < LIMIT_RESPAWN_MS)
 		loop_timer_once(wall->timer, LIMIT_RESPAWN_MS);
@@ -293,7 +219,7 @@ static int program_start(struct wall *wall)
 	pthread_mutex_lock(&wall->lock);
 	wall->link = fd_move_high(pair[0]);
 	wall->child = child;
-	wall->serial = ++programs_started;
+	wall->roster.serial = ++programs_started;
 	r = program_greet(wall);
 	pthread_mutex_unlock(&wall->lock);
 	if (r == 0)
@@ -333,6 +259,7 @@ int wall_create(struct loop *loop, const struct wall_options *options,
 		return -ENOMEM;
 	wall->loop = loop;
 	wall->options = *options;
+	wall->roster.id = wall->options.id;
 	wall->events = *events;
 	wall->arg = arg;
 	wall->link = -EBADF;
@@ -427,12 +354,12 @@ int wall_attach(
 
 	if (wall->closed)
 		return -EAGAIN;
-	if (wall->viewers_used >= wall->options.viewers_maximum)
+	if (wall->roster.used >= wall->options.viewers_maximum)
 		return -ENOSPC;
 	r = program_start(wall);
 	if (r < 0)
 		return -EAGAIN;
-	viewer = viewer_add(wall, wall->last_number += 2);
+	viewer = roster_add(&wall->roster, wall->last_number += 2);
 	if (!viewer)
 		return -ENOSPC;
 	viewer->mode = mode;
@@ -447,23 +374,21 @@ int wall_attach(
 
 int wall_detach(struct wall *wall, const char *name)
 {
+	const struct wall_viewer *viewer = roster_find(&wall->roster, name);
 	struct link_message message = {.type = LINK_DETACH};
 
-	for (size_t i = 0; i < wall->viewers_used; i++) {
-		if (strcmp(wall->viewers[i].name, name) != 0)
-			continue;
-		message.seen.viewer = wall->viewers[i].number;
-		snprintf(message.seen.reason, sizeof(message.seen.reason), "detached by request");
-		wall_send(wall, &message, -EBADF);
-		return 0;
-	}
-	return -ENOENT;
+	if (!viewer)
+		return -ENOENT;
+	message.seen.viewer = viewer->number;
+	snprintf(message.seen.reason, sizeof(message.seen.reason), "detached by request");
+	wall_send(wall, &message, -EBADF);
+	return 0;
 }
 
 size_t wall_viewers(const struct wall *wall, const struct wall_viewer **ret)
 {
-	*ret = wall->viewers;
-	return wall->viewers_used;
+	*ret = wall->roster.viewers;
+	return wall->roster.used;
 }
 
 void wall_show(struct wall *wall, const struct frame *frame)

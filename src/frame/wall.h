@@ -13,21 +13,10 @@
 
 #include "frame/frame.h"
 #include "frame/link.h"
+#include "frame/roster.h"
 
 struct loop;
 struct wall;
-
-struct wall_viewer {
-	uint32_t number;
-	char name[24]; /* what users see: unique on this host while the daemon runs */
-	uint32_t mode; /* enum link_mode */
-	char label[LIMIT_LABEL_CHARS + 1];
-	char peer[64];
-	char encoding[16];
-	uint64_t bytes_sent;
-	uint32_t frames_behind;
-	bool ready; /* authenticated */
-};
 
 struct wall_events {
 	void (*watch)(void *arg, unsigned int watchers);	/* how many want pictures; 0: stop looking */

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "frame/roster.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+static struct wall_viewer *find(struct roster *roster, uint32_t number)
+{
+	for (size_t i = 0; i < roster->used; i++)
+		if (roster->viewers[i].number == number)
+			return &roster->viewers[i];
+	return NULL;
+}
+
+struct wall_viewer *roster_add(struct roster *roster, uint32_t number)
+{
+	struct wall_viewer *viewer;
+
+	if (roster->used == ARRAY_SIZE(roster->viewers))
+		return NULL;
+	viewer = &roster->viewers[roster->used++];
+	*viewer = (struct wall_viewer){.number = number};
+	snprintf(viewer->name, sizeof(viewer->name), "%u-%u", roster->serial, number);
+	return viewer;
+}
+
+bool roster_added(struct roster *roster, const struct link_message *message)
+{
+	struct wall_viewer *viewer = find(roster, message->seen.viewer);
+
+	/* Odd numbers are the program's to give, even ones are ours. */
+	if (message->seen.viewer % 2) {
+		if (viewer)
+			return false;
+		viewer = roster_add(roster, message->seen.viewer);
+	}
+	if (!viewer || viewer->ready)
+		return false;
+	viewer->ready = true;
+	viewer->mode = message->seen.mode;
+	memcpy(viewer->peer, message->seen.peer, sizeof(viewer->peer));
+	log_info(roster->id, "viewer %s from %s may %s", viewer->name, viewer->peer,
+		viewer->mode == LINK_MODE_VIEW ? "view" : "control");
+	return true;
+}
+
+bool roster_gone(struct roster *roster, const struct link_message *message)
+{
+	struct wall_viewer *viewer = find(roster, message->seen.viewer);
+
+	if (!viewer)
+		return false;
+	log_info(roster->id, "viewer %s left: %s", viewer->name,
+		message->seen.reason[0] ? message->seen.reason : "closed");
+	*viewer = roster->viewers[--roster->used];
+	return true;
+}
+
+bool roster_state(struct roster *roster, const struct link_message *message)
+{
+	struct wall_viewer *viewer = find(roster, message->state.viewer);
+
+	if (!viewer)
+		return false;
+	viewer->bytes_sent = message->state.bytes_sent;
+	viewer->frames_behind = message->state.frames_behind;
+	memcpy(viewer->encoding, message->state.encoding, sizeof(viewer->encoding));
+	return true;
+}
+
+void roster_clear(struct roster *roster, const char *reason)
+{
+	for (size_t i = 0; i < roster->used; i++)
+		log_info(roster->id, "viewer %s left: %s", roster->viewers[i].name, reason);
+	roster->used = 0;
+}
+
+const struct wall_viewer *roster_find(const struct roster *roster, const char *name)
+{
+	for (size_t i = 0; i < roster->used; i++)
+		if (strcmp(roster->viewers[i].name, name) == 0)
+			return &roster->viewers[i];
+	return NULL;
+}

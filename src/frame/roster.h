@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* roster.h - who is looking at one display, as its RFB program tells it (frame/link.h). Broker's main thread.
+ *
+ * What the program says is checked against what can be true; false means that it lied.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "frame/link.h"
+
+struct wall_viewer {
+	uint32_t number;
+	char name[24]; /* what users see: unique on this host while the daemon runs */
+	uint32_t mode; /* enum link_mode */
+	char label[LIMIT_LABEL_CHARS + 1];
+	char peer[64];
+	char encoding[16];
+	uint64_t bytes_sent;
+	uint32_t frames_behind;
+	bool ready; /* authenticated */
+};
+
+struct roster {
+	const char *id; /* of the display, for the log; borrowed */
+	uint32_t serial; /* of the program: part of the viewers' names */
+	size_t used;
+	struct wall_viewer viewers[LIMIT_VIEWERS_MAX];
+};
+
+/* NULL: LIMIT_VIEWERS_MAX. */
+struct wall_viewer *roster_add(struct roster *roster, uint32_t number);
+bool roster_added(struct roster *roster, const struct link_message *message);
+bool roster_gone(struct roster *roster, const struct link_message *message);
+bool roster_state(struct roster *roster, const struct link_message *message);
+/* The program is gone, and everybody with it. */
+void roster_clear(struct roster *roster, const char *reason);
+/* NULL: no such name. */
+const struct wall_viewer *roster_find(const struct roster *roster, const char *name);

@@ -455,8 +455,11 @@ static int how_long(struct display *d)
 	if (patience >= 0)
 		return patience ? patience : 1;
 	wait = MIN(pace_wait(&d->pace, now), (uint32_t)INT32_MAX);
-	if (d->found.live && stage_shows_picture(d->stage) && d->last_picture && d->found.reason[0])
-		wait = MIN(wait, HOLD_LOOK_MS);
+	if (d->found.live && stage_shows_picture(d->stage) && d->last_picture && d->found.reason[0]) {
+		uint64_t since = now - d->pace.last_look;
+
+		wait = MIN(wait, since < HOLD_LOOK_MS ? (int)(HOLD_LOOK_MS - since) : 0);
+	}
 	/* After a change another is likely: have the grant at hand, then one pass finds and copies. */
 	if (wait == 0 && d->hot && !stage_ask(d->stage))
 		return LIMIT_GRANT_MS;

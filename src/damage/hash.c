@@ -8,6 +8,11 @@
 #include "base/mem.h"
 
 const struct hash_kernel *const hash_kernels[] = {
+#if defined(__x86_64__)
+	&hash_avx512,
+	&hash_avx2,
+	&hash_pclmul,
+#endif
 	&hash_scalar,
 	NULL,
 };
@@ -40,25 +45,32 @@ static inline uint64_t word_load(const uint8_t *at)
 	return word;
 }
 
-static inline uint64_t word_product(uint64_t word, uint64_t key)
+/* hash ^= a * b, four bits of b at a time. The table holds the multiples of a without its top three bits, so that none is
+ * longer than a word; what those bits add comes last. */
+static void product_add(struct hash *hash, uint64_t a, uint64_t b)
 {
-	uint32_t low = (uint32_t)word + (uint32_t)key;
-	uint32_t high = (uint32_t)(word >> 32) + (uint32_t)(key >> 32);
+	uint64_t multiple[16] = {0, a & (UINT64_MAX >> 3)};
+	uint64_t low, high = 0;
 
-	return (uint64_t)low * high;
-}
-
-static inline void row_sum(const uint64_t (*key)[HASH_BYTES / 8], const uint8_t *src,
-	unsigned int words, uint64_t mask, uint8_t *dst, struct hash *hash)
-{
-	for (unsigned int i = 0; i < words; i++) {
-		uint64_t word = word_load(src + i * 8) & mask;
-
-		hash->first += word_product(word, key[0][i]);
-		hash->second += word_product(word, key[1][i]);
-		if (dst)
-			memcpy(dst + i * 8, &word, sizeof(word));
+	for (unsigned int i = 2; i < 16; i += 2) {
+		multiple[i] = multiple[i / 2] << 1;
+		multiple[i + 1] = multiple[i] ^ multiple[1];
 	}
+	low = multiple[b & 15];
+	for (unsigned int bit = 4; bit < 64; bit += 4) {
+		uint64_t m = multiple[b >> bit & 15];
+
+		low ^= m << bit;
+		high ^= m >> (64 - bit);
+	}
+	for (unsigned int bit = 61; bit < 64; bit++) {
+		uint64_t m = -(a >> bit & 1) & b;
+
+		low ^= m << bit;
+		high ^= m >> (64 - bit);
+	}
+	hash->low ^= low;
+	hash->high ^= high;
 }
 
 static bool scalar_usable(void)
@@ -66,7 +78,19 @@ static bool scalar_usable(void)
 	return true;
 }
 
-/* Rows outside, blocks inside: memory is read in long runs. */
+static void scalar_row(const uint64_t *key, const uint8_t *src, unsigned int words, uint64_t mask,
+	uint8_t *dst, struct hash *hash)
+{
+	for (unsigned int i = 0; i < words; i += 2) {
+		uint64_t pair[2] = {
+			word_load(src + i * 8) & mask, word_load(src + i * 8 + 8) & mask};
+
+		product_add(hash, pair[0] ^ key[i], pair[1] ^ key[i + 1]);
+		if (dst)
+			memcpy(dst + i * 8, pair, sizeof(pair));
+	}
+}
+
 static void scalar_sum(const struct hash_key *key, const struct strip *strip, struct hash *ret)
 {
 	unsigned int words = strip->bytes * 2;
@@ -76,7 +100,7 @@ static void scalar_sum(const struct hash_key *key, const struct strip *strip, st
 		const uint8_t *src = strip->pixels + y * strip->stride;
 
 		for (size_t c = 0; c < strip->columns; c++, src += words * 8)
-			row_sum(&key->words[y], src, words, strip->mask, NULL, &ret[c]);
+			scalar_row(key->words[y], src, words, strip->mask, NULL, &ret[c]);
 	}
 }
 
@@ -88,9 +112,8 @@ static void scalar_store(const struct hash_key *key, const struct strip *strip, 
 		const uint8_t *src = strip->pixels + y * strip->stride;
 		uint8_t *row = dst + y * dst_stride;
 
-		for (size_t c = 0; c < strip->columns; c++)
-			row_sum(&key->words[y], src + c * HASH_BYTES, HASH_BYTES / 8, strip->mask,
-				row + c * HASH_BYTES, &ret[c]);
+		for (size_t c = 0; c < strip->columns; c++, src += HASH_BYTES, row += HASH_BYTES)
+			scalar_row(key->words[y], src, HASH_BYTES / 8, strip->mask, row, &ret[c]);
 	}
 }
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hash.h - what a 16x16 block of source pixels looked like, in 128 bits. Private to src/damage/.
  *
- * Two NH sums (the hash of UMAC, RFC 4418 5.2) under one key shifted by a row. Each multiplies the two 32-bit halves of every
- * 64-bit word after adding a key word to each, and adds the products modulo 2^64. For any two blocks that differ, whatever they
- * are and however they differ, both sums are equal with a probability of at most 2^-64 over the choice of the key; the
- * key is drawn from the kernel once for each process and never leaves it. No bit of a word is special, no place is like another, a
- * blank block is a block like all others. Sums do not care for the order of adding, so every kernel may walk as it likes.
+ * For each 16 bytes of a block: the two 64-bit words, each xor-ed with a key word of that place, are multiplied without carries
+ * (as polynomials over GF(2)), and all products are xor-ed. This is the first stage of CLHASH (Lemire and Kaser, "Faster 64-bit universal
+ * hashing using carry-less multiplications", 2016): for any two blocks that differ, whatever they are and wherever they differ,
+ * the hashes are equal with a probability of at most 2^-64 over the choice of the key. The key is drawn from the kernel once for
+ * each process and never leaves it, so a guest cannot aim. No bit is special, no place is like another, a blank block is a
+ * block like all others, and moved or swapped pixels meet other key words. Xor does not care for order: every kernel may
+ * walk as it likes and still gets the same hash.
  */
 #pragma once
 
@@ -15,21 +17,20 @@
 
 #define HASH_ROWS 16 /* of a block */
 #define HASH_BYTES \
-	64 /* of one row of a block, when a pixel has 4 bytes; fewer with smaller pixels */
+	64 /* of one row of a block, when a pixel has 4 bytes; 16 for each byte of a pixel */
 
 struct hash {
-	uint64_t first, second; /* both 0: unknown */
+	uint64_t low, high; /* both 0: unknown */
 };
 
-/* The row of words that row r of a block uses for its first sum is the one that row r - 1 uses for its second. */
 struct hash_key {
-	_Alignas(64) uint64_t words[HASH_ROWS + 1][HASH_BYTES / 8];
+	_Alignas(64) uint64_t words[HASH_ROWS][HASH_BYTES / 8];
 };
 
 /* Blocks side by side, all of them 16 pixels wide. */
 struct strip {
 	const uint8_t *pixels; /* no alignment; may change under the reader */
-	size_t stride;
+	size_t stride;	       /* bytes */
 	size_t columns;
 	unsigned int rows;  /* 1..HASH_ROWS */
 	unsigned int bytes; /* for each pixel: 2, 3, 4 */
@@ -39,7 +40,7 @@ struct strip {
 struct hash_kernel {
 	const char *name;
 	bool (*usable)(void);
-	/* The hash of each block. Reads rows * columns * 16 * bytes bytes and prefetches beyond. */
+	/* The hash of each block. */
 	void (*sum)(const struct hash_key *key, const struct strip *strip, struct hash *ret);
 	/* The same for 4-byte pixels, and stores the words that it hashed, masked, at @dst (64-byte aligned, as its stride): every
 	 * word is loaded once, so the hash is that of the stored bytes even while the source changes. */
@@ -49,11 +50,12 @@ struct hash_kernel {
 
 extern const struct hash_kernel hash_scalar;
 #if defined(__x86_64__)
-extern const struct hash_kernel hash_avx2;
-extern const struct hash_kernel hash_avx512;
+extern const struct hash_kernel hash_pclmul; /* 128 bits a step: x86 of about 2011 and later */
+extern const struct hash_kernel hash_avx2;   /* 256, with VPCLMULQDQ */
+extern const struct hash_kernel hash_avx512; /* 512, with VPCLMULQDQ */
 #endif
 
-/* Best first, ends with NULL; the last is "scalar". */
+/* Best first, ends with NULL; the last one is "scalar". */
 extern const struct hash_kernel *const hash_kernels[];
 
 /* -errno of getrandom(2). */

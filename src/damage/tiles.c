@@ -249,23 +249,25 @@ static void row_sum(struct tiles *tiles, const struct look *look)
 	kernel->sum(&hash_key, &strip, tiles->now + full);
 }
 
+static bool hash_equal(struct hash a, struct hash b)
+{
+	return !((a.low ^ b.low) | (a.high ^ b.high));
+}
+
 /* Sets tiles->changed, returns how many. */
 static unsigned int row_compare(struct tiles *tiles, size_t row)
 {
 	const struct hash *then = tiles->hashes + row * tiles->columns;
 	unsigned int changed = 0;
 
+	if (!memcmp(then, tiles->now, tiles->columns * sizeof(*then)))
+		return 0;
 	for (size_t w = 0; w < tiles->stride_words; w++) {
 		size_t first = w * 64, n = MIN(tiles->columns - first, (size_t)64);
 		uint64_t bits = 0;
 
-		for (size_t i = 0; i < n; i++) {
-			struct hash was = then[first + i], is = tiles->now[first + i];
-			uint64_t differ = (was.first ^ is.first) | (was.second ^ is.second);
-			bool unknown = !(was.first | was.second);
-
-			bits |= (uint64_t)(differ != 0 || unknown) << i;
-		}
+		for (size_t i = 0; i < n; i++)
+			bits |= (uint64_t)!hash_equal(then[first + i], tiles->now[first + i]) << i;
 		tiles->changed[w] = bits;
 		changed += __builtin_popcountll(bits);
 	}

@@ -91,29 +91,28 @@ static void scalar_row(const uint64_t *key, const uint8_t *src, unsigned int wor
 	}
 }
 
-static void scalar_sum(const struct hash_key *key, const struct strip *strip, struct hash *ret)
+static void scalar_sum(const struct hash_key *key, const struct strip *strip, struct hash *hashes)
 {
 	unsigned int words = strip->bytes * 2;
 
-	memset(ret, 0, strip->columns * sizeof(*ret));
 	for (unsigned int y = 0; y < strip->rows; y++) {
 		const uint8_t *src = strip->pixels + y * strip->stride;
 
 		for (size_t c = 0; c < strip->columns; c++, src += words * 8)
-			scalar_row(key->words[y], src, words, strip->mask, NULL, &ret[c]);
+			scalar_row(key->words[y], src, words, strip->mask, NULL, &hashes[c]);
 	}
 }
 
 static void scalar_store(const struct hash_key *key, const struct strip *strip, uint8_t *dst,
-	size_t dst_stride, struct hash *ret)
+	size_t dst_stride, struct hash *hashes)
 {
-	memset(ret, 0, strip->columns * sizeof(*ret));
 	for (unsigned int y = 0; y < strip->rows; y++) {
 		const uint8_t *src = strip->pixels + y * strip->stride;
 		uint8_t *row = dst + y * dst_stride;
 
 		for (size_t c = 0; c < strip->columns; c++, src += HASH_BYTES, row += HASH_BYTES)
-			scalar_row(key->words[y], src, HASH_BYTES / 8, strip->mask, row, &ret[c]);
+			scalar_row(
+				key->words[y], src, HASH_BYTES / 8, strip->mask, row, &hashes[c]);
 	}
 }
 

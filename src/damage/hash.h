@@ -40,12 +40,12 @@ struct strip {
 struct hash_kernel {
 	const char *name;
 	bool (*usable)(void);
-	/* The hash of each block. */
-	void (*sum)(const struct hash_key *key, const struct strip *strip, struct hash *ret);
+	/* Xors the hash of each block into @hashes: into 0 it is the hash, into the hash of then 0 when the block is the same. */
+	void (*sum)(const struct hash_key *key, const struct strip *strip, struct hash *hashes);
 	/* The same for 4-byte pixels, and stores the words that it hashed, masked, at @dst (64-byte aligned, as its stride): every
 	 * word is loaded once, so the hash is that of the stored bytes even while the source changes. */
 	void (*store)(const struct hash_key *key, const struct strip *strip, uint8_t *dst,
-		size_t dst_stride, struct hash *ret);
+		size_t dst_stride, struct hash *hashes);
 };
 
 extern const struct hash_kernel hash_scalar;

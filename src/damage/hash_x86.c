@@ -13,7 +13,6 @@
 #if defined(__x86_64__)
 
 #include <immintrin.h>
-#include <string.h>
 
 #define INLINE	 static inline __attribute__((always_inline))
 #define PCLMUL	 __attribute__((target("sse4.1,pclmul")))
@@ -67,31 +66,29 @@ INLINE PCLMUL void pclmul_row(const uint64_t *words, const uint8_t *src, size_t 
 }
 
 PCLMUL static void pclmul_sum(
-	const struct hash_key *key, const struct strip *strip, struct hash *ret)
+	const struct hash_key *key, const struct strip *strip, struct hash *hashes)
 {
 	__m128i mask = _mm_set1_epi64x((long long)strip->mask);
 
-	memset(ret, 0, strip->columns * sizeof(*ret));
 	for (unsigned int y = 0; y < strip->rows; y++) {
 		const uint8_t *src = strip->pixels + y * strip->stride;
 
 		if (strip->bytes == 4)
-			pclmul_row(key->words[y], src, strip->columns, 4, mask, NULL, ret);
+			pclmul_row(key->words[y], src, strip->columns, 4, mask, NULL, hashes);
 		else
-			pclmul_row(
-				key->words[y], src, strip->columns, strip->bytes, mask, NULL, ret);
+			pclmul_row(key->words[y], src, strip->columns, strip->bytes, mask, NULL,
+				hashes);
 	}
 }
 
 PCLMUL static void pclmul_store(const struct hash_key *key, const struct strip *strip, uint8_t *dst,
-	size_t dst_stride, struct hash *ret)
+	size_t dst_stride, struct hash *hashes)
 {
 	__m128i mask = _mm_set1_epi64x((long long)strip->mask);
 
-	memset(ret, 0, strip->columns * sizeof(*ret));
 	for (unsigned int y = 0; y < strip->rows; y++)
 		pclmul_row(key->words[y], strip->pixels + y * strip->stride, strip->columns, 4,
-			mask, dst + y * dst_stride, ret);
+			mask, dst + y * dst_stride, hashes);
 }
 
 const struct hash_kernel hash_pclmul = {
@@ -176,31 +173,30 @@ INLINE AVX2 void avx2_sweep(const struct avx2_row *row, const uint8_t *src, size
 	}
 }
 
-AVX2 static void avx2_sum(const struct hash_key *key, const struct strip *strip, struct hash *ret)
+AVX2 static void avx2_sum(
+	const struct hash_key *key, const struct strip *strip, struct hash *hashes)
 {
 	size_t pitch = strip->bytes * 16;
 
-	memset(ret, 0, strip->columns * sizeof(*ret));
 	for (unsigned int y = 0; y < strip->rows; y++) {
 		struct avx2_row row = avx2_prepare(key->words[y], strip->bytes, strip->mask);
 		const uint8_t *src = strip->pixels + y * strip->stride;
 
 		if (strip->bytes == 4)
-			avx2_sweep(&row, src, strip->columns, HASH_BYTES, true, NULL, ret);
+			avx2_sweep(&row, src, strip->columns, HASH_BYTES, true, NULL, hashes);
 		else
-			avx2_sweep(&row, src, strip->columns, pitch, false, NULL, ret);
+			avx2_sweep(&row, src, strip->columns, pitch, false, NULL, hashes);
 	}
 }
 
 AVX2 static void avx2_store(const struct hash_key *key, const struct strip *strip, uint8_t *dst,
-	size_t dst_stride, struct hash *ret)
+	size_t dst_stride, struct hash *hashes)
 {
-	memset(ret, 0, strip->columns * sizeof(*ret));
 	for (unsigned int y = 0; y < strip->rows; y++) {
 		struct avx2_row row = avx2_prepare(key->words[y], 4, strip->mask);
 
 		avx2_sweep(&row, strip->pixels + y * strip->stride, strip->columns, HASH_BYTES,
-			true, dst + y * dst_stride, ret);
+			true, dst + y * dst_stride, hashes);
 	}
 }
 
@@ -289,31 +285,29 @@ INLINE AVX512 void avx512_sweep(const struct avx512_row *row, const uint8_t *src
 }
 
 AVX512 static void avx512_sum(
-	const struct hash_key *key, const struct strip *strip, struct hash *ret)
+	const struct hash_key *key, const struct strip *strip, struct hash *hashes)
 {
 	size_t pitch = strip->bytes * 16;
 
-	memset(ret, 0, strip->columns * sizeof(*ret));
 	for (unsigned int y = 0; y < strip->rows; y++) {
 		struct avx512_row row = avx512_prepare(key->words[y], strip->bytes, strip->mask);
 		const uint8_t *src = strip->pixels + y * strip->stride;
 
 		if (strip->bytes == 4)
-			avx512_sweep(&row, src, strip->columns, HASH_BYTES, true, NULL, ret);
+			avx512_sweep(&row, src, strip->columns, HASH_BYTES, true, NULL, hashes);
 		else
-			avx512_sweep(&row, src, strip->columns, pitch, false, NULL, ret);
+			avx512_sweep(&row, src, strip->columns, pitch, false, NULL, hashes);
 	}
 }
 
 AVX512 static void avx512_store(const struct hash_key *key, const struct strip *strip, uint8_t *dst,
-	size_t dst_stride, struct hash *ret)
+	size_t dst_stride, struct hash *hashes)
 {
-	memset(ret, 0, strip->columns * sizeof(*ret));
 	for (unsigned int y = 0; y < strip->rows; y++) {
 		struct avx512_row row = avx512_prepare(key->words[y], 4, strip->mask);
 
 		avx512_sweep(&row, strip->pixels + y * strip->stride, strip->columns, HASH_BYTES,
-			true, dst + y * dst_stride, ret);
+			true, dst + y * dst_stride, hashes);
 	}
 }
 

@@ -233,12 +233,14 @@ static void strip_bounce(
 	strip->columns = columns;
 }
 
-/* First pass: tiles->now. */
+/* First pass: tiles->now is the old hash xor the new one, so 0 where nothing changed. */
 static void row_sum(struct tiles *tiles, const struct look *look)
 {
+	const struct hash *then = tiles->hashes + look->row * tiles->columns;
 	size_t full = full_columns(tiles);
 	struct strip strip = strip_at(tiles, look, 0);
 
+	memcpy(tiles->now, then, tiles->columns * sizeof(*then));
 	strip.columns = full;
 	if (full > 0)
 		kernel->sum(&hash_key, &strip, tiles->now);
@@ -249,25 +251,25 @@ static void row_sum(struct tiles *tiles, const struct look *look)
 	kernel->sum(&hash_key, &strip, tiles->now + full);
 }
 
-static bool hash_equal(struct hash a, struct hash b)
-{
-	return !((a.low ^ b.low) | (a.high ^ b.high));
-}
-
 /* Sets tiles->changed, returns how many. */
-static unsigned int row_compare(struct tiles *tiles, size_t row)
+static unsigned int row_compare(struct tiles *tiles)
 {
-	const struct hash *then = tiles->hashes + row * tiles->columns;
 	unsigned int changed = 0;
+	uint64_t any = 0;
 
-	if (!memcmp(then, tiles->now, tiles->columns * sizeof(*then)))
+	for (size_t c = 0; c < tiles->columns; c++)
+		any |= tiles->now[c].low | tiles->now[c].high;
+	if (!any)
 		return 0;
 	for (size_t w = 0; w < tiles->stride_words; w++) {
 		size_t first = w * 64, n = MIN(tiles->columns - first, (size_t)64);
 		uint64_t bits = 0;
 
-		for (size_t i = 0; i < n; i++)
-			bits |= (uint64_t)!hash_equal(then[first + i], tiles->now[first + i]) << i;
+		for (size_t i = 0; i < n; i++) {
+			struct hash now = tiles->now[first + i];
+
+			bits |= (uint64_t)((now.low | now.high) != 0) << i;
+		}
 		tiles->changed[w] = bits;
 		changed += __builtin_popcountll(bits);
 	}
@@ -310,6 +312,7 @@ static void run_store(struct tiles *tiles, const struct look *look, size_t colum
 		look->dst + look->row * BLOCK_PIXELS * look->dst_stride + column * HASH_BYTES;
 
 	run_mark(tiles, look->row, column, columns);
+	memset(tiles->now + column, 0, columns * sizeof(*kept));
 	if (tiles->direct && column + columns <= full_columns(tiles)) {
 		strip.columns = columns;
 		kernel->store(&hash_key, &strip, dst, look->dst_stride, tiles->now + column);
@@ -355,7 +358,7 @@ int tiles_look(struct tiles *tiles, const struct view *view, uint32_t *dst, size
 		look.row = y / BLOCK_PIXELS;
 		look.rows = MIN(readable - y, (uint32_t)BLOCK_PIXELS);
 		row_sum(tiles, &look);
-		changed = row_compare(tiles, look.row);
+		changed = row_compare(tiles);
 		if (!changed)
 			continue;
 		if (!found && !gate(gate_arg))

@@ -108,7 +108,8 @@ struct display {
 	int epoll, change;
 	bool change_armed, probed;
 	bool hot; /* the last look found something: ask for the grant before the next */
-	uint64_t last_picture, last_glance, last_probe;
+	uint64_t trouble_since; /* no picture since then; 0: there is one */
+	uint64_t last_glance, last_probe;
 };
 
 /* ---- The capture thread ---- */
@@ -152,7 +153,9 @@ static int query(struct display *d, enum plane_type type, struct plane *ret)
 /* What stands where a picture should be, in words for viewers and for List. Never over a picture that may be back at once. */
 static void no_picture(struct display *d, const char *title, uint64_t now)
 {
-	if (d->found.live && stage_shows_picture(d->stage) && now - d->last_picture < HOLD_MS)
+	if (!d->trouble_since)
+		d->trouble_since = now;
+	if (d->found.live && stage_shows_picture(d->stage) && now - d->trouble_since < HOLD_MS)
 		return;
 	set_live(d, false);
 	if (d->watchers)
@@ -239,7 +242,7 @@ static void look(struct display *d)
 		capture_end(d->capture);
 		d->found.captured++;
 		if (changed >= 0) {
-			d->last_picture = now;
+			d->trouble_since = 0;
 			set_live(d, true);
 			moved = look_at_cursor(d);
 		} else if (changed != -EAGAIN) {
@@ -455,7 +458,7 @@ static int how_long(struct display *d)
 	if (patience >= 0)
 		return patience ? patience : 1;
 	wait = MIN(pace_wait(&d->pace, now), (uint32_t)INT32_MAX);
-	if (d->found.live && stage_shows_picture(d->stage) && d->last_picture && d->found.reason[0]) {
+	if (d->found.live && d->trouble_since) {
 		uint64_t since = now - d->pace.last_look;
 
 		wait = MIN(wait, since < HOLD_LOOK_MS ? (int)(HOLD_LOOK_MS - since) : 0);

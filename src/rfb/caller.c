@@ -10,10 +10,6 @@
  *
  * Every step returns 0 or -errno with `reason` set, and only the four entries from the loop (network, inner, timer, start) end
  * the caller, as their last act: nothing below them touches freed memory.
- *
- * Towards the worker go whole messages, one at a time; while it does not take them, the network is not read. From the
- * worker everything is read always, because it writes while it holds the frame at rest; the queue's bound is one raw frame and
- * some, which one update cannot pass, and the next update is not allowed before the queue is low.
  */
 #include "rfb/caller.h"
 
@@ -24,19 +20,15 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "rfb/handshake.h"
-#include "rfb/parse.h"
 #include "rfb/picture.h"
-#include "rfb/queue.h"
+#include "rfb/relay.h"
 #include "rfb/viewer.h"
 
 #define FLUSH_MS  1000
 #define LINGER_MS 5000
-#define IN_SIZE	  (16u << 10)
-#define PASS_SIZE (512u << 10) /* bytes from one worker before the others get their turn */
 
 enum state { KNOCKING, DENIED, WAITING, VIEWING, FLUSHING, LINGERING };
 
@@ -57,20 +49,11 @@ struct caller {
 	bool allowed;
 
 	struct loop_source *timer;
-	uint64_t due;				/* when the timer fires, 0: unarmed */
-	uint64_t deadline;			/* of the state; 0: none */
-	uint64_t progress;			/* when the queue last got shorter, or was empty */
-	uint64_t message_since, message_number; /* half a message has been here so long */
+	uint64_t due;	   /* when the timer fires, 0: unarmed */
+	uint64_t deadline; /* of the state; 0: none */
 
 	struct handshake handshake;
-	struct parser parser;
-	struct queue queue; /* to the network */
-	size_t queue_maximum;
-	uint64_t bytes_sent;
-	uint8_t out[PARSE_OUT]; /* one message to the worker */
-	size_t out_at, out_size;
-	uint8_t in[IN_SIZE]; /* from the network, not yet parsed */
-	size_t in_at, in_size;
+	struct relay relay;
 };
 
 static int give_up(struct caller *caller, int error, const char *reason)
@@ -85,10 +68,8 @@ static void arm(struct caller *caller)
 {
 	uint64_t due = caller->deadline ? caller->deadline : UINT64_MAX, now;
 
-	if (caller->state == VIEWING && caller->queue.size)
-		due = MIN(due, caller->progress + caller->host->stall_ms);
-	if (caller->state == VIEWING && caller->message_since)
-		due = MIN(due, caller->message_since + LIMIT_MESSAGE_MS);
+	if (caller->state == VIEWING)
+		due = MIN(due, relay_due(&caller->relay, caller->host->stall_ms));
 	if (due == UINT64_MAX || (caller->due && caller->due <= due))
 		return;
 	now = loop_now_ms();
@@ -102,14 +83,9 @@ static void set_state(struct caller *caller, enum state state, uint64_t deadline
 	caller->deadline = deadline_ms ? loop_now_ms() + deadline_ms : 0;
 }
 
-static bool has_message(const struct caller *caller)
-{
-	return caller->out_at < caller->out_size;
-}
-
 static void allow(struct caller *caller)
 {
-	bool low = caller->queue.size < LIMIT_VIEWER_LOW;
+	bool low = caller->relay.queue.size < LIMIT_VIEWER_LOW;
 
 	if (caller->state != VIEWING || low == caller->allowed)
 		return;
@@ -123,39 +99,28 @@ static void watch(struct caller *caller)
 	unsigned int events = 0;
 
 	if (caller->network_source) {
-		if (caller->in_size < IN_SIZE || caller->state == FLUSHING)
+		if (relay_wants_input(&caller->relay))
 			events |= LOOP_READ;
-		if (caller->queue.size)
+		if (caller->relay.queue.size)
 			events |= LOOP_WRITE;
 		loop_fd_events(caller->network_source, events);
 	}
 	if (caller->inner_source)
-		loop_fd_events(
-			caller->inner_source, LOOP_READ | (has_message(caller) ? LOOP_WRITE : 0));
+		loop_fd_events(caller->inner_source,
+			LOOP_READ | (relay_has_message(&caller->relay) ? LOOP_WRITE : 0));
 	allow(caller);
 	arm(caller);
 }
 
+/* What the relay found wrong, if it did. */
+static int checked(struct caller *caller, int r)
+{
+	return r < 0 ? give_up(caller, r, caller->relay.reason) : r;
+}
+
 static int flush(struct caller *caller)
 {
-	struct iovec iov[16];
-	struct msghdr msg = {.msg_iov = iov};
-	ssize_t n;
-
-	while (caller->queue.size) {
-		msg.msg_iovlen = queue_peek(&caller->queue, iov, ARRAY_SIZE(iov));
-		n = sendmsg(caller->network, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return 0;
-		if (n < 0)
-			return give_up(caller, -errno, "connection lost");
-		queue_eat(&caller->queue, n);
-		caller->bytes_sent += n;
-		caller->progress = loop_now_ms();
-	}
-	return 0;
+	return checked(caller, relay_send(&caller->relay, caller->network));
 }
 
 static void finish_connection(struct caller *caller)
@@ -163,8 +128,7 @@ static void finish_connection(struct caller *caller)
 	loop_source_free(caller->network_source);
 	caller->network_source = NULL;
 	caller->network = fd_close(caller->network);
-	queue_finish(&caller->queue);
-	caller->in_at = caller->in_size = caller->out_at = caller->out_size = 0;
+	relay_finish(&caller->relay);
 }
 
 void caller_destroy(struct caller *caller)
@@ -213,7 +177,7 @@ static int flush_last(struct caller *caller)
 {
 	if (flush(caller) < 0)
 		return -EPIPE;
-	if (!caller->queue.size && !caller->viewer)
+	if (!caller->relay.queue.size && !caller->viewer)
 		shutdown(caller->network, SHUT_WR);
 	return 0;
 }
@@ -227,49 +191,6 @@ static int begin_flush(struct caller *caller, const char *reason)
 		shutdown(caller->inner, SHUT_WR);
 	}
 	return flush_last(caller);
-}
-
-static void note_message(struct caller *caller)
-{
-	if (!parser_inside(&caller->parser) || has_message(caller)) {
-		caller->message_since = 0;
-		return;
-	}
-	if (caller->message_since && caller->message_number == caller->parser.messages)
-		return;
-	caller->message_since = loop_now_ms();
-	caller->message_number = caller->parser.messages;
-}
-
-/* Network to worker. */
-static int forward(struct caller *caller)
-{
-	ssize_t n;
-
-	while (has_message(caller) || caller->in_at < caller->in_size) {
-		if (!has_message(caller)) {
-			caller->out_at = 0;
-			n = parse(&caller->parser, caller->in + caller->in_at,
-				caller->in_size - caller->in_at, caller->out, &caller->out_size);
-			if (n < 0)
-				return give_up(caller, n, caller->parser.reason);
-			caller->in_at += n;
-			continue;
-		}
-		n = send(caller->inner, caller->out + caller->out_at,
-			caller->out_size - caller->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			break;
-		if (n < 0) /* the worker has ended: the inner end of file says why */
-			n = caller->out_size - caller->out_at;
-		caller->out_at += n;
-	}
-	if (caller->in_at == caller->in_size)
-		caller->in_at = caller->in_size = 0;
-	note_message(caller);
-	return 0;
 }
 
 static void on_inner(int fd, unsigned int events, void *arg);
@@ -293,10 +214,10 @@ static int start_worker(struct caller *caller)
 		host->loop, caller->inner, LOOP_READ, on_inner, caller, &caller->inner_source);
 	if (r < 0)
 		return give_up(caller, r, "no resources for a worker");
-	parser_init(&caller->parser, host->width, host->height, NULL);
+	parser_init(&caller->relay.parser, host->width, host->height, NULL);
 	set_state(caller, VIEWING, 0);
 	caller_resized(caller);
-	return forward(caller);
+	return checked(caller, relay_forward(&caller->relay, caller->inner));
 }
 
 static int joined(struct caller *caller)
@@ -310,18 +231,27 @@ static int joined(struct caller *caller)
 	return picture_ready(caller->host->picture) ? start_worker(caller) : 0;
 }
 
+static int queue_handshake(struct caller *caller)
+{
+	struct handshake *handshake = &caller->handshake;
+	int r = queue_append(&caller->relay.queue, handshake->out, handshake->out_size);
+
+	handshake->out_size = 0;
+	return r < 0 ? give_up(caller, r, "out of memory") : 0;
+}
+
 static int shake_hands(struct caller *caller)
 {
 	struct handshake *handshake = &caller->handshake;
 	enum handshake_verdict verdict;
+	const uint8_t *input;
+	size_t eaten, size;
 	const char *why;
-	size_t eaten;
-	int r;
 
 	do {
-		verdict = handshake_eat(handshake, caller->in + caller->in_at,
-			caller->in_size - caller->in_at, &eaten);
-		caller->in_at += eaten;
+		input = relay_input(&caller->relay, &size);
+		verdict = handshake_eat(handshake, input, size, &eaten);
+		relay_use_input(&caller->relay, eaten);
 		if (verdict != HANDSHAKE_ASK)
 			break;
 		why = caller->host->admit(caller->host, caller);
@@ -330,12 +260,8 @@ static int shake_hands(struct caller *caller)
 			verdict = HANDSHAKE_FAILED;
 		}
 	} while (verdict == HANDSHAKE_ASK);
-	if (caller->in_at == caller->in_size)
-		caller->in_at = caller->in_size = 0;
-	r = queue_append(&caller->queue, handshake->out, handshake->out_size);
-	handshake->out_size = 0;
-	if (r < 0)
-		return give_up(caller, r, "out of memory");
+	if (queue_handshake(caller) < 0)
+		return -ENOMEM;
 	switch (verdict) {
 	case HANDSHAKE_FAILED:
 		return begin_flush(caller, handshake->reason);
@@ -349,82 +275,38 @@ static int shake_hands(struct caller *caller)
 	}
 }
 
-/* Handshake, then forward: whatever the bytes are for. */
-static int use_input(struct caller *caller)
-{
-	int r = 0;
-
-	if (caller->state == KNOCKING)
-		r = shake_hands(caller);
-	else if (caller->state == VIEWING)
-		r = forward(caller);
-	else if (caller->state == FLUSHING || caller->state == DENIED)
-		caller->in_at = caller->in_size = 0;
-	return r < 0 ? r : flush(caller);
-}
-
 static int read_network(struct caller *caller)
 {
-	ssize_t n;
+	size_t size;
+	int r;
 
-	if (caller->in_at == caller->in_size)
-		caller->in_at = caller->in_size = 0;
-	if (caller->in_size == IN_SIZE)
-		return 0;
-	n = recv(caller->network, caller->in + caller->in_size, IN_SIZE - caller->in_size,
-		MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (n < 0)
-		return give_up(caller, -errno, "connection lost");
-	if (n == 0) {
-		if (caller->state != FLUSHING)
-			give_up(caller, 0, "closed by the viewer");
-		return -EPIPE;
+	r = checked(caller, relay_receive(&caller->relay, caller->network));
+	if (r < 0)
+		return r;
+	if (caller->state == KNOCKING) {
+		r = shake_hands(caller);
+	} else if (caller->state == VIEWING) {
+		r = checked(caller, relay_forward(&caller->relay, caller->inner));
+	} else if (caller->state != WAITING) {
+		relay_input(&caller->relay, &size);
+		relay_use_input(&caller->relay, size);
 	}
-	caller->in_size += n;
-	return use_input(caller);
+	return r < 0 ? r : flush(caller);
 }
 
 static void on_network(int fd, unsigned int events, void *arg)
 {
 	struct caller *caller = arg;
-	uint64_t before = caller->bytes_sent;
+	uint64_t before = caller->relay.bytes_sent;
 	int r = 0;
 
 	if (events & LOOP_WRITE)
 		r = caller->state == FLUSHING ? flush_last(caller) : flush(caller);
 	if (r == 0 && events & LOOP_READ)
 		r = read_network(caller);
-	if (caller->bytes_sent != before)
+	if (caller->relay.bytes_sent != before)
 		caller->host->moved(caller->host, caller);
 	settle(caller, r);
-}
-
-/* Worker to queue. 0: there may be more; 1: nothing more now; -EPIPE: the worker has ended. */
-static int read_inner(struct caller *caller)
-{
-	size_t room;
-	uint8_t *to;
-	ssize_t n;
-
-	if (queue_reserve(&caller->queue, &to, &room) < 0)
-		return give_up(caller, -ENOMEM, "out of memory");
-	n = recv(caller->inner, to, room, MSG_DONTWAIT);
-	if (n < 0 && errno == EINTR)
-		return 0;
-	if (n < 0 && errno == EAGAIN)
-		return 1;
-	if (n <= 0)
-		return -EPIPE;
-	if (caller->state == LINGERING)
-		return 0;
-	if (!caller->queue.size)
-		caller->progress = loop_now_ms();
-	queue_commit(&caller->queue, n);
-	if (caller->queue.size > caller->queue_maximum)
-		return give_up(caller, -ENOBUFS, "queue over its bound");
-	return 0;
 }
 
 /* The worker ended by itself, or a viewer's connection had ended before. */
@@ -451,12 +333,13 @@ static void inner_ended(struct caller *caller)
 static void on_inner(int fd, unsigned int events, void *arg)
 {
 	struct caller *caller = arg;
-	uint64_t before = caller->bytes_sent;
-	int r = 0;
+	struct relay *relay = &caller->relay;
+	uint64_t before = relay->bytes_sent;
+	bool ended = false;
+	int r;
 
-	for (size_t n = 0; r == 0 && n < PASS_SIZE / QUEUE_CHUNK; n++)
-		r = read_inner(caller);
-	if (r == -EPIPE) {
+	r = checked(caller, relay_collect(relay, fd, caller->state == LINGERING, &ended));
+	if (r == 0 && ended) {
 		inner_ended(caller);
 		return;
 	}
@@ -464,29 +347,20 @@ static void on_inner(int fd, unsigned int events, void *arg)
 		watch(caller);
 		return;
 	}
-	if (r >= 0)
+	if (r == 0)
 		r = flush(caller);
-	if (r >= 0 && caller->state == VIEWING)
-		r = forward(caller);
-	if (caller->bytes_sent != before)
+	if (r == 0 && caller->state == VIEWING)
+		r = checked(caller, relay_forward(relay, fd));
+	if (relay->bytes_sent != before)
 		caller->host->moved(caller->host, caller);
-	settle(caller, MIN(r, 0));
-}
-
-static int check_viewing(struct caller *caller, uint64_t now)
-{
-	if (caller->queue.size && now >= caller->progress + caller->host->stall_ms)
-		return give_up(caller, -ETIMEDOUT, "takes nothing");
-	if (caller->message_since && now >= caller->message_since + LIMIT_MESSAGE_MS)
-		return give_up(caller, -ETIMEDOUT, "half a message for too long");
-	return 0;
+	settle(caller, r);
 }
 
 static int deny(struct caller *caller)
 {
 	handshake_deny(&caller->handshake);
-	if (queue_append(&caller->queue, caller->handshake.out, caller->handshake.out_size) < 0)
-		return give_up(caller, -ENOMEM, "out of memory");
+	if (queue_handshake(caller) < 0)
+		return -ENOMEM;
 	return begin_flush(caller, caller->handshake.reason);
 }
 
@@ -499,7 +373,7 @@ static void on_timer(void *arg)
 
 	caller->due = 0;
 	if (caller->state == VIEWING)
-		r = check_viewing(caller, now);
+		r = checked(caller, relay_check(&caller->relay, now, caller->host->stall_ms));
 	else if (over && caller->state == DENIED)
 		r = deny(caller);
 	else if (over && caller->state == KNOCKING)
@@ -523,14 +397,8 @@ void caller_start(struct caller *caller)
 
 void caller_resized(struct caller *caller)
 {
-	const struct caller_host *host = caller->host;
-	size_t raw = (size_t)host->width * host->height * 4;
-
-	if (caller->state != VIEWING)
-		return;
-	parser_resize(&caller->parser, host->width, host->height);
-	/* Never less: an update of the larger picture may be under way. */
-	caller->queue_maximum = MAX(caller->queue_maximum, raw / 4 * 5 + LIMIT_VIEWER_QUEUE_SLACK);
+	if (caller->state == VIEWING)
+		relay_resize(&caller->relay, caller->host->width, caller->host->height);
 }
 
 void caller_end(struct caller *caller, const char *reason, bool flush_first)
@@ -572,7 +440,7 @@ int caller_create(
 	caller->mode = options->mode;
 	snprintf(caller->peer, sizeof(caller->peer), "%s", options->peer);
 	caller->inner = -EBADF;
-	queue_init(&caller->queue);
+	relay_init(&caller->relay);
 	handshake_init(&caller->handshake, options->security, options->password);
 	set_state(caller, KNOCKING, LIMIT_HANDSHAKE_MS);
 	caller->network = fd_move_high(fd);
@@ -583,12 +451,11 @@ int caller_create(
 		r = loop_fd_add(host->loop, caller->network, LOOP_READ | LOOP_WRITE, on_network,
 			caller, &caller->network_source);
 	if (r == 0)
-		r = queue_append(&caller->queue, caller->handshake.out, caller->handshake.out_size);
+		r = queue_handshake(caller);
 	if (r < 0) {
 		caller_destroy(caller);
 		return r;
 	}
-	caller->handshake.out_size = 0;
 	tune(caller->network);
 	arm(caller);
 	*ret = caller;
@@ -622,7 +489,7 @@ bool caller_closed(const struct caller *caller)
 
 uint64_t caller_bytes_sent(const struct caller *caller)
 {
-	return caller->bytes_sent;
+	return caller->relay.bytes_sent;
 }
 
 uint32_t caller_frames_behind(const struct caller *caller)

@@ -183,7 +183,7 @@ json_t *describe_viewer(const struct wall_viewer *viewer, const char *id)
 	return finish(json, error);
 }
 
-static json_t *runtime_now(struct display *display)
+json_t *describe_display_runtime(struct display *display)
 {
 	const char *endpoints[LIMIT_LISTENERS + 1]; /* and the display's own Unix socket */
 	struct wall *wall = display_wall(display);
@@ -203,13 +203,6 @@ json_t *describe_display(struct display *display)
 	int error;
 
 	error = json_object_set_new(json, "context", describe_context(display_context(display)));
-	error |= json_object_set_new(json, "runtime", runtime_now(display));
+	error |= json_object_set_new(json, "runtime", describe_display_runtime(display));
 	return finish(json, error);
-}
-
-json_t *describe_display_runtime(struct display *display)
-{
-	json_t *json = json_object();
-
-	return finish(json, json_object_set_new(json, "runtime", runtime_now(display)));
 }

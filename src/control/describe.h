@@ -18,7 +18,7 @@ json_t *describe_context(const struct context *context);
 json_t *describe_runtime(const struct display_runtime *runtime, const struct handover *registrant,
 	const char *const *endpoints, size_t endpoints_used);
 json_t *describe_viewer(const struct wall_viewer *viewer, const char *id);
-/* {context, runtime} and {runtime} of a display as it is now. */
+/* {context, runtime} and the runtime alone of a display as it is now. */
 json_t *describe_display(struct display *display);
 json_t *describe_display_runtime(struct display *display);
 

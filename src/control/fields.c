@@ -59,8 +59,7 @@ int fields_read(struct fields_reader *reader, json_t *object, const struct field
 
 	if (!json_is_object(object))
 		return -EINVAL;
-	json_object_foreach(object, name, value)
-	{
+	json_object_foreach (object, name, value) {
 		if (!field_known(name, fields, fields_used)) {
 			field_enter(reader, name);
 			return -EINVAL;

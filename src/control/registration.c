@@ -38,16 +38,11 @@ struct registration {
 
 static json_t *registration_event(const struct registration *registration, const char *event)
 {
-	json_t *json = describe_display_runtime(registration->display);
 	const char *id = display_context(registration->display)->id;
-	int error = json_object_set_new(json, "id", json_string(id));
+	json_t *runtime = describe_display_runtime(registration->display);
 
-	if (event)
-		error |= json_object_set_new(json, "event", json_string(event));
-	if (!error)
-		return json;
-	json_decref(json);
-	return NULL;
+	return runtime ? json_pack("{s:s, s:s*, s:o}", "id", id, "event", event, "runtime", runtime)
+		       : NULL;
 }
 
 static void registration_ended(void *arg)

@@ -72,8 +72,7 @@ static int read_labels(
 
 	if (!json_is_object(value))
 		return -EINVAL;
-	json_object_foreach(value, key, text)
-	{
+	json_object_foreach (value, key, text) {
 		size_t mark = field_enter(reader, key);
 
 		r = read_label(context, key, text, &bytes);

@@ -49,14 +49,12 @@ int verb_capabilities(const struct ctl *ctl, int argc, char **argv)
 	if (ctl->json) {
 		json_print(result.parameters);
 	} else {
-		json_array_foreach(json_object_get(result.parameters, "capabilities"), i, value)
-		{
+		json_array_foreach (json_object_get(result.parameters, "capabilities"), i, value) {
 			text_print(
 				stdout, json_string_value(value) ? json_string_value(value) : "");
 			putchar('\n');
 		}
-		json_object_foreach(json_object_get(result.parameters, "limits"), name, value)
-		{
+		json_object_foreach (json_object_get(result.parameters, "limits"), name, value) {
 			text_print(stdout, name);
 			printf("=%" JSON_INTEGER_FORMAT "\n", json_integer_value(value));
 		}

@@ -27,8 +27,9 @@ static const json_t *primary_of(const json_t *runtime)
 	const json_t *plane;
 	size_t i;
 
-	json_array_foreach(json_object_get(runtime, "planes"), i,
-		plane) if (strcmp(text_of(plane, "type"), "primary") == 0) return plane;
+	json_array_foreach (json_object_get(runtime, "planes"), i, plane)
+		if (strcmp(text_of(plane, "type"), "primary") == 0)
+			return plane;
 	return NULL;
 }
 
@@ -71,7 +72,8 @@ static int print_rows(struct table *table, const json_t *entries,
 	int r = 0;
 	size_t i;
 
-	json_array_foreach(entries, i, entry) r |= add(table, entry);
+	json_array_foreach (entries, i, entry)
+		r |= add(table, entry);
 	if (r < 0)
 		complain(NULL, "out of memory");
 	else
@@ -145,8 +147,7 @@ static void planes_print(const json_t *planes)
 	const json_t *plane;
 	size_t i;
 
-	json_array_foreach(planes, i, plane)
-	{
+	json_array_foreach (planes, i, plane) {
 		char line[256];
 
 		snprintf(line, sizeof(line),
@@ -174,8 +175,9 @@ static void runtime_print(const json_t *runtime)
 	planes_print(json_object_get(runtime, "planes"));
 	snprintf(line, sizeof(line), "%" JSON_INTEGER_FORMAT, number_of(runtime, "viewers"));
 	line_print("viewers", line);
-	json_array_foreach(json_object_get(runtime, "endpoints"), i, endpoint) line_print(
-		"endpoint", json_string_value(endpoint) ? json_string_value(endpoint) : "");
+	json_array_foreach (json_object_get(runtime, "endpoints"), i, endpoint)
+		line_print(
+			"endpoint", json_string_value(endpoint) ? json_string_value(endpoint) : "");
 	line_print("change", text_of(runtime, "change"));
 	line_print("lease", text_of(runtime, "lease"));
 	snprintf(line, sizeof(line),
@@ -199,8 +201,7 @@ static void context_print(const json_t *context)
 	line_print("name", text_of(context, "name"));
 	line_print("machine", text_of(context, "machine"));
 	line_print("view-only", json_is_true(json_object_get(context, "viewOnly")) ? "yes" : "no");
-	json_object_foreach(json_object_get(context, "labels"), key, value)
-	{
+	json_object_foreach (json_object_get(context, "labels"), key, value) {
 		char line[512];
 
 		snprintf(line, sizeof(line), "%s=%s", key,

@@ -297,6 +297,47 @@ static int hold_lease(const struct ctl *ctl, struct session *session, int signal
 	return r;
 }
 
+/* The daemon speaks of places in the message, people of options. */
+static void complain_descriptor(
+	const char *about, const struct offer *offer, const struct varlink_result *result)
+{
+	static const struct {
+		const char *field, *what;
+	} places[] = {
+		{"deviceFileDescriptorIndex", "device"},
+		{"changeFileDescriptorIndex", "change descriptor"},
+		{"leaseFileDescriptorIndex", "lease"},
+	};
+	json_t *index = json_object_get(result->parameters, "index");
+	const char *reason = json_string_value(json_object_get(result->parameters, "reason"));
+	const char *what = "descriptor";
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (json_equal(json_object_get(offer->parameters, places[i].field), index))
+			what = places[i].what;
+	complain(about, "this %s is not fit: it %s", what, reason ? reason : "is something else");
+}
+
+static int receive_registered(
+	struct session *session, const struct offer *offer, struct varlink_result *ret)
+{
+	int r;
+
+	r = varlink_client_receive(session->client, -1, ret);
+	if (r < 0) {
+		complain_talk(session->about, r);
+		return -1;
+	}
+	if (!ret->error)
+		return 0;
+	if (strcmp(ret->error, "org.vfiodisplay.Display.DescriptorUnsuitable") == 0)
+		complain_descriptor(session->about, offer, ret);
+	else
+		complain_error(session->about, session->method, ret->error, ret->parameters);
+	varlink_result_finish(ret);
+	return -1;
+}
+
 static int make_offer(const struct ctl *ctl, struct offer *offer, int signals)
 {
 	bool more = !json_object_get(offer->parameters, "leaseFileDescriptorIndex");
@@ -310,7 +351,7 @@ static int make_offer(const struct ctl *ctl, struct offer *offer, int signals)
 		return CTL_FAILED;
 	if (session_send(&session, "Register", json_incref(offer->parameters), more, offer->fds,
 		    offer->fds_used) >= 0 &&
-		session_receive(&session, &result) >= 0) {
+		receive_registered(&session, offer, &result) >= 0) {
 		print_registered(ctl, &result);
 		status = result.continues ? hold_lease(ctl, &session, signals) : CTL_OK;
 		varlink_result_finish(&result);

@@ -265,6 +265,12 @@ class Test(unittest.TestCase):
         os.close(change)
         os.close(lease)
 
+    def test_register_names_the_option(self):
+        with Daemon(lambda call, fds: error(INTERFACE + "DescriptorUnsuitable", index=1,
+                                            reason="is not a pidfd")) as daemon:
+            self.said(ctl(daemon, "register", "--id", "vm1", "--device", "/dev/null", "--lease-pid", "1"),
+                      "vm1: this lease is not fit: it is not a pidfd")
+
     def hold(self, daemon):
         process = subprocess.Popen([PROGRAM, "--socket", daemon.path, "register", "--id", "vm1", "--device",
                                     "/dev/null"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Says which #include points up the line of rooms (docs/ARCHITECTURE.md). Exit status 0: none does."""
+import pathlib
+import re
+import sys
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src"
+LINE = ["handover", "vfio", "plane", "capture", "damage", "frame"]
+ENDS = ["rfb"]                  # at the end of the line, beside each other
+# Rooms that are not on the line, and what they may see besides themselves and base/.
+BESIDE = {
+    "base": [],
+    "varlink": [],
+    "state": [],
+    "input": ["frame"],
+    "metrics": [],
+    "testcard": ["frame", "varlink"],
+    "ctl": ["varlink"],
+    "control": [*LINE, "varlink", "state", "metrics", "."],
+}
+# "." are the files of src/ itself: display.[ch], which joins the rooms, and what is built on it.
+TOP = {
+    "stage": [*LINE],
+    "display": [*LINE, "."],
+    "manager": [*LINE, ".", "control", "varlink", "state", "metrics"],
+    "main": [*LINE, ".", "control", "varlink", "state", "metrics"],
+}
+
+
+def allowed(room, path):
+    if room == ".":
+        return TOP.get(path.stem)
+    if room in LINE:
+        return LINE[:LINE.index(room)]
+    if room in ENDS:
+        return LINE
+    return BESIDE.get(room)
+
+
+def room_of(name):
+    return name.split("/")[0] if "/" in name else "."
+
+
+def main():
+    bad, files = [], 0
+    for path in sorted(SOURCE.rglob("*.[ch]")):
+        name = str(path.relative_to(SOURCE))
+        room, files = room_of(name), files + 1
+        may = allowed(room, path)
+        if may is None:
+            bad.append(f"src/{name}: this room is not on the line: tell tests/style/includes.py where it stands")
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            found = re.match(r'\s*#\s*include\s*"([^"]+)"', line)
+            if not found or not (SOURCE / found[1]).exists():
+                continue
+            other = room_of(found[1])
+            if other not in (room, "base", *may):
+                bad.append(f"src/{name}:{number}: {room} includes {found[1]}")
+    print("\n".join(bad) or f"{files} files, none includes what is to its right")
+    if not files:
+        bad.append("no files")
+    return 1 if bad else 0
+
+
+sys.exit(main())

@@ -185,7 +185,8 @@ static void run_step(struct varlink_call *call, json_t *parameters, void *arg, u
 STEP(1)
 STEP(2)
 STEP(3)
-STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10) STEP(11) STEP(12)
+STEP(4)
+STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10) STEP(11) STEP(12)
 
 	static const struct varlink_method methods[] = {
 		{.name = "Start", .fn = start},

@@ -45,24 +45,28 @@ static inline uint64_t word_load(const uint8_t *at)
 	return word;
 }
 
-/* hash ^= a * b without carries, by ordinary products: of each factor only every fourth bit is left, so at most 15 ones
- * meet in any place, their sum fits into the hole above it, and its lowest bit is their xor. For 15 to be the most, the top four
- * bits of a go separately. */
+/* hash ^= a * b, four bits of b at a time. The table holds the multiples of a without its top three bits, so that none is
+ * longer than a word; what those bits add comes last. */
 static void product_add(struct hash *hash, uint64_t a, uint64_t b)
 {
-	const uint64_t every_fourth = 0x1111111111111111u;
-	uint64_t body = a & (UINT64_MAX >> 4), low = 0, high = 0;
+	uint64_t multiple[16] = {0, a & (UINT64_MAX >> 3)};
+	uint64_t low, high = 0;
 
-	for (unsigned int k = 0; k < 4; k++) {
-		unsigned __int128 sum = 0;
-
-		for (unsigned int i = 0; i < 4; i++)
-			sum ^= (unsigned __int128)(body & every_fourth << i) *
-			       (b & every_fourth << ((k - i) & 3));
-		low |= (uint64_t)sum & every_fourth << k;
-		high |= (uint64_t)(sum >> 64) & every_fourth << k;
+#pragma GCC unroll 8
+	for (unsigned int i = 2; i < 16; i += 2) {
+		multiple[i] = multiple[i / 2] << 1;
+		multiple[i + 1] = multiple[i] ^ multiple[1];
 	}
-	for (unsigned int bit = 60; bit < 64; bit++) {
+	low = multiple[b & 15];
+#pragma GCC unroll 16
+	for (unsigned int bit = 4; bit < 64; bit += 4) {
+		uint64_t m = multiple[b >> bit & 15];
+
+		low ^= m << bit;
+		high ^= m >> (64 - bit);
+	}
+#pragma GCC unroll 4
+	for (unsigned int bit = 61; bit < 64; bit++) {
 		uint64_t m = -(a >> bit & 1) & b;
 
 		low ^= m << bit;

@@ -241,3 +241,32 @@ const char *screen_encoding(int number)
 			return names[i].name;
 	return "other";
 }
+
+static bool reaches_bit_31(uint16_t maximum, uint8_t shift)
+{
+	return (uint64_t)maximum << shift >= 1u << 31;
+}
+
+/* In zrle.c of 0.9.14, 15-bit pixels of a tile without runs or palette are sent as one byte each, and "255 << 24" is negative and
+ * so taken for a colour in the lower three bytes. Only big-endian pixels with an unused lowest byte come out right then. */
+static bool zrle_garbles(const rfbPixelFormat *format)
+{
+	bool low_unused = format->redShift > 7 && format->greenShift > 7 && format->blueShift > 7;
+
+	if (format->bitsPerPixel == 16)
+		return format->greenMax <= 31;
+	return format->bitsPerPixel == 32 && !(format->bigEndian && low_unused) &&
+	       (reaches_bit_31(format->redMax, format->redShift) ||
+		       reaches_bit_31(format->greenMax, format->greenShift) ||
+		       reaches_bit_31(format->blueMax, format->blueShift));
+}
+
+int screen_fit_encoding(const struct _rfbClientRec *client)
+{
+	int preferred = client->preferredEncoding;
+
+	if ((preferred == rfbEncodingZRLE || preferred == rfbEncodingZYWRLE) &&
+		zrle_garbles(&client->format))
+		return rfbEncodingRaw;
+	return preferred;
+}

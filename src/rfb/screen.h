@@ -20,3 +20,5 @@ void screen_show(rfbScreenInfo *screen, const struct frame *frame);
 int screen_connect(rfbScreenInfo *screen, rfbClientPtr *ret_client, int *ret_hangup, int *ret_door);
 /* Static text for an encoding number, RFB 7.7. */
 const char *screen_encoding(int number);
+/* What @client is to be sent now: the encoding that it prefers, or Raw where LibVNCServer garbles that one in its pixel format. */
+int screen_fit_encoding(const struct _rfbClientRec *client);

@@ -206,13 +206,17 @@ static void follow_cursor(struct viewer *viewer)
 
 static void encode(struct viewer *viewer)
 {
+	rfbClientPtr client = viewer->client;
 	bool draw = viewer->cursor.drawn.width != 0;
+	int preferred = client->preferredEncoding;
 
 	if (draw)
 		cursor_draw(&viewer->cursor, viewer->frame);
+	client->preferredEncoding = screen_fit_encoding(client);
 	/* Before the bytes: whoever has seen them finds the name. */
-	atomic_store(&viewer->encoding, screen_encoding(viewer->client->preferredEncoding));
-	rfbUpdateClient(viewer->client);
+	atomic_store(&viewer->encoding, screen_encoding(client->preferredEncoding));
+	rfbUpdateClient(client);
+	client->preferredEncoding = preferred;
 	if (draw && cursor_erase(viewer->frame, &viewer->cursor.drawn) < 0)
 		end(viewer, "cannot unmap the cursor");
 }

@@ -4,8 +4,11 @@
 The picture is kept as the client's own pixels (`bytes` for each pixel in its format), so that a test can compare exactly what a
 viewer with that format would show. All waits have a deadline.
 """
+import array
+import operator
 import socket
 import struct
+import sys
 import time
 import zlib
 
@@ -20,19 +23,21 @@ class Refused(Exception):
 
 
 class PixelFormat:
-    def __init__(self, bits=32, depth=24, big=False, red=(255, 16), green=(255, 8), blue=(255, 0)):
-        self.bits, self.depth, self.big = bits, depth, big
+    """A channel is (maximum, shift). Without `true` colours the server sends a map."""
+
+    def __init__(self, bits=32, depth=24, big=False, red=(255, 16), green=(255, 8), blue=(255, 0), true=True):
+        self.bits, self.depth, self.big, self.true = bits, depth, big, true
         self.red, self.green, self.blue = red, green, blue
         self.bytes = bits // 8
 
     def pack(self):
-        return struct.pack(">BBBBHHHBBBxxx", self.bits, self.depth, self.big, 1, self.red[0], self.green[0],
+        return struct.pack(">BBBBHHHBBBxxx", self.bits, self.depth, self.big, self.true, self.red[0], self.green[0],
                            self.blue[0], self.red[1], self.green[1], self.blue[1])
 
     @classmethod
     def unpack(cls, data):
-        bits, depth, big, _, rm, gm, bm, rs, gs, bs = struct.unpack(">BBBBHHHBBBxxx", data)
-        return cls(bits, depth, bool(big), (rm, rs), (gm, gs), (bm, bs))
+        bits, depth, big, true, rm, gm, bm, rs, gs, bs = struct.unpack(">BBBBHHHBBBxxx", data)
+        return cls(bits, depth, bool(big), (rm, rs), (gm, gs), (bm, bs), bool(true))
 
     def pixel(self, xrgb):
         """An XRGB8888 value as this format's bytes. LibVNCServer rounds with (v * max + 127) / 255."""
@@ -41,9 +46,21 @@ class PixelFormat:
             value |= ((((xrgb >> shift) & 255) * most + 127) // 255) << to
         return value.to_bytes(self.bytes, "big" if self.big else "little")
 
+    def pixels(self, red, green, blue):
+        """The same for many, from the bytes of each channel."""
+        tables = [[(v * most + 127) // 255 << to for v in range(256)] for most, to in (self.red, self.green, self.blue)]
+        values = array.array({1: "B", 2: "H", 4: "I"}[self.bytes],
+                             map(operator.or_, map(operator.or_, map(tables[0].__getitem__, red),
+                                                   map(tables[1].__getitem__, green)),
+                                 map(tables[2].__getitem__, blue)))
+        if self.big != (sys.byteorder == "big"):
+            values.byteswap()
+        return values.tobytes()
+
     def compact(self):
-        """CPIXEL of ZRLE (RFB 7.7.6): (bytes, leading): 3 of 4 bytes where all colours fit there."""
-        if self.bits != 32 or self.depth > 24:
+        """CPIXEL of ZRLE (RFB 7.7.6): 3 of 4 bytes, the "low" or the "high" ones, where all colours fit there. The text also
+        wants a depth of 24 or less; no known server or viewer looks at it."""
+        if self.bits != 32:
             return None
         used = 0
         for most, shift in (self.red, self.green, self.blue):
@@ -138,6 +155,7 @@ class Client:
         self.pointer = None
         self.resized = 0
         self.screens = None
+        self.colours = {}            # number: (red, green, blue) of 16 bits, where the server sent a colour map
         self.updates = []            # times at which an update was complete
         self.rects = []              # of the last update: (x, y, width, height, encoding)
         self.seen = set()            # encodings that came
@@ -244,24 +262,22 @@ class Client:
     # ---- server messages ----
 
     def update(self, timeout=None):
-        """Waits for one FramebufferUpdate. Returns the number of rectangles with pixels."""
-        before = self.timeout
-        if timeout is not None:
-            self.timeout = timeout
-        try:
-            while True:
-                kind = self.read(1)[0]
-                if kind == 0:
-                    break
-                if kind == 2:
-                    continue
-                if kind == 3:
-                    self.read(3)
-                    self.read(self.unpack(">I")[0])
-                    continue
+        """Waits for one FramebufferUpdate, whose beginning must come within `timeout`. Returns the number of rectangles with
+        pixels."""
+        deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
+        while True:
+            while not self.buffer:
+                self.fill(deadline)
+            kind = self.read(1)[0]
+            if kind == 0:
+                break
+            if kind == 1:
+                self.on_colour_map()
+            elif kind == 3:
+                self.read(3)
+                self.read(self.unpack(">I")[0])
+            elif kind != 2:
                 raise AssertionError(f"server message of type {kind}")
-        finally:
-            self.timeout = before
         self.read(1)
         self.rects = []
         for _ in range(self.unpack(">H")[0]):
@@ -469,6 +485,11 @@ class Client:
         return at
 
     # ---- pseudo-encodings ----
+
+    def on_colour_map(self):
+        first, count = self.unpack(">xHH")
+        for i in range(first, first + count):
+            self.colours[i] = self.unpack(">HHH")
 
     def on_cursor(self, x, y, width, height):
         pixels = self.read(width * height * self.format.bytes)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A producer of surfaces (include/vfio-displayd/surface.h): a display made of a memfd."""
+import array
 import fcntl
 import mmap
 import os
@@ -15,20 +16,20 @@ def fourcc(name):
     return int.from_bytes(name.encode(), "little")
 
 
-# name: (fourcc, bytes, XRGB value of a pixel's bytes)
+# name: (fourcc, bytes of a pixel)
 FORMATS = {
-    "XRGB8888": (fourcc("XR24"), 4, lambda p: p[2] << 16 | p[1] << 8 | p[0]),
-    "ARGB8888": (fourcc("AR24"), 4, lambda p: p[2] << 16 | p[1] << 8 | p[0]),
-    "XBGR8888": (fourcc("XB24"), 4, lambda p: p[0] << 16 | p[1] << 8 | p[2]),
-    "ABGR8888": (fourcc("AB24"), 4, lambda p: p[0] << 16 | p[1] << 8 | p[2]),
-    "RGB888": (fourcc("RG24"), 3, lambda p: p[2] << 16 | p[1] << 8 | p[0]),
-    "RGB565": (fourcc("RG16"), 2, lambda p: _widen565(p[0] | p[1] << 8)),
+    "XRGB8888": (fourcc("XR24"), 4),
+    "ARGB8888": (fourcc("AR24"), 4),
+    "XBGR8888": (fourcc("XB24"), 4),
+    "ABGR8888": (fourcc("AB24"), 4),
+    "RGB888": (fourcc("RG24"), 3),
+    "RGB565": (fourcc("RG16"), 2),
 }
 
-
-def _widen565(v):
-    r, g, b = v >> 11, v >> 5 & 63, v & 31
-    return (r << 3 | r >> 2) << 16 | (g << 2 | g >> 4) << 8 | (b << 3 | b >> 2)
+# RGB565 widened to 8 bits a channel: the upper bits again below.
+WIDE565 = (bytes((v >> 11) << 3 | v >> 13 for v in range(1 << 16)),
+           bytes((v >> 5 & 63) << 2 | (v >> 9 & 3) for v in range(1 << 16)),
+           bytes((v & 31) << 3 | (v >> 2 & 7) for v in range(1 << 16)))
 
 
 class Surface:
@@ -53,7 +54,7 @@ class Surface:
 
     def shape(self, width, height, form="XRGB8888", stride=None):
         self.width, self.height, self.form = width, height, form
-        self.fourcc, self.each, self.xrgb = FORMATS.get(form, (fourcc(form) if len(form) == 4 else 0, 4, None))
+        self.fourcc, self.each = FORMATS.get(form) or (fourcc(form), 4)
         self.stride = stride or width * self.each
 
     def show(self, primary=None, sequence=True):
@@ -114,21 +115,21 @@ class Surface:
             data = source.randbytes(width * height * self.each)
         self.draw(x, y, width, height, data)
 
+    def channels(self):
+        """What a viewer should see: the bytes of red, of green, of blue, row after row."""
+        line = self.width * self.each
+        data = b"".join(self.map[at:at + line] for at in range(self.start, self.start + self.height * self.stride,
+                                                               self.stride))
+        if self.form == "RGB565":
+            values = array.array("H", data)
+            return tuple(bytes(map(table.__getitem__, values)) for table in WIDE565)
+        order = (0, 1, 2) if self.form in ("XBGR8888", "ABGR8888") else (2, 1, 0)
+        return tuple(data[i::self.each] for i in order)
+
     def picture(self):
-        """What a viewer should see: XRGB values, row after row."""
-        out = []
-        for y in range(self.height):
-            at = self.start + y * self.stride
-            row = self.map[at:at + self.width * self.each]
-            out += [self.xrgb(row[i:i + self.each]) for i in range(0, len(row), self.each)]
-        return out
+        """The same as XRGB values."""
+        return [r << 16 | g << 8 | b for r, g, b in zip(*self.channels())]
 
     def expect(self, form):
         """The picture as bytes of a viewer's pixel format."""
-        known = {}
-        out = []
-        for value in self.picture():
-            if value not in known:
-                known[value] = form.pixel(value)
-            out.append(known[value])
-        return b"".join(out)
+        return form.pixels(*self.channels())

@@ -23,7 +23,11 @@ class Client:
             self.sock = where
         else:
             self.sock = socket.socket(socket.AF_UNIX)
-            self.sock.connect(where)
+            try:
+                self.sock.connect(where)
+            except OSError:
+                self.sock.close()
+                raise
         self.sock.settimeout(timeout)
         self.buffer = b""
         self.fds = []                # that came with the last reply; the test's to close

@@ -42,8 +42,7 @@
 #define LIMIT_AUTH_DELAY_MS      1000       /* a failed password is answered so late: guessing is slow, a typing error is not */
 #define LIMIT_STALL_MS           30000      /* a viewer with data queued that takes nothing for so long is dropped */
 #define LIMIT_MESSAGE_MS         30000      /* from a client message's first byte to its last */
-#define LIMIT_CLIENT_MESSAGE     (64u << 10) /* bytes of one client message; larger cut text is skipped, not stored */
-#define LIMIT_CUT_TEXT           (16u << 20) /* bytes of cut text that are skipped before the viewer is dropped */
+#define LIMIT_CUT_TEXT           (16u << 20) /* bytes of cut text that are skipped, never stored; more drops the viewer */
 #define LIMIT_ENCODINGS          1024       /* entries of SetEncodings that are looked at */
 #define LIMIT_VIEWER_SOCKET      (256u << 10) /* bytes in the socket pair to a worker */
 #define LIMIT_VIEWER_LOW         (64u << 10) /* bytes queued for a viewer: its next update starts only below this */

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
@@ -106,11 +107,11 @@ static int install_filter(void)
 
 int sandbox_enter(void)
 {
-#ifndef SANITIZED
-	/* A core dump would hold guests' pictures; and nobody with the same uid may look inside. */
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+	const struct rlimit none = {0, 0};
+
+	/* A core dump would hold guests' pictures. */
+	if (setrlimit(RLIMIT_CORE, &none) < 0)
 		return -errno;
-#endif
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	return install_filter();

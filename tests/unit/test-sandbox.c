@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rfb/sandbox.h"
+
+/* Runs @attempt in a child inside the sandbox; it returns 0 for "as it should be". Returns the wait status. */
+static int inside(int (*attempt)(void))
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(sandbox_enter() < 0 ? 99 : attempt());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}
+
+static void expect_done(int (*attempt)(void))
+{
+	assert_int_equal(inside(attempt), 0);
+}
+
+static void expect_killed(int (*attempt)(void))
+{
+	int status = inside(attempt);
+
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSYS);
+}
+
+static int refused(int result)
+{
+	return result < 0 && errno == EPERM ? 0 : 1;
+}
+
+static int open_path(void)
+{
+	return refused(open("/dev/null", O_RDONLY)) +
+	       refused(open("/tmp/x", O_CREAT | O_RDWR, 0600)) + refused(unlink("/tmp/x")) +
+	       refused(access("/", F_OK));
+}
+
+static int make_socket(void)
+{
+	return refused(socket(AF_INET, SOCK_STREAM, 0)) + refused(socket(AF_UNIX, SOCK_STREAM, 0));
+}
+
+static int make_executable(void)
+{
+	void *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *bad = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return map == MAP_FAILED || bad != MAP_FAILED ||
+	       refused(mprotect(map, 4096, PROT_READ | PROT_EXEC)) ||
+	       mprotect(map, 4096, PROT_READ);
+}
+
+static int make_process(void)
+{
+	return refused(fork());
+}
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+static int work(void)
+{
+	pthread_t thread;
+	int pair[2], wake;
+	void *result;
+
+	if (pthread_create(&thread, NULL, nothing, pair) != 0 || pthread_join(thread, &result) != 0)
+		return 1;
+	wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return result != pair || wake < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 ||
+	       send(pair[0], "x", 1, MSG_NOSIGNAL) != 1;
+}
+
+static int run_program(void)
+{
+	char *arguments[] = {(char *)"true", NULL};
+
+	execv("/bin/true", arguments);
+	return 1;
+}
+
+static int connect_somewhere(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/run/x"};
+
+	connect(0, (struct sockaddr *)&address, sizeof(address));
+	return 1;
+}
+
+static void what_viewers_need_works(void **state)
+{
+	expect_done(work);
+}
+
+static void nothing_new_can_be_opened(void **state)
+{
+	expect_done(open_path);
+	expect_done(make_socket);
+	expect_done(make_executable);
+	expect_done(make_process);
+}
+
+static void attacks_end_it(void **state)
+{
+	expect_killed(run_program);
+	expect_killed(connect_somewhere);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_viewers_need_works),
+		cmocka_unit_test(nothing_new_can_be_opened),
+		cmocka_unit_test(attacks_end_it),
+	};
+
+#ifdef SANITIZED
+	return 77; /* there is no filter in this build */
+#endif
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -75,7 +75,8 @@ struct display {
 	struct loop *loop;
 	const struct config *config;
 	struct handover handover; /* descriptors are gone from it, but for none */
-	struct lease *lease;	  /* NULL: the connection is the lease */
+	struct lease *lease;	  /* NULL: the connection is the lease, or while ending */
+	bool lease_is_descriptor;
 	struct wall *wall;
 	struct loop_source *ready_timer, *snapshot_timer;
 	display_ready_fn ready; /* NULL once called */
@@ -755,6 +756,7 @@ int display_create(struct loop *loop, const struct config *config, struct handov
 		r = lease_create(loop, d->handover.lease, on_lease_ended, d, &d->lease, &reason);
 		if (r == 0)
 			take_fd(&d->handover.lease);
+		d->lease_is_descriptor = true;
 	}
 	if (r == 0) {
 		d->change = take_fd(&d->handover.change);
@@ -890,7 +892,7 @@ void display_runtime(struct display *d, struct display_runtime *ret)
 		.change = !d->watchers	   ? DISPLAY_CHANGE_IDLE
 			  : d->change >= 0 ? DISPLAY_CHANGE_EVENTFD
 					   : DISPLAY_CHANGE_TIMER,
-		.lease_is_descriptor = d->lease,
+		.lease_is_descriptor = d->lease_is_descriptor,
 		.frames_captured = status.captured,
 		.frames_published = status.published,
 	};

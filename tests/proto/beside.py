@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A good viewer beside the abuse, in a process of its own: draws on a surface, and looks whether all of it arrives, and when.
+
+    with Beside("/path/of/rfb/socket", surface) as good:
+        ...                                          # be nasty to the same display
+    good.check(self)                                 # updates came, without a gap, and the picture is right
+
+As a program: beside.py SOCKET SURFACE-FD CHANGE-FD WIDTH HEIGHT. It draws until its standard input ends, then prints what it saw.
+"""
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+
+import rfb
+import surface as surfaces
+
+SLOW = 4 if os.environ.get("SANITIZED") else 1
+GAP = 0.5 * SLOW                 # seconds between two updates, at the most
+EACH = 0.02                      # between two drawings
+
+
+class Beside:
+    def __init__(self, where, surface):
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, str(where), str(surface.fd), str(surface.change), str(surface.width), str(surface.height)],
+            pass_fds=(surface.fd, surface.change), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.seen = None
+        first = self.process.stdout.readline()
+        if first != "ready\n":
+            self.process.wait()
+            raise AssertionError(f"the good viewer does not start: {first}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        if self.seen is None:
+            try:
+                out, _ = self.process.communicate("", timeout=30 * SLOW)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError("the good viewer does not come back") from None
+            self.seen = json.loads(out or '{"error": "it died"}')
+
+    def check(self, test, gap=GAP):
+        self.stop()
+        test.assertNotIn("error", self.seen)
+        test.assertGreater(self.seen["updates"], 0)
+        test.assertTrue(self.seen["same"], "the good viewer's picture is not the surface")
+        test.assertLess(self.seen["gap"], gap, f"seconds without an update for the good viewer: {self.seen}")
+
+
+def watch(where, surface):
+    viewer = rfb.Client(where, timeout=10 * SLOW)
+    viewer.set_encodings(rfb.RAW)
+    viewer.first()
+    print("ready", flush=True)
+    number = 0
+    while not select.select([0], [], [], EACH)[0]:
+        number += 1
+        surface.noise(time.monotonic_ns(), number * 40 % (surface.width - 32), number * 24 % (surface.height - 32), 32, 32)
+        surface.signal()
+        viewer.request()
+        viewer.update()
+    times = viewer.updates
+    gap = max((b - a for a, b in zip(times, times[1:])), default=0)
+    viewer.settle()
+    return {"updates": len(times), "gap": gap, "same": bytes(viewer.pixels) == surface.expect(viewer.format)}
+
+
+def main():
+    where, fd, change, width, height = sys.argv[1], *map(int, sys.argv[2:])
+    try:
+        seen = watch(where, surfaces.Surface.attach(fd, change, width, height))
+    except (OSError, EOFError, AssertionError, rfb.Refused) as error:
+        seen = {"error": f"{type(error).__name__}: {error}"}
+    print(json.dumps(seen))
+
+
+if __name__ == "__main__":
+    main()

@@ -108,8 +108,10 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 		if (c == '?')
 			return EXIT_USAGE;
 		if (!parse_option(c, a)) {
-			log_err(a->id, "--%s does not take \"%s\", see --help", options[at].name,
-				optarg);
+			log_err(a->id, "\"%s\" is no %s%s", optarg, options[at].name,
+				c == 'f' ? ""
+					 : ": a test card is 320x200 to 7680x4320, at 1 to 120 "
+					   "frames for each second");
 			return EXIT_USAGE;
 		}
 	}

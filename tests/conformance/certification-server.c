@@ -176,32 +176,41 @@ static void run_step(struct varlink_call *call, json_t *parameters, void *arg, u
 		json_pack("{s:o, s:O}", "wants", wants, "got", parameters));
 }
 
+/* The declaration at the end takes the semicolon, which clang-format needs to see. */
 #define STEP(number) \
 	static void step_##number(struct varlink_call *call, json_t *parameters, void *arg) \
 	{ \
 		run_step(call, parameters, arg, number); \
-	}
+	} \
+	static void step_##number(struct varlink_call *call, json_t *parameters, void *arg)
 
-STEP(1)
-STEP(2)
-STEP(3)
-STEP(4)
-STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10) STEP(11) STEP(12)
+STEP(1);
+STEP(2);
+STEP(3);
+STEP(4);
+STEP(5);
+STEP(6);
+STEP(7);
+STEP(8);
+STEP(9);
+STEP(10);
+STEP(11);
+STEP(12);
 
-	static const struct varlink_method methods[] = {
-		{.name = "Start", .fn = start},
-		{.name = "Test01", .fn = step_1},
-		{.name = "Test02", .fn = step_2},
-		{.name = "Test03", .fn = step_3},
-		{.name = "Test04", .fn = step_4},
-		{.name = "Test05", .fn = step_5},
-		{.name = "Test06", .fn = step_6},
-		{.name = "Test07", .fn = step_7},
-		{.name = "Test08", .fn = step_8},
-		{.name = "Test09", .fn = step_9},
-		{.name = "Test10", .fn = step_10, .flags = VARLINK_NEEDS_MORE},
-		{.name = "Test11", .fn = step_11},
-		{.name = "End", .fn = step_12},
+static const struct varlink_method methods[] = {
+	{.name = "Start", .fn = start},
+	{.name = "Test01", .fn = step_1},
+	{.name = "Test02", .fn = step_2},
+	{.name = "Test03", .fn = step_3},
+	{.name = "Test04", .fn = step_4},
+	{.name = "Test05", .fn = step_5},
+	{.name = "Test06", .fn = step_6},
+	{.name = "Test07", .fn = step_7},
+	{.name = "Test08", .fn = step_8},
+	{.name = "Test09", .fn = step_9},
+	{.name = "Test10", .fn = step_10, .flags = VARLINK_NEEDS_MORE},
+	{.name = "Test11", .fn = step_11},
+	{.name = "End", .fn = step_12},
 };
 
 static const struct varlink_interface interface = {

@@ -147,7 +147,7 @@ make_product()
 	say "the product"
 	make -s -j"$(nproc)" -C "$tree" >&2
 	make -s -C "$tree" tests/vm/test-vmm >&2
-	make -s -C "$tree" DESTDIR="$dest" localstatedir=/var runstatedir=/run install >&2
+	make -s -C "$tree" DESTDIR="$dest" localstatedir=/var runstatedir=/run install >"$scratch/install.log"
 	install -D -t "$dest/opt/vm-test" "$tree/tests/vm/test-vmm" "$here"/*.py
 	install -D -m 644 -t "$dest/etc/systemd/system" "$here/vm-test.service"
 	tar -C "$dest" --owner=0 --group=0 -cf "$out/product.tar.$$" .
@@ -168,6 +168,9 @@ exec 9>"$cache/lock"
 flock 9
 [ -e "$cache/$kernel" ] || make_kernel "$kver" "$cache/$kernel"
 [ -e "$cache/$rootfs" ] || make_rootfs "$cache/$rootfs"
+# What was made for packages that are no longer the newest.
+find "$cache" -mindepth 1 -maxdepth 1 -type d \( -name 'kernel-*' -o -name 'rootfs-*' \) ! -name "$kernel" ! -name "$rootfs" \
+	-exec rm -rf {} +
 flock -u 9
 make_initramfs
 make_product

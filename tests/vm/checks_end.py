@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The service stops, is killed, comes back; and what the logs say after everything else."""
+
+import os
+import signal
+
+import machine
+import service
+from machine import check, command, expect, until
+from pattern import picture
+from rawview import StalledViewer
+from scene import PATIENCE, bochs, configure, look, remove_in_time, see
+
+
+@check
+def stopping_the_service_releases_all():
+    mdev, vmm = bochs("stopped")
+    viewer = look("stopped")
+    see(viewer, 640, 480, picture("noise", 1, 640, 480), "the picture")
+    machine.keep(StalledViewer(service.rfb_path("stopped")))
+    vmm("close")
+    command("systemctl", "stop", service.UNIT)
+    expect(not service.rfb_pids(), "RFB programs are left")
+    vmm("open " + mdev.uuid)
+    vmm("close")
+    vmm("drop")
+    note = remove_in_time(mdev)
+    expect(service.show("Result") == "success", "the service's result is " + service.show("Result"))
+    command("systemctl", "start", service.UNIT)
+    return note
+
+
+@check
+def the_watchdog_is_fed():
+    expect(service.show("WatchdogUSec") not in ("0", "infinity"), "there is no watchdog")
+    first = service.show("WatchdogTimestampMonotonic")
+    until(lambda: service.show("WatchdogTimestampMonotonic") != first, 60, "a sign of life")
+    expect(service.show("NRestarts") == "0", "systemd restarted the service")
+    return service.show("WatchdogUSec")
+
+
+@check
+def a_killed_service_holds_nothing_and_comes_back():
+    mdev, vmm = bochs("crashed")
+    see(look("crashed"), 640, 480, picture("noise", 1, 640, 480), "the picture")
+    first = service.main_pid()
+    vmm("close")
+    configure("safety-ms", None)
+    os.kill(first, signal.SIGKILL)
+    until(lambda: service.show("ActiveState") == "active" and service.main_pid() != first, PATIENCE, "another main process")
+    note = remove_in_time(mdev)
+    until(lambda: not service.rfb_pids(), PATIENCE, "no RFB program of the dead one")
+    _, vmm = bochs("after")
+    viewer = look("after")
+    see(viewer, 640, 480, picture("noise", 1, 640, 480), "the picture after the restart")
+    vmm("paint noise 2")
+    see(viewer, 640, 480, picture("noise", 2, 640, 480), "a change whose signal was forgotten, by the safety poll")
+    return note
+
+
+@check
+def the_journal_has_no_errors():
+    errors = command("journalctl", "-b", "-u", "vfio-displayd*", "-p", "err", "--no-pager", "-o", "cat", fine=(0, 1)).strip()
+    expect(not errors or errors == "-- No entries --", errors)
+    failed = command("systemctl", "--failed", "--plain", "--no-legend").strip()
+    expect(not failed, failed)
+
+
+@check
+def kernel_log_is_clean():
+    complaints = machine.kernel_complaints()
+    expect(not complaints, "; ".join(complaints[:4]))

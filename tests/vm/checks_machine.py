@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The VM itself: without these the other checks say nothing."""
+
+import os
+
+from machine import Mdev, Vmm, always, check, expect
+
+
+@always
+def systemd_runs():
+    with open("/proc/1/comm") as file:
+        expect(file.read().strip() == "systemd", "PID 1 is not systemd")
+    return os.uname().release
+
+
+@check
+def a_mappable_dmabuf_reads_back():
+    vmm = Vmm(Mdev("mbochs_rw", "medium"))
+    vmm("mode 640 480")
+    vmm("paint noise 1")
+    return vmm("readback")
+
+
+@check
+def a_stock_dmabuf_does_not_map():
+    vmm = Vmm(Mdev("mbochs", "medium"))
+    vmm("mode 640 480")
+    vmm("paint noise 1")
+    answer = vmm.ask("readback")
+    expect(answer.startswith("error No such device"), answer)
+
+
+@check
+def a_region_reads_back():
+    vmm = Vmm(Mdev("mdpy", "vga"))
+    vmm("paint noise 1")
+    return vmm("readback")

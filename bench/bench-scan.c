@@ -19,8 +19,9 @@
 #include "base/mem.h"
 #include "damage/tiles.h"
 
-#define ROUNDS_MAX 1001
-#define RACERS_MAX 32
+#define TILE_PIXELS 64 /* what changes, changes in squares of this side */
+#define ROUNDS_MAX  1001
+#define RACERS_MAX  32
 
 struct field {
 	uint32_t width, height;
@@ -373,9 +374,10 @@ static int bench(uint32_t width, uint32_t height, size_t rounds, const char *ker
 	r = field_init(&field, width, height);
 	if (r < 0)
 		return r;
+	/* The first look finds everything: it is nobody's race. */
+	tiles_look(field.tiles, &field.view, (uint32_t *)field.frame, field.stride, always, NULL);
 	for (size_t i = 0; i < racers_used; i++)
 		race(&field, &racers[i]);
-	/* What the first look found is not what an unchanged picture costs. */
 	for (size_t round = 0; round < rounds; round++) {
 		for (size_t i = 0; i < racers_used; i++) {
 			struct racer *racer = &racers[(i + round) % racers_used];

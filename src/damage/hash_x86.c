@@ -4,7 +4,8 @@
  * Memory is the limit, so rows are read from end to end, one after the other: the hardware prefetchers follow that best (tiles
  * one after the other, or several rows at once, reach half of the rate). The hash of every block of the strip grows with each
  * row, so its memory is swept as often; it is kept folded to 16 bytes, for with the 64 bytes that a 512-bit sum needs, a
- * row of a wide screen and the sums would not fit in the first-level cache together.
+ * row of a wide screen and the sums would not fit in the first-level cache together. The loads of one step come before its
+ * arithmetic: measured to be a few per cent faster than one after the other.
  *
  * Streaming stores go past the caches: a frame is larger than they are, and the source of the next row of blocks is to stay.
  */
@@ -108,67 +109,69 @@ static bool avx2_usable(void)
 
 /* What a row of one block needs. Words past the end of a narrow pixel's row are not loaded and have no key: their product is 0. */
 struct avx2_row {
-	__m256i mask, key[2], lanes[2];
-	bool whole;
+	__m256i mask, key[2], lanes;
 };
 
 INLINE AVX2 struct avx2_row avx2_prepare(const uint64_t *words, unsigned int bytes, uint64_t mask)
 {
 	const __m256i *key = (const __m256i *)words;
-	struct avx2_row row = {.mask = _mm256_set1_epi64x((long long)mask), .whole = bytes == 4};
+	struct avx2_row row = {.mask = _mm256_set1_epi64x((long long)mask)};
 
-	row.lanes[0] = _mm256_set1_epi64x(-1);
-	row.lanes[1] = _mm256_set_epi64x(-(bytes > 3), -(bytes > 3), -(bytes > 2), -(bytes > 2));
+	row.lanes = _mm256_set_epi64x(-(bytes > 3), -(bytes > 3), -(bytes > 2), -(bytes > 2));
 	row.key[0] = key[0];
-	row.key[1] = _mm256_and_si256(key[1], row.lanes[1]);
+	row.key[1] = _mm256_and_si256(key[1], row.lanes);
 	return row;
 }
 
-INLINE AVX2 __m256i avx2_half(
-	const struct avx2_row *row, const uint8_t *src, unsigned int half, bool whole, uint8_t *dst)
+INLINE AVX2 void avx2_load(
+	const struct avx2_row *row, const uint8_t *src, bool whole, __m256i ret[2])
 {
-	__m256i v = whole || !half ? _mm256_loadu_si256((const __m256i *)(src + half * 32))
-				   : _mm256_maskload_epi64((const long long *)(src + half * 32),
-					     row->lanes[half]);
-
-	v = _mm256_and_si256(v, row->mask);
-	PIN(v);
-	if (dst)
-		_mm256_stream_si256((__m256i *)(dst + half * 32), v);
-	v = _mm256_xor_si256(v, row->key[half]);
-	return _mm256_clmulepi64_epi128(v, v, 0x10);
+	ret[0] = _mm256_loadu_si256((const __m256i *)src);
+	ret[1] = whole ? _mm256_loadu_si256((const __m256i *)(src + 32))
+		       : _mm256_maskload_epi64((const long long *)(src + 32), row->lanes);
+	PIN(ret[0]);
+	PIN(ret[1]);
 }
 
-/* Both 128-bit halves are still to be xor-ed. */
-INLINE AVX2 __m256i avx2_block(
-	const struct avx2_row *row, const uint8_t *src, bool whole, uint8_t *dst)
+/* Of a block's row. Both 128-bit halves are still to be xor-ed. */
+INLINE AVX2 __m256i avx2_product(const struct avx2_row *row, __m256i v[2], uint8_t *dst)
 {
-	return _mm256_xor_si256(
-		avx2_half(row, src, 0, whole, dst), avx2_half(row, src, 1, whole, dst));
+	for (unsigned int i = 0; i < 2; i++) {
+		v[i] = _mm256_and_si256(v[i], row->mask);
+		if (dst)
+			_mm256_stream_si256((__m256i *)(dst + i * 32), v[i]);
+		v[i] = _mm256_xor_si256(v[i], row->key[i]);
+		v[i] = _mm256_clmulepi64_epi128(v[i], v[i], 0x10);
+	}
+	return _mm256_xor_si256(v[0], v[1]);
 }
 
 INLINE AVX2 void avx2_sweep(const struct avx2_row *row, const uint8_t *src, size_t columns,
 	size_t pitch, bool whole, uint8_t *dst, struct hash *hashes)
 {
 	size_t c = 0, far = ahead_bytes();
+	__m256i v[2], w[2];
 
 	for (; c + 2 <= columns; c += 2, src += pitch * 2) {
 		uint8_t *to = dst ? dst + c * HASH_BYTES : NULL;
-		__m256i a = avx2_block(row, src, whole, to);
-		__m256i b = avx2_block(row, src + pitch, whole, to ? to + HASH_BYTES : NULL);
 		__m256i sum = _mm256_loadu_si256((const __m256i *)&hashes[c]);
 
 		ahead(src, far, 2);
-		sum = _mm256_xor_si256(sum, _mm256_permute2x128_si256(a, b, 0x20));
-		sum = _mm256_xor_si256(sum, _mm256_permute2x128_si256(a, b, 0x31));
+		avx2_load(row, src, whole, v);
+		avx2_load(row, src + pitch, whole, w);
+		v[0] = avx2_product(row, v, to);
+		w[0] = avx2_product(row, w, to ? to + HASH_BYTES : NULL);
+		sum = _mm256_xor_si256(sum, _mm256_permute2x128_si256(v[0], w[0], 0x20));
+		sum = _mm256_xor_si256(sum, _mm256_permute2x128_si256(v[0], w[0], 0x31));
 		_mm256_storeu_si256((__m256i *)&hashes[c], sum);
 	}
 	if (c < columns) {
-		__m256i a = avx2_block(row, src, whole, dst ? dst + c * HASH_BYTES : NULL);
 		__m128i sum = _mm_loadu_si128((const __m128i *)&hashes[c]);
 
-		sum = _mm_xor_si128(sum, _mm256_castsi256_si128(a));
-		sum = _mm_xor_si128(sum, _mm256_extracti128_si256(a, 1));
+		avx2_load(row, src, whole, v);
+		v[0] = avx2_product(row, v, dst ? dst + c * HASH_BYTES : NULL);
+		sum = _mm_xor_si128(sum, _mm256_castsi256_si128(v[0]));
+		sum = _mm_xor_si128(sum, _mm256_extracti128_si256(v[0], 1));
 		_mm_storeu_si128((__m128i *)&hashes[c], sum);
 	}
 }
@@ -232,20 +235,20 @@ INLINE AVX512 struct avx512_row avx512_prepare(
 	};
 }
 
-/* All four 128-bit quarters are still to be xor-ed. */
-INLINE AVX512 __m512i avx512_block(
-	const struct avx512_row *row, const uint8_t *src, bool whole, uint8_t *dst)
+INLINE AVX512 __m512i avx512_load(const struct avx512_row *row, const uint8_t *src, bool whole)
 {
 	__m512i v = whole ? _mm512_loadu_si512(src) : _mm512_maskz_loadu_epi64(row->lanes, src);
 
-	if (dst) {
-		v = _mm512_and_si512(v, row->mask);
-		PIN_Z(v);
-		_mm512_stream_si512((__m512i *)dst, v);
-		v = _mm512_xor_si512(v, row->key);
-	} else {
-		v = _mm512_ternarylogic_epi64(v, row->mask, row->key, 0x6a); /* (v & mask) ^ key */
-	}
+	PIN_Z(v);
+	return v;
+}
+
+/* Of a block's row. All four 128-bit quarters are still to be xor-ed. */
+INLINE AVX512 __m512i avx512_product(const struct avx512_row *row, __m512i v, uint8_t *dst)
+{
+	if (dst)
+		_mm512_stream_si512((__m512i *)dst, _mm512_and_si512(v, row->mask));
+	v = _mm512_ternarylogic_epi64(v, row->mask, row->key, 0x6a); /* (v & mask) ^ key */
 	return _mm512_clmulepi64_epi128(v, v, 0x10);
 }
 
@@ -266,15 +269,18 @@ INLINE AVX512 void avx512_sweep(const struct avx512_row *row, const uint8_t *src
 		ahead(src, far, 4);
 #pragma GCC unroll 4
 		for (unsigned int i = 0; i < 4; i++)
-			v[i] = avx512_block(row, src + i * pitch, whole,
-				dst ? dst + (c + i) * HASH_BYTES : NULL);
+			v[i] = avx512_load(row, src + i * pitch, whole);
+#pragma GCC unroll 4
+		for (unsigned int i = 0; i < 4; i++)
+			v[i] = avx512_product(row, v[i], dst ? dst + (c + i) * HASH_BYTES : NULL);
 		v[0] = avx512_fold(v[0], v[1]);
 		v[2] = avx512_fold(v[2], v[3]);
 		sum = _mm512_xor_si512(sum, avx512_fold(v[0], v[2]));
 		_mm512_storeu_si512(&hashes[c], sum);
 	}
 	for (; c < columns; c++, src += pitch) {
-		__m512i v = avx512_block(row, src, whole, dst ? dst + c * HASH_BYTES : NULL);
+		__m512i v = avx512_product(
+			row, avx512_load(row, src, whole), dst ? dst + c * HASH_BYTES : NULL);
 		__m128i sum = _mm_loadu_si128((const __m128i *)&hashes[c]);
 
 		v = avx512_fold(v, v);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tiles.h - what changed since the last look.
  *
- * The source is read once, rows streamed, into a keyed 64-bit hash for each tile; tiles whose hash differs are copied
- * (converted) to the frame while their band is still in cache, and the hash kept is that of the bytes that were stored, so
- * that a source changing under the look is seen again at the next one. Damage is a bitmap of 16x16-pixel blocks.
+ * The source is read once, rows streamed, into a keyed hash for each block of 16x16 pixels; blocks whose hash differs are
+ * copied (converted) to the frame while their row of blocks is still in cache, and the hash kept is that of the bytes that were
+ * stored, so that a source changing under the look is seen again at the next one. Damage is a bitmap of these blocks: hashing
+ * them at once costs no more than hashing 64x64 tiles and refining their edges (bench/README.md).
  * Knows no plane and no frame: a view in, rows of XRGB8888 out. One thread. No allocation after create.
  */
 #pragma once
@@ -14,7 +15,6 @@
 
 #include "capture/view.h"
 
-#define TILE_PIXELS  64
 #define BLOCK_PIXELS 16
 
 struct tiles;
@@ -29,9 +29,10 @@ void tiles_destroy(struct tiles *tiles);
 /* The frame's content is not what the hashes say any more. */
 void tiles_forget(struct tiles *tiles);
 
-/* Looks at @view (same width and height as @tiles). @dst: the frame's rows, 64-byte aligned, @dst_stride bytes a multiple of
- * 64. Returns the number of changed blocks, 0: nothing; -EAGAIN: see tiles_gate_fn. May be left by siglongjmp at any
- * read of the view: whatever was stored by then is in the bitmap. */
+/* Looks at @view (same width and height as @tiles; another converter than before makes all hashes unknown; the byte of a 4-byte
+ * pixel that the converter does not look at is no damage). @dst: the frame's rows, 64-byte aligned, @dst_stride bytes a multiple of
+ * 64; only the width is written. Returns the number of changed blocks, 0: nothing; -EAGAIN: see tiles_gate_fn. May be left
+ * by siglongjmp at any read of the view: whatever was stored by then is in the bitmap, and is looked at again. */
 int tiles_look(struct tiles *tiles, const struct view *view, uint32_t *dst, size_t dst_stride,
 	tiles_gate_fn gate, void *gate_arg);
 
@@ -42,6 +43,6 @@ bool tiles_damaged(const struct tiles *tiles);
 size_t tiles_bitmap_words(uint32_t width, uint32_t height); /* words in all */
 size_t tiles_bitmap_stride(uint32_t width);		    /* words for each row of blocks */
 
-/* For tests and the bench: which kernel runs. Names: "scalar", "avx2", ... NULL selects the best; -ENOTSUP. Not thread-safe. */
+/* For tests and the bench: which kernel runs. Names: "scalar", "pclmul", "avx2", "avx512"; NULL selects the best; -ENOTSUP. Not thread-safe. */
 int tiles_select(const char *kernel);
 const char *tiles_selected(void);

@@ -431,10 +431,13 @@ static bool obey(struct display *d, const struct orders *orders)
 		probe(d);
 	if (orders->watch_changed) {
 		arm_change(d, orders->watchers);
-		if (orders->watchers)
+		if (orders->watchers) {
 			pace_nudge(&d->pace, now);
-		else if (d->stage)
-			stage_publish(d->stage); /* give a grant back that nobody needs */
+			stage_patience_anew(d->stage, now);
+		} else {
+			/* From now on the picture grows old: the next viewer waits for the look that its coming causes. */
+			stage_ask(d->stage);
+		}
 	}
 	if (!d->probed)
 		return true;

@@ -100,6 +100,11 @@ int stage_patience(struct stage *stage, uint64_t now)
 	return 0;
 }
 
+void stage_patience_anew(struct stage *stage, uint64_t now)
+{
+	stage->asked_at = now;
+}
+
 /* A frame that nobody reads yet. The old one lives on in the RFB program until its last reader leaves it. */
 static int new_frame(struct stage *stage, uint32_t width, uint32_t height, bool placard)
 {

@@ -26,6 +26,8 @@ bool stage_ask(struct stage *stage);
 void stage_granted(struct stage *stage, uint32_t generation);
 /* Milliseconds that the RFB program has left to answer; -1: nothing was asked. At 0 it is ended. */
 int stage_patience(struct stage *stage, uint64_t now);
+/* Nobody counted until now. */
+void stage_patience_anew(struct stage *stage, uint64_t now);
 
 /* Brings the frame up to date with @view. Number of changed blocks; -EAGAIN; -EFAULT (SIGBUS); -ENOMEM. */
 int stage_picture(struct stage *stage, const struct view *view);

@@ -12,7 +12,7 @@ import time
 import rfb
 import varlink
 
-BUILD = pathlib.Path(os.environ.get("BUILD", pathlib.Path(__file__).resolve().parents[2] / "build"))
+BUILD = pathlib.Path(os.environ.get("BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")).resolve()
 SANITIZED = bool(os.environ.get("SANITIZED"))
 SLOW = 4 if SANITIZED else 1      # waits are longer there, claims are the same
 

@@ -322,7 +322,7 @@ class DamageReachesViewer(unittest.TestCase):
             canvas = surface.Surface(300, 200)
             held = d.register(canvas, "a")
             source = random.Random(15)
-            for _ in range(10):
+            for _ in range(25):
                 viewers = watch(d, "a", (rfb.ZRLE,))
                 self.assertIsNone(shows(viewers[0], canvas))
                 viewers[0].close()

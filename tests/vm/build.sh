@@ -131,7 +131,7 @@ product_tree()
 	mkdir -p "$copy" "$tree"
 	(cd "$top" && tar -c --exclude=./.git --exclude=./Makefile --exclude=./config.h --exclude=./config.status \
 		--exclude=./stamp-h1 --exclude=./autom4te.cache --exclude='./build' --exclude='./build-[!a]*' \
-		--exclude="./${build#"$top/"}" --exclude='*.o' --exclude='*.a' --exclude='.deps' .) | tar -C "$copy" -x
+		--exclude="./${build#"$top/"}" --exclude=./tests/vm/vm --exclude='*.o' --exclude='*.a' --exclude='.deps' .) | tar -C "$copy" -x
 	if [ ! -e "$tree/config.status" ]; then
 		[ -x "$copy/configure" ] || (cd "$copy" && autoreconf -fi) >&2
 		(cd "$tree" && "$copy/configure" -q --prefix=/usr --sysconfdir=/etc --localstatedir=/var --runstatedir=/run) >&2

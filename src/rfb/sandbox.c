@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Theory of operation: a list of what may be called. The rest answers EPERM, so that a library that merely asks (for a locale, a
  * processor count) goes on without; the calls that only an attacker makes end the process at once, which the broker logs.
+ *
+ * The broker runs under the same uid, so nothing may send a signal to another process: tgkill() is held to this one, and
+ * fcntl() to what is needed, because F_SETOWN with F_SETSIG makes the kernel send any signal, SIGKILL too, to any process of
+ * that uid. The listeners are the broker's as well, shared by every program that follows: shutdown() of the receiving half
+ * would end them for good, and turn a TCP one into a socket that sendmsg(MSG_FASTOPEN) can connect to anywhere; a filter set by
+ * setsockopt() would make them deaf.
  */
 #include "rfb/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -12,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,11 +32,11 @@
 static const int allowed[] = {
 	/* fds that are here already, and memory files that come over the link */
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close), SCMP_SYS(fstat),
-	SCMP_SYS(newfstatat), SCMP_SYS(lseek), SCMP_SYS(fcntl), SCMP_SYS(dup), SCMP_SYS(pipe2), SCMP_SYS(eventfd2),
+	SCMP_SYS(newfstatat), SCMP_SYS(lseek), SCMP_SYS(dup), SCMP_SYS(pipe2), SCMP_SYS(eventfd2),
 	SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime),
 	/* sockets: those accepted, those received, and pairs */
-	SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(shutdown),
-	SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+	SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(getsockopt),
+	SCMP_SYS(getsockname), SCMP_SYS(getpeername),
 	/* waiting */
 	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2),
 	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(select), SCMP_SYS(pselect6), SCMP_SYS(nanosleep),
@@ -36,7 +46,7 @@ static const int allowed[] = {
 	/* threads */
 	SCMP_SYS(futex), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity),
 	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack), SCMP_SYS(getpid),
-	SCMP_SYS(gettid), SCMP_SYS(tgkill), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(restart_syscall),
+	SCMP_SYS(gettid), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(restart_syscall),
 	/* what libraries ask */
 	SCMP_SYS(getrandom), SCMP_SYS(uname), SCMP_SYS(sysinfo), SCMP_SYS(getrlimit), SCMP_SYS(getuid), SCMP_SYS(geteuid),
 	SCMP_SYS(getgid), SCMP_SYS(getegid),
@@ -51,25 +61,76 @@ static const int deadly[] = {
 };
 /* clang-format on */
 
+static const int fcntl_commands[] = {
+	F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GET_SEALS};
+
+static const struct {
+	int level, name;
+} socket_options[] = {
+	{SOL_SOCKET, SO_KEEPALIVE},
+	{SOL_SOCKET, SO_SNDBUF},
+	{IPPROTO_TCP, TCP_NODELAY},
+	{IPPROTO_TCP, TCP_NOTSENT_LOWAT},
+};
+
+static int allow_if(
+	scmp_filter_ctx filter, int call, unsigned int count, const struct scmp_arg_cmp *conditions)
+{
+	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, count, conditions);
+}
+
+static int add_descriptors(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp half = SCMP_A1(SCMP_CMP_EQ, SHUT_WR);
+	const struct scmp_arg_cmp nowhere = SCMP_A4(SCMP_CMP_EQ, 0);
+	/* Of streams: a datagram socket can write to every service that has one. */
+	const struct scmp_arg_cmp pair[] = {
+		SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+		SCMP_A1(SCMP_CMP_EQ, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK),
+	};
+	int r;
+
+	r = allow_if(filter, SCMP_SYS(socketpair), ARRAY_SIZE(pair), pair);
+	if (r == 0)
+		r = allow_if(filter, SCMP_SYS(shutdown), 1, &half);
+	if (r == 0)
+		r = allow_if(filter, SCMP_SYS(sendto), 1, &nowhere);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(fcntl_commands); i++) {
+		const struct scmp_arg_cmp command = SCMP_A1(SCMP_CMP_EQ, fcntl_commands[i]);
+
+		r = allow_if(filter, SCMP_SYS(fcntl), 1, &command);
+	}
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(socket_options); i++) {
+		const struct scmp_arg_cmp option[] = {
+			SCMP_A1(SCMP_CMP_EQ, socket_options[i].level),
+			SCMP_A2(SCMP_CMP_EQ, socket_options[i].name),
+		};
+
+		r = allow_if(filter, SCMP_SYS(setsockopt), ARRAY_SIZE(option), option);
+	}
+	return r;
+}
+
 static int add_conditional(scmp_filter_ctx filter)
 {
 	const struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	const struct scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
-	const struct scmp_arg_cmp unix_pair = SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0);
 	const struct scmp_arg_cmp name = SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0);
+	const struct scmp_arg_cmp ourselves = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid());
 	int r;
 
-	r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &no_exec);
+	r = add_descriptors(filter);
 	if (r == 0)
-		r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, &no_exec);
+		r = allow_if(filter, SCMP_SYS(mmap), 1, &no_exec);
 	if (r == 0)
-		r = seccomp_rule_add_array(
-			filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, &unix_pair);
+		r = allow_if(filter, SCMP_SYS(mprotect), 1, &no_exec);
 	if (r == 0)
-		r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, &name);
+		r = allow_if(filter, SCMP_SYS(prctl), 1, &name);
+	if (r == 0)
+		r = allow_if(filter, SCMP_SYS(tgkill), 1, &ourselves);
 	/* The flags of clone3 are in memory, where a filter cannot look: glibc falls back to clone. */
 	if (r == 0)
-		r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, &thread);
+		r = allow_if(filter, SCMP_SYS(clone), 1, &thread);
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	return r;

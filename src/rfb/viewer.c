@@ -15,7 +15,7 @@
  * it was and where it is now whenever that changes; LibVNCServer keeps what was not asked for.
  *
  * LibVNCServer owns its socket and closes it when it likes. `hangup` is a dup of it that stays valid: shutdown() through it ends
- * a blocked write from outside, and tells the door at the end.
+ * a blocked write from outside, and tells the door at the end. The writing half is enough, and all that the sandbox allows.
  */
 #include "rfb/viewer.h"
 
@@ -325,7 +325,7 @@ static void *worker(void *arg)
 	/* Closes the socket where that has not happened yet, and frees the client: once, here. */
 	rfbClientConnectionGone(take_ptr(viewer->client));
 	log_debug(NULL, "viewer %u: worker ends", viewer->number);
-	shutdown(viewer->hangup, SHUT_RDWR);
+	shutdown(viewer->hangup, SHUT_WR);
 	return NULL;
 }
 
@@ -421,7 +421,7 @@ void viewer_destroy(struct viewer *viewer)
 		return;
 	if (viewer->started) {
 		atomic_store(&viewer->stopping, true);
-		shutdown(viewer->hangup, SHUT_RDWR);
+		shutdown(viewer->hangup, SHUT_WR);
 		eventfd_write(viewer->wake, 1);
 		pthread_join(viewer->thread, NULL);
 	} else if (viewer->client) {

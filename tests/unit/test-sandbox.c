@@ -6,16 +6,21 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "rfb/sandbox.h"
+
+static int listener;
 
 /* Runs @attempt in a child inside the sandbox; it returns 0 for "as it should be". Returns the wait status. */
 static int inside(int (*attempt)(void))
@@ -89,8 +94,10 @@ static int work(void)
 	if (pthread_create(&thread, NULL, nothing, pair) != 0 || pthread_join(thread, &result) != 0)
 		return 1;
 	wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return result != pair || wake < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 ||
-	       send(pair[0], "x", 1, MSG_NOSIGNAL) != 1;
+	return result != pair || wake < 0 ||
+	       socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0 ||
+	       send(pair[0], "x", 1, MSG_NOSIGNAL) != 1 || shutdown(pair[0], SHUT_WR) < 0 ||
+	       fcntl(pair[0], F_DUPFD_CLOEXEC, 10) < 0;
 }
 
 static int run_program(void)
@@ -109,6 +116,43 @@ static int connect_somewhere(void)
 	return 1;
 }
 
+/* The test's own process stands for the broker: same uid. */
+static int signal_others(void)
+{
+	struct f_owner_ex owner = {.type = F_OWNER_PID, .pid = getppid()};
+
+	return refused(syscall(SYS_tgkill, getppid(), getppid(), 0)) + refused(kill(getppid(), 0)) +
+	       refused(fcntl(0, F_SETOWN, getppid())) + refused(fcntl(0, F_SETOWN_EX, &owner)) +
+	       refused(fcntl(0, F_SETSIG, SIGKILL));
+}
+
+static int signal_itself(void)
+{
+	signal(SIGUSR1, SIG_IGN);
+	return raise(SIGUSR1);
+}
+
+static int spoil_listener(void)
+{
+	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog filter = {.len = 1, .filter = &drop};
+	int one = 1;
+
+	return refused(shutdown(listener, SHUT_RD)) + refused(shutdown(listener, SHUT_RDWR)) +
+	       refused(setsockopt(
+		       listener, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter))) +
+	       refused(setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)));
+}
+
+static int make_datagrams(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/run/x"};
+	int pair[2];
+
+	return refused(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair)) +
+	       refused(sendto(0, "x", 1, 0, (struct sockaddr *)&address, sizeof(address)));
+}
+
 static void what_viewers_need_works(void **state)
 {
 	expect_done(work);
@@ -120,6 +164,21 @@ static void nothing_new_can_be_opened(void **state)
 	expect_done(make_socket);
 	expect_done(make_executable);
 	expect_done(make_process);
+	expect_done(make_datagrams);
+}
+
+static void the_broker_is_out_of_reach(void **state)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	expect_done(signal_others);
+	expect_done(signal_itself);
+	listener = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	expect_done(spoil_listener);
+	close(listener);
 }
 
 static void attacks_end_it(void **state)
@@ -133,6 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_viewers_need_works),
 		cmocka_unit_test(nothing_new_can_be_opened),
+		cmocka_unit_test(the_broker_is_out_of_reach),
 		cmocka_unit_test(attacks_end_it),
 	};
 

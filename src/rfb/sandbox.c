@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -21,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -166,14 +168,25 @@ static int install_filter(void)
 
 #endif
 
+/* There are some where the broker runs as root. Without threads yet, this one's are all. */
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+}
+
 int sandbox_enter(void)
 {
 	const struct rlimit none = {0, 0};
+	int r;
 
 	/* A core dump would hold guests' pictures. */
 	if (setrlimit(RLIMIT_CORE, &none) < 0)
 		return -errno;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	return install_filter();
+	r = drop_capabilities();
+	return r < 0 ? r : install_filter();
 }

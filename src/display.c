@@ -48,9 +48,9 @@ enum {
 
 /* What the main thread wants. */
 struct orders {
-	bool stop, program_ended, watch_changed, granted, glance, snapshot;
+	bool stop, program_ended, watch_changed, granted, busy, glance, snapshot;
 	unsigned int watchers;
-	uint32_t generation; /* granted */
+	uint32_t generation; /* granted or busy */
 };
 
 /* What the capture thread found. */
@@ -426,6 +426,8 @@ static bool obey(struct display *d, const struct orders *orders)
 		stage_strike(d->stage);
 	if (orders->granted)
 		stage_granted(d->stage, orders->generation);
+	if (orders->busy)
+		stage_busy(d->stage, orders->generation);
 	if (!d->probed && (orders->watch_changed || orders->glance || orders->snapshot) &&
 		now - d->last_probe >= PROBE_AGAIN_MS)
 		probe(d);
@@ -547,13 +549,22 @@ static void order_watch(struct orders *orders, uint32_t watchers)
 static void order_program_ended(struct orders *orders, uint32_t value)
 {
 	orders->program_ended = true;
-	orders->granted = false;
+	orders->granted = orders->busy = false;
 	order_watch(orders, 0);
 }
 
 static void order_granted(struct orders *orders, uint32_t generation)
 {
 	orders->granted = true;
+	orders->busy = false;
+	orders->generation = generation;
+}
+
+static void order_busy(struct orders *orders, uint32_t generation)
+{
+	if (orders->granted)
+		return;
+	orders->busy = true;
 	orders->generation = generation;
 }
 
@@ -578,6 +589,11 @@ static void on_watch(void *arg, unsigned int watchers)
 static void on_may_write(void *arg, uint32_t generation)
 {
 	order(arg, order_granted, generation);
+}
+
+static void on_busy(void *arg, uint32_t generation)
+{
+	order(arg, order_busy, generation);
 }
 
 static void on_program_ended(void *arg)
@@ -705,6 +721,7 @@ static int raise_wall(struct display *d)
 	static const struct wall_events events = {
 		.watch = on_watch,
 		.may_write = on_may_write,
+		.busy = on_busy,
 		.ended = on_program_ended,
 	};
 	const struct context *context = &d->handover.context;

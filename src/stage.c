@@ -28,7 +28,7 @@ struct stage {
 	struct frame *frame; /* owned, NULL: none */
 	struct tiles *tiles; /* owned, NULL for a placard */
 	enum turn turn;
-	uint64_t asked_at;
+	uint64_t asked_at, heard_at; /* heard_at: asked, or told that it takes longer */
 	uint32_t generation;
 	uint32_t width, height;	 /* of the last picture */
 	bool changed;		 /* something to publish beside damage: cursor, placard */
@@ -70,7 +70,7 @@ bool stage_ask(struct stage *stage)
 	if (stage->turn == VIEWERS &&
 		wall_want_write(stage->wall, stage->frame->header.generation) == 0) {
 		stage->turn = ASKED;
-		stage->asked_at = loop_now_ms();
+		stage->asked_at = stage->heard_at = loop_now_ms();
 	}
 	return stage->turn == FRESH || stage->turn == OURS;
 }
@@ -86,15 +86,21 @@ void stage_granted(struct stage *stage, uint32_t generation)
 		stage->turn = OURS;
 }
 
+void stage_busy(struct stage *stage, uint32_t generation)
+{
+	if (stage->turn == ASKED && stage->frame->header.generation == generation)
+		stage->heard_at = loop_now_ms();
+}
+
 int stage_patience(struct stage *stage, uint64_t now)
 {
-	uint64_t waited;
+	uint64_t end;
 
 	if (stage->turn != ASKED)
 		return -1;
-	waited = now - stage->asked_at;
-	if (waited < LIMIT_GRANT_MS)
-		return LIMIT_GRANT_MS - waited;
+	end = MIN(stage->heard_at + LIMIT_GRANT_MS, stage->asked_at + LIMIT_ENCODE_MS);
+	if (now < end)
+		return end - now;
 	wall_stuck(stage->wall);
 	stage->turn = VIEWERS;
 	return 0;

@@ -24,6 +24,8 @@ void stage_strike(struct stage *stage);
 /* Asks for the grant before it is needed. True: it is there. */
 bool stage_ask(struct stage *stage);
 void stage_granted(struct stage *stage, uint32_t generation);
+/* It says that it works on it. */
+void stage_busy(struct stage *stage, uint32_t generation);
 /* Milliseconds that the RFB program has left to answer; -1: nothing was asked. At 0 it is ended. */
 int stage_patience(struct stage *stage, uint64_t now);
 /* Nobody counted until now. */

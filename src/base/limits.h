@@ -50,7 +50,9 @@
 #define LIMIT_VIEWER_QUEUE_SLACK (1u << 20) /* a viewer's queue holds one raw frame plus a quarter, plus this */
 
 /* The wall (broker <-> RFB program). */
-#define LIMIT_GRANT_MS    5000 /* may_write not granted for so long: that RFB program is stuck and is ended */
+#define LIMIT_GRANT_MS    5000 /* neither may_write nor busy for so long: that RFB program is stuck and is ended */
+#define LIMIT_BUSY_MS     1000 /* so often an RFB program whose viewers still encode says so */
+#define LIMIT_ENCODE_MS   60000 /* may_write not granted for so long, busy or not: 8K of noise on a loaded host takes seconds */
 #define LIMIT_START_MS    10000 /* an RFB program that has not said READY by then is ended */
 #define LIMIT_RESPAWN_MS  1000 /* not more often than this is an RFB program started for one display */
 #define LIMIT_LINK_PENDING 256 /* messages to the broker that wait; nobody is admitted while there are more */

@@ -87,6 +87,7 @@ static bool rfb_message_valid(const struct link_message *m, bool has_fd)
 	case LINK_READY:
 		return m->ready.version == LINK_VERSION;
 	case LINK_MAY_WRITE:
+	case LINK_BUSY:
 	case LINK_IDLE:
 		return true;
 	case LINK_VIEWER_ADDED:

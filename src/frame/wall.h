@@ -21,6 +21,7 @@ struct wall;
 struct wall_events {
 	void (*watch)(void *arg, unsigned int watchers);	/* how many want pictures; 0: stop looking */
 	void (*may_write)(void *arg, uint32_t generation);
+	void (*busy)(void *arg, uint32_t generation);		/* may_write will take longer */
 	void (*ended)(void *arg);				/* it is gone; watchers are 0 */
 };
 
@@ -55,5 +56,5 @@ void wall_show(struct wall *wall, const struct frame *frame);
 /* -EPIPE: no program has the frame of this generation. */
 int wall_want_write(struct wall *wall, uint32_t generation);
 int wall_publish(struct wall *wall, uint32_t generation, bool damaged);
-/* The program did not answer within LIMIT_GRANT_MS: end it. */
+/* The program does not answer (frame/link.h): end it. */
 void wall_stuck(struct wall *wall);

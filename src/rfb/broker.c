@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Theory of operation: what the broker must not miss is kept until the link takes it. MAY_WRITE, WATCH and IDLE are one flag each,
+/* Theory of operation: what the broker must not miss is kept until the link takes it. MAY_WRITE, BUSY, WATCH and IDLE are one flag each,
  * since only the newest counts; VIEWER_ADDED and VIEWER_GONE wait in a list, which is bounded because nobody is admitted while it is
  * long (door_events::congested), and those who are in can each leave once. VIEWER_STATE is offered again by the door.
  */
@@ -28,6 +28,7 @@ struct broker {
 	struct loop_source *link_source;
 	int idle; /* eventfd: the picture may be granted */
 	struct loop_source *idle_source;
+	struct loop_source *busy_timer;
 	struct picture *picture;
 	struct door *door;
 	struct link_message hello;
@@ -36,7 +37,7 @@ struct broker {
 
 	STAILQ_HEAD(, pending) pending;
 	unsigned int pending_count;
-	bool say_may_write, say_watch, say_idle;
+	bool say_may_write, say_watch, say_idle, say_busy;
 	uint32_t granted, watch;
 };
 
@@ -78,6 +79,13 @@ static bool say_flags(struct broker *broker)
 		if (!say(broker, &message))
 			return false;
 		broker->say_watch = false;
+	}
+	if (broker->say_busy) {
+		message = (struct link_message){.type = LINK_BUSY};
+		message.publish.generation = broker->generation;
+		if (!say(broker, &message))
+			return false;
+		broker->say_busy = false;
 	}
 	if (broker->say_idle) {
 		message = (struct link_message){.type = LINK_IDLE};
@@ -221,7 +229,20 @@ static void grant(struct broker *broker)
 		return;
 	broker->granted = generation;
 	broker->say_may_write = true;
+	broker->say_busy = false;
+	loop_timer_stop(broker->busy_timer);
 	say_all(broker);
+}
+
+static void on_busy(void *arg)
+{
+	struct broker *broker = arg;
+
+	if (!picture_encoding(broker->picture))
+		return;
+	broker->say_busy = true;
+	say_all(broker);
+	loop_timer_once(broker->busy_timer, LIMIT_BUSY_MS);
 }
 
 static void on_wake(int fd, unsigned int events, void *arg)
@@ -276,6 +297,7 @@ static void dispatch(struct broker *broker, struct link_message *message, int fd
 	case LINK_WANT_WRITE:
 		if (message->publish.generation == broker->generation) {
 			picture_want_write(broker->picture);
+			loop_timer_once(broker->busy_timer, LIMIT_BUSY_MS);
 			grant(broker);
 		}
 		break;
@@ -347,6 +369,8 @@ int broker_create(
 	if (r == 0)
 		r = loop_fd_add(loop, link, LOOP_READ, on_link, broker, &broker->link_source);
 	if (r == 0)
+		r = loop_timer_add(loop, on_busy, broker, &broker->busy_timer);
+	if (r == 0)
 		r = picture_create(wake, broker, &broker->picture);
 	if (r == 0)
 		r = door_create(
@@ -369,6 +393,7 @@ void broker_destroy(struct broker *broker)
 	picture_destroy(broker->picture);
 	loop_source_free(broker->link_source);
 	loop_source_free(broker->idle_source);
+	loop_source_free(broker->busy_timer);
 	fd_close(broker->idle);
 	while ((pending = STAILQ_FIRST(&broker->pending))) {
 		STAILQ_REMOVE_HEAD(&broker->pending, link);

@@ -6,7 +6,8 @@
  *
  * KNOCKING: handshake. DENIED: a wrong password waits for its answer. WAITING: for the picture's first frame. VIEWING: there is
  * a worker. FLUSHING: what is queued goes out, what comes in is thrown away, so that the last words are not lost to a
- * reset. LINGERING: the connection is closed; the worker is read to its end.
+ * reset. LINGERING: the connection is closed; the worker is read to its end, however long an encode takes: to join it before would
+ * hold everybody up.
  *
  * Every step returns 0 or -errno with `reason` set, and only the four entries from the loop (network, inner, timer, start) end
  * the caller, as their last act: nothing below them touches freed memory.
@@ -27,8 +28,7 @@
 #include "rfb/relay.h"
 #include "rfb/viewer.h"
 
-#define FLUSH_MS  1000
-#define LINGER_MS 5000
+#define FLUSH_MS 1000
 
 enum state { KNOCKING, DENIED, WAITING, VIEWING, FLUSHING, LINGERING };
 
@@ -93,6 +93,12 @@ static void allow(struct caller *caller)
 	viewer_allow(caller->viewer, low);
 }
 
+/* Once its input is shut, a worker's socket would always be writable. */
+static bool wants_to_tell(const struct caller *caller)
+{
+	return caller->state == VIEWING && relay_has_message(&caller->relay);
+}
+
 /* What to wait for, after every step. */
 static void watch(struct caller *caller)
 {
@@ -106,8 +112,8 @@ static void watch(struct caller *caller)
 		loop_fd_events(caller->network_source, events);
 	}
 	if (caller->inner_source)
-		loop_fd_events(caller->inner_source,
-			LOOP_READ | (relay_has_message(&caller->relay) ? LOOP_WRITE : 0));
+		loop_fd_events(
+			caller->inner_source, LOOP_READ | (wants_to_tell(caller) ? LOOP_WRITE : 0));
 	allow(caller);
 	arm(caller);
 }
@@ -154,11 +160,11 @@ static void end(struct caller *caller)
 {
 	finish_connection(caller);
 	caller->host->left(caller->host, caller, caller->reason);
-	if (!caller->viewer) {
+	if (!caller->inner_source) {
 		release(caller);
 		return;
 	}
-	set_state(caller, LINGERING, LINGER_MS);
+	set_state(caller, LINGERING, 0);
 	shutdown(caller->inner, SHUT_WR);
 	watch(caller);
 }
@@ -382,10 +388,6 @@ static void on_timer(void *arg)
 		r = give_up(caller, -ETIMEDOUT, "no picture");
 	else if (over && caller->state == FLUSHING)
 		r = -ETIMEDOUT;
-	else if (over && caller->state == LINGERING) {
-		release(caller);
-		return;
-	}
 	settle(caller, r);
 }
 

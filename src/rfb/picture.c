@@ -10,6 +10,14 @@
  * "No new one" is what keeps the broker from starving behind readers that overlap. A grant is handed out once, when the last
  * reader is out; that reader calls idle() after it has let go of the mutex.
  *
+ * Encoding may take long: a second for 4K of noise in ZRLE. The grant waits for all who are inside, and so does the next
+ * picture of everybody. So no more readers are inside than there are processors to run them; the others wait for their turn in
+ * the order in which they came, across publishes. Who is done in a quarter of the time that another one takes delays nobody and
+ * comes in beside it: a viewer with a cheap encoding keeps up beside many with a dear one.
+ *
+ * A broker that asks again right after a publish must not shut out those who were just woken: each publish calls the first in
+ * line, and the grant waits until they have come, or passed.
+ *
  * Frames are counted: the picture holds one reference, each reader inside another, so that a new frame never pulls the old
  * one away from under an encoder. Readers of an older frame do not delay grants for the new one.
  *
@@ -20,8 +28,10 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
+#include <time.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -42,6 +52,11 @@ struct picture_reader {
 	uint64_t *retired; /* pair of an older frame that the worker still looks at */
 	struct held *inside;
 	uint32_t behind;
+	bool listening;	   /* begins at the next publish */
+	bool called;	   /* may begin even though the broker wants to write */
+	uint64_t ticket;   /* its turn among those that wait; 0: it does not */
+	uint64_t began_ns; /* inside since then */
+	uint64_t cost_ns;  /* inside, on average */
 };
 
 struct picture {
@@ -51,7 +66,25 @@ struct picture {
 	struct held *current;
 	bool ready, wanted, writing;
 	TAILQ_HEAD(, picture_reader) readers;
+	unsigned int inside, inside_maximum; /* readers, of any frame */
+	unsigned int called;
+	uint64_t last_ticket;
 };
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+static unsigned int processors(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+}
 
 static void held_unref(struct held *held)
 {
@@ -114,6 +147,7 @@ int picture_create(void (*idle)(void *arg), void *arg, struct picture **ret)
 	picture->idle = idle;
 	picture->arg = arg;
 	TAILQ_INIT(&picture->readers);
+	picture->inside_maximum = processors();
 	*ret = picture;
 	return 0;
 }
@@ -168,11 +202,14 @@ int picture_frame(struct picture *picture, int fd)
 	if (r < 0) {
 		old = held;
 	} else {
-		TAILQ_FOREACH (reader, &picture->readers, entry)
+		TAILQ_FOREACH (reader, &picture->readers, entry) {
 			reader_install(reader, take_ptr(reader->next), held->frame);
+			reader->called = false;
+		}
 		old = picture->current;
 		picture->current = held;
 		picture->ready = picture->wanted = picture->writing = false;
+		picture->called = 0;
 	}
 	held_unref(old);
 	pthread_mutex_unlock(&picture->mutex);
@@ -181,7 +218,8 @@ int picture_frame(struct picture *picture, int fd)
 
 static bool grantable(const struct picture *picture)
 {
-	return picture->current && picture->wanted && !picture->current->readers;
+	return picture->current && picture->wanted && !picture->current->readers &&
+	       !picture->called;
 }
 
 void picture_want_write(struct picture *picture)
@@ -211,6 +249,44 @@ bool picture_granted(struct picture *picture, uint32_t *ret_generation)
 	return granted;
 }
 
+static struct picture_reader *first_in_line(const struct picture *picture)
+{
+	struct picture_reader *reader, *first = NULL;
+
+	TAILQ_FOREACH (reader, &picture->readers, entry)
+		if (reader->ticket && !reader->called && (!first || reader->ticket < first->ticket))
+			first = reader;
+	return first;
+}
+
+static void call(struct picture *picture, struct picture_reader *reader)
+{
+	if (!reader->called)
+		picture->called++;
+	reader->called = true;
+}
+
+static void call_readers(struct picture *picture)
+{
+	struct picture_reader *reader;
+	uint64_t longest = 0;
+
+	TAILQ_FOREACH (reader, &picture->readers, entry) {
+		if (reader->listening && !reader->ticket)
+			reader->ticket = ++picture->last_ticket;
+		reader->listening = false;
+	}
+	while (picture->inside + picture->called < picture->inside_maximum &&
+		(reader = first_in_line(picture)))
+		call(picture, reader);
+	TAILQ_FOREACH (reader, &picture->readers, entry)
+		if (reader->called || reader->inside)
+			longest = MAX(longest, reader->cost_ns);
+	TAILQ_FOREACH (reader, &picture->readers, entry)
+		if (reader->ticket && reader->cost_ns < longest / 4)
+			call(picture, reader);
+}
+
 void picture_published(struct picture *picture, bool damaged)
 {
 	struct picture_reader *reader;
@@ -230,6 +306,7 @@ void picture_published(struct picture *picture, bool damaged)
 		reader->behind++;
 		reader_wake(reader);
 	}
+	call_readers(picture);
 out:
 	pthread_mutex_unlock(&picture->mutex);
 }
@@ -252,6 +329,34 @@ const struct frame *picture_current(struct picture *picture)
 	frame = picture->current ? picture->current->frame : NULL;
 	pthread_mutex_unlock(&picture->mutex);
 	return frame;
+}
+
+static bool readable(const struct picture *picture)
+{
+	return picture->ready && !picture->wanted && !picture->writing;
+}
+
+/* There is room for one more. */
+static void wake_next(const struct picture *picture)
+{
+	const struct picture_reader *next = first_in_line(picture);
+
+	if (next && readable(picture))
+		reader_wake(next);
+}
+
+/* @reader waits no longer. True: the broker does not either. */
+static bool leave_line(struct picture *picture, struct picture_reader *reader)
+{
+	bool was_called = reader->called;
+
+	picture->called -= was_called;
+	reader->called = reader->listening = false;
+	if (reader->ticket) {
+		reader->ticket = 0;
+		wake_next(picture);
+	}
+	return was_called && grantable(picture);
 }
 
 int picture_join(struct picture *picture, int wake, struct picture_reader **ret)
@@ -283,11 +388,16 @@ int picture_join(struct picture *picture, int wake, struct picture_reader **ret)
 
 void picture_leave(struct picture *picture, struct picture_reader *reader)
 {
+	bool fire;
+
 	if (!reader)
 		return;
 	pthread_mutex_lock(&picture->mutex);
 	TAILQ_REMOVE(&picture->readers, reader, entry);
+	fire = leave_line(picture, reader);
 	pthread_mutex_unlock(&picture->mutex);
+	if (fire)
+		picture->idle(picture->arg);
 	free(reader->pair);
 	free(reader->retired);
 	free(reader);
@@ -303,25 +413,65 @@ uint32_t picture_behind(struct picture *picture, const struct picture_reader *re
 	return behind;
 }
 
+/* Is it @reader's turn? */
+static bool admitted(const struct picture *picture, const struct picture_reader *reader)
+{
+	const struct picture_reader *other;
+	unsigned int before = picture->inside;
+
+	TAILQ_FOREACH (other, &picture->readers, entry) {
+		if (other->inside && reader->cost_ns < other->cost_ns / 4)
+			return true;
+		if (other != reader && other->ticket &&
+			(!reader->ticket || other->ticket < reader->ticket))
+			before++;
+	}
+	return before < picture->inside_maximum;
+}
+
+void picture_pass(struct picture *picture, struct picture_reader *reader, bool listening)
+{
+	bool fire;
+
+	pthread_mutex_lock(&picture->mutex);
+	fire = leave_line(picture, reader);
+	reader->listening = listening;
+	pthread_mutex_unlock(&picture->mutex);
+	if (fire)
+		picture->idle(picture->arg);
+}
+
+static void enter(struct picture *picture, struct picture_reader *reader)
+{
+	uint64_t *swap = reader->taken;
+
+	reader->inside = picture->current;
+	reader->inside->references++;
+	reader->inside->readers++;
+	reader->taken = reader->damage;
+	reader->damage = swap;
+	memset(reader->damage, 0, bitmap_words(reader->inside->frame) * sizeof(*reader->damage));
+	reader->behind = 0;
+	picture->called -= reader->called;
+	reader->called = reader->listening = false;
+	reader->ticket = 0;
+	reader->began_ns = now_ns();
+	picture->inside++;
+}
+
 const struct frame *picture_begin(
 	struct picture *picture, struct picture_reader *reader, const uint64_t **ret_damage)
 {
 	const struct frame *frame = NULL;
-	uint64_t *swap;
 
 	pthread_mutex_lock(&picture->mutex);
-	if (picture->ready && !picture->wanted && !picture->writing) {
-		reader->inside = picture->current;
-		reader->inside->references++;
-		reader->inside->readers++;
+	if (reader->called || (readable(picture) && admitted(picture, reader))) {
+		enter(picture, reader);
 		frame = reader->inside->frame;
-		swap = reader->taken;
-		reader->taken = reader->damage;
-		reader->damage = swap;
-		memset(reader->damage, 0, bitmap_words(frame) * sizeof(*reader->damage));
-		reader->behind = 0;
 		if (ret_damage)
 			*ret_damage = reader->taken;
+	} else if (!reader->ticket) {
+		reader->ticket = ++picture->last_ticket;
 	}
 	pthread_mutex_unlock(&picture->mutex);
 	return frame;
@@ -332,13 +482,26 @@ void picture_end(struct picture *picture, struct picture_reader *reader)
 	bool fire;
 
 	pthread_mutex_lock(&picture->mutex);
+	reader->cost_ns = (3 * reader->cost_ns + now_ns() - reader->began_ns) / 4;
 	reader->inside->readers--;
+	picture->inside--;
 	fire = reader->inside == picture->current && grantable(picture);
 	held_unref(reader->inside);
 	reader->inside = NULL;
 	free(reader->retired);
 	reader->retired = NULL;
+	wake_next(picture);
 	pthread_mutex_unlock(&picture->mutex);
 	if (fire)
 		picture->idle(picture->arg);
+}
+
+bool picture_encoding(struct picture *picture)
+{
+	bool encoding;
+
+	pthread_mutex_lock(&picture->mutex);
+	encoding = picture->wanted && !grantable(picture);
+	pthread_mutex_unlock(&picture->mutex);
+	return encoding;
 }

@@ -3,7 +3,7 @@
  *
  * Readers and the one writer (the broker): picture_begin() holds the picture at rest until picture_end(); when the broker wants to
  * write, no new reader starts and the last one out fires `idle`. Nobody waits inside: a worker that may not read now is woken
- * through its own eventfd by the next picture_published().
+ * through its own eventfd by the next picture_published(), or when it is its turn among those that wait for a processor.
  */
 #pragma once
 
@@ -37,8 +37,15 @@ int picture_join(struct picture *picture, int wake, struct picture_reader **ret)
 void picture_leave(struct picture *picture, struct picture_reader *reader); /* not inside; takes NULL */
 uint32_t picture_behind(struct picture *picture, const struct picture_reader *reader); /* publishes since its last begin */
 
-/* Worker. NULL: the broker writes or is about to, or nothing was published yet. Else the frame, at rest until picture_end(), and
+/* The broker waits for readers that are inside. */
+bool picture_encoding(struct picture *picture);
+
+/* Worker. NULL: the broker writes or is about to, nothing was published yet, or others come first; the worker is woken to try
+ * again, and waits for its turn until it does or calls picture_pass(). Else the frame, at rest until picture_end(), and
  * in *ret_damage (may be NULL) the blocks changed since this reader's last picture_begin(), layout damage/tiles.h, valid until its
  * next one: the whole frame after a new generation. */
 const struct frame *picture_begin(struct picture *picture, struct picture_reader *reader, const uint64_t **ret_damage);
+/* Does not want to begin now: others need not wait for it. @listening: it will when something new is published, and is counted
+ * with those that wait then. */
+void picture_pass(struct picture *picture, struct picture_reader *reader, bool listening);
 void picture_end(struct picture *picture, struct picture_reader *reader);

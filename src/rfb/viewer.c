@@ -221,7 +221,7 @@ static void encode(struct viewer *viewer)
 		end(viewer, "cannot unmap the cursor");
 }
 
-/* False: not now, the next publish wakes us. */
+/* False: not now, we are woken when it is. */
 static bool update(struct viewer *viewer)
 {
 	const uint64_t *damage;
@@ -270,10 +270,15 @@ static bool update_due(struct viewer *viewer, uint64_t *ret_ns)
 {
 	uint64_t now;
 
-	if (!atomic_load(&viewer->allowed) || !update_wanted(viewer))
+	if (!atomic_load(&viewer->allowed) || !update_wanted(viewer)) {
+		picture_pass(viewer->picture, viewer->reader,
+			atomic_load(&viewer->allowed) &&
+				!sraRgnEmpty(viewer->client->requestedRegion));
 		return false;
+	}
 	now = now_ns();
 	if (now < viewer->due_ns) {
+		picture_pass(viewer->picture, viewer->reader, false);
 		*ret_ns = viewer->due_ns - now;
 		return true;
 	}
@@ -322,6 +327,7 @@ static void *worker(void *arg)
 	snprintf(name, sizeof(name), "viewer-%u", viewer->number % 1000000);
 	pthread_setname_np(pthread_self(), name);
 	serve(viewer);
+	picture_pass(viewer->picture, viewer->reader, false);
 	/* Closes the socket where that has not happened yet, and frees the client: once, here. */
 	rfbClientConnectionGone(take_ptr(viewer->client));
 	log_debug(NULL, "viewer %u: worker ends", viewer->number);

@@ -444,6 +444,35 @@ class Hostile(Case):
         time.sleep(1)
         self.assertGreater(self.hub.published, before + 10)
 
+    def test_a_long_encode_is_no_hang(self):
+        """While the grant waits for an encoder, the broker hears that the program is alive; viewers that leave meanwhile are
+        cheap to get rid of, and others get in."""
+        with Broker(PROGRAM) as broker:
+            broker.show(8192, 8192)
+            with broker.lock:
+                noise, frame = os.urandom(1 << 20), broker.frame
+                for at in range(frame.pixels_offset, frame.size, len(noise)):
+                    end = min(frame.size, at + len(noise))
+                    frame.map[at:end] = noise[:end - at]
+            address = broker.listen_unix()
+            dear = [Viewer(address, encodings=(16, -223)) for _ in range(3)]
+            for viewer in dear:
+                viewer.request(False)
+            time.sleep(0.3)
+            began = time.monotonic()
+            broker.move()
+            broker.wait(rfb.BUSY, 3 * GAP * 4)
+            for viewer in dear:
+                viewer.close()
+            self.assertLess(time.monotonic() - began, 5)
+            for _ in range(3):
+                broker.wait(rfb.VIEWER_GONE, 5)
+            with self.subTest("the door is open"):
+                began = time.monotonic()
+                Viewer(address, init=False).close()
+                self.assertLess(time.monotonic() - began, 2)
+            self.assertTrue(wait_until(lambda: broker.published > 1, 60), "the grant never came")
+
     def test_200_connections(self):
         for _ in range(200):
             self.knock()

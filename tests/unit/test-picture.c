@@ -7,9 +7,11 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -161,6 +163,87 @@ static void writer_goes_first(void **state)
 	assert_true(picture_granted(f->picture, &generation));
 	picture_leave(f->picture, inside);
 	picture_leave(f->picture, late);
+}
+
+/* Asked for the next write before those who were woken could begin. */
+static void a_publish_is_seen_before_the_next(void **state)
+{
+	struct fixture *f = *state;
+	struct picture_reader *comes = joined(f), *passes = joined(f);
+	uint32_t generation;
+
+	picture_pass(f->picture, comes, true);
+	picture_published(f->picture, true);
+	picture_want_write(f->picture);
+	assert_int_equal(f->idle, 0);
+	assert_false(picture_granted(f->picture, &generation));
+	assert_null(picture_begin(f->picture, passes, NULL)); /* was not in line */
+	assert_non_null(picture_begin(f->picture, comes, NULL));
+	picture_end(f->picture, comes);
+	assert_int_equal(f->idle, 1);
+	assert_true(picture_granted(f->picture, &generation));
+
+	picture_published(f->picture, true); /* "passes" was refused: it is called now */
+	picture_want_write(f->picture);
+	assert_false(picture_granted(f->picture, &generation));
+	picture_pass(f->picture, passes, false);
+	assert_int_equal(f->idle, 2);
+	assert_true(picture_granted(f->picture, &generation));
+
+	picture_pass(f->picture, comes, true);
+	picture_published(f->picture, true);
+	picture_want_write(f->picture);
+	assert_false(picture_granted(f->picture, &generation));
+	picture_leave(f->picture, comes); /* its connection has ended */
+	assert_int_equal(f->idle, 3);
+	assert_true(picture_granted(f->picture, &generation));
+	picture_leave(f->picture, passes);
+}
+
+static unsigned int processors(void)
+{
+	cpu_set_t set;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+	return CPU_COUNT(&set);
+}
+
+static void takes_long(struct fixture *f, struct picture_reader *reader)
+{
+	assert_non_null(picture_begin(f->picture, reader, NULL));
+	usleep(40000);
+	picture_end(f->picture, reader);
+}
+
+static void dear_readers_take_turns(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int n = processors();
+	struct picture_reader *dear[CPU_SETSIZE] = {0}, *next = joined(f), *cheap = joined(f);
+	eventfd_t count;
+
+	picture_published(f->picture, true);
+	takes_long(f, next);
+	for (unsigned int i = 0; i < n; i++)
+		dear[i] = joined(f);
+	takes_long(f, dear[0]);
+	for (unsigned int i = 0; i < n; i++)
+		assert_non_null(picture_begin(f->picture, dear[i], NULL));
+	assert_null(picture_begin(f->picture, next, NULL));	 /* no processor for it */
+	assert_non_null(picture_begin(f->picture, cheap, NULL)); /* dear[0] takes longer anyway */
+	picture_end(f->picture, cheap);
+	eventfd_read(f->wake, &count);
+	picture_end(f->picture, dear[0]);
+	assert_int_equal(eventfd_read(f->wake, &count), 0);    /* next */
+	assert_null(picture_begin(f->picture, dear[0], NULL)); /* not before its turn */
+	assert_non_null(picture_begin(f->picture, next, NULL));
+	picture_end(f->picture, next);
+	for (unsigned int i = 1; i < n; i++)
+		picture_end(f->picture, dear[i]);
+	for (unsigned int i = 0; i < n; i++)
+		picture_leave(f->picture, dear[i]);
+	picture_leave(f->picture, next);
+	picture_leave(f->picture, cheap);
 }
 
 static void publish_twice(struct fixture *f, unsigned int first, unsigned int second)
@@ -340,6 +423,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(lies, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody_reads_before_publish, setup, teardown),
 		cmocka_unit_test_setup_teardown(writer_goes_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_publish_is_seen_before_the_next, setup, teardown),
+		cmocka_unit_test_setup_teardown(dear_readers_take_turns, setup, teardown),
 		cmocka_unit_test_setup_teardown(damage_adds_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(new_frame_while_inside, setup, teardown),
 		cmocka_unit_test_setup_teardown(threads, setup, teardown),

@@ -181,6 +181,16 @@ static const char *unfit_descriptor(const struct handover *h, int *ret_index)
 	return unfit;
 }
 
+/* Closes what open_listeners() made, and takes its sockets off the disk. */
+static void close_listeners(struct handover_listener *listeners, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (listeners[i].fd >= 0 && address_path(listeners[i].address))
+			unlink(address_path(listeners[i].address));
+		fd_closep(&listeners[i].fd);
+	}
+}
+
 /* Listening sockets for the addresses; then each is held to the rule: outside this host only with a password. */
 static int open_listeners(
 	struct manager *m, struct handover *h, const char **ret_reason, int *ret_index)
@@ -244,17 +254,22 @@ static int admit(struct manager *m, struct handover *h, const char **ret_reason,
 	return m->displays_used >= LIMIT_DISPLAYS ? -ENOSPC : 0;
 }
 
-static int listen_on(struct manager *m, struct display *display, int fd, enum view_mode mode)
+static void listen_on(
+	struct manager *m, struct display *display, const struct handover_listener *listener)
 {
-	bool open = address_is_unix(fd) || !m->password[0];
+	bool open = address_is_unix(listener->fd) || !m->password[0];
+	bool view = listener->mode == VIEW_MODE_VIEW || display_context(display)->view_only;
 	char endpoint[128];
+	int r;
 
-	address_describe(fd, endpoint);
-	if (display_context(display)->view_only)
-		mode = VIEW_MODE_VIEW;
-	return wall_listen(display_wall(display), fd,
+	address_describe(listener->fd, endpoint);
+	r = wall_listen(display_wall(display), listener->fd,
 		open ? LINK_SECURITY_NONE : LINK_SECURITY_VNCAUTH, open ? NULL : m->password,
-		(enum link_mode)mode, endpoint, NULL);
+		view ? LINK_MODE_VIEW : LINK_MODE_CONTROL, endpoint,
+		address_path(listener->address));
+	if (r < 0)
+		log_warn(display_context(display)->id, "no viewers at %s: %s", endpoint,
+			strerror(-r));
 }
 
 /* RUNTIME/rfb/ID, for proxies that look up a socket by its name. */
@@ -289,6 +304,7 @@ int manager_register(struct manager *m, struct handover *h, display_ready_fn rea
 	if (r == 0 && !(entry = new0(struct entry)))
 		r = -ENOMEM;
 	if (r != 0) {
+		close_listeners(h->listeners, h->listeners_used);
 		handover_finish(h);
 		return r;
 	}
@@ -302,14 +318,13 @@ int manager_register(struct manager *m, struct handover *h, display_ready_fn rea
 	r = display_create(m->loop, m->config, h, on_ready, on_gone, entry, &entry->display);
 	if (r < 0) {
 		*ret_reason = "no memory, threads or descriptors are left";
-		for (size_t i = 0; i < listeners_used; i++)
-			fd_close(listeners[i].fd);
+		close_listeners(listeners, listeners_used);
 		free(entry);
 		return r;
 	}
 	memcpy(h->context.id, display_context(entry->display)->id, sizeof(h->context.id));
 	for (size_t i = 0; i < listeners_used; i++)
-		listen_on(m, entry->display, listeners[i].fd, listeners[i].mode);
+		listen_on(m, entry->display, &listeners[i]);
 	listen_on_own_socket(m, entry->display);
 	TAILQ_INSERT_TAIL(&m->displays, entry, link);
 	m->displays_used++;

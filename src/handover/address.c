@@ -78,19 +78,25 @@ static void remove_stale(const struct sockaddr_un *un, socklen_t length)
 		unlink(un->sun_path);
 }
 
+const char *address_path(const char *address)
+{
+	return strncmp(address, "unix:", 5) == 0 ? address + 5 : NULL;
+}
+
 int address_listen(const char *address, int *ret_fd)
 {
+	const char *path = address_path(address);
 	_cleanup_fd_ int fd = -EBADF;
 	union address to = {0};
 	const int on = 1;
 	socklen_t length;
 	int r;
 
-	if (strncmp(address, "unix:", 5) == 0) {
-		if (address[5] != '/' || strlen(address + 5) >= sizeof(to.un.sun_path))
+	if (path) {
+		if (path[0] != '/' || strlen(path) >= sizeof(to.un.sun_path))
 			return -EINVAL;
 		to.un.sun_family = AF_UNIX;
-		strncpy(to.un.sun_path, address + 5, sizeof(to.un.sun_path) - 1);
+		strncpy(to.un.sun_path, path, sizeof(to.un.sun_path) - 1);
 		length = sizeof(to.un);
 		remove_stale(&to.un, length);
 	} else {

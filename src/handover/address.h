@@ -7,6 +7,8 @@
 /* *ret_fd: listening, non-blocking. -EINVAL: not such an address (PORT 1 to 65535, PATH absolute); -EADDRINUSE and others.
  * A Unix socket that nobody listens on any more is replaced; its mode is 0660. */
 int address_listen(const char *address, int *ret_fd);
+/* The path that address_listen() made for a "unix:" address, which is the caller's to remove; NULL: it made none. */
+const char *address_path(const char *address);
 /* Whether only this host can reach a listening socket: AF_UNIX or a loopback address. */
 bool address_is_local(int fd);
 bool address_is_unix(int fd);

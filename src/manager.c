@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/config.h"
+#include "base/discard.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -187,7 +188,7 @@ static void close_listeners(struct handover_listener *listeners, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (listeners[i].fd >= 0 && address_path(listeners[i].address))
 			unlink(address_path(listeners[i].address));
-		fd_closep(&listeners[i].fd);
+		fd_discardp(&listeners[i].fd);
 	}
 }
 

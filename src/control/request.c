@@ -3,6 +3,7 @@
 
 #include <limits.h>
 
+#include "base/discard.h"
 #include "base/fd.h"
 #include "base/mem.h"
 
@@ -190,11 +191,11 @@ static void registration_init(struct request_registration *registration)
 static void registration_finish(struct request_registration *registration)
 {
 	context_finish(&registration->context);
-	fd_closep(&registration->device.fd);
-	fd_closep(&registration->change.fd);
-	fd_closep(&registration->lease.fd);
+	fd_discardp(&registration->device.fd);
+	fd_discardp(&registration->change.fd);
+	fd_discardp(&registration->lease.fd);
 	for (size_t i = 0; i < LIMIT_LISTENERS; i++)
-		fd_closep(&registration->listeners[i].socket.fd);
+		fd_discardp(&registration->listeners[i].socket.fd);
 }
 
 /* viewOnly is the stronger word: a listener that says control gets a view. */
@@ -299,7 +300,7 @@ int request_attach(struct fields_reader *reader, json_t *parameters, struct requ
 	if (r >= 0)
 		*ret = request;
 	else
-		fd_closep(&request.viewer.fd);
+		fd_discardp(&request.viewer.fd);
 	return r;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "base/config.h"
+#include "base/discard.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -104,7 +105,7 @@ void method_attach(struct varlink_call *call, json_t *parameters, void *arg)
 		attach_to(call, arg, display, &request);
 	else
 		refuse_no_such_display(call, request.id);
-	fd_closep(&request.viewer.fd);
+	fd_discardp(&request.viewer.fd);
 }
 
 /* Returns false when it is no use to go on. */

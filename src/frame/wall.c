@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "base/discard.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -284,7 +285,7 @@ void wall_close(struct wall *wall)
 		struct listener *listener = &wall->listeners[i];
 
 		loop_source_free(listener->source);
-		fd_close(listener->fd);
+		fd_discard(listener->fd);
 		if (listener->unlink_path)
 			unlink(listener->unlink_path);
 		free(listener->unlink_path);
@@ -350,7 +351,7 @@ size_t wall_endpoints(const struct wall *wall, const char **ret, size_t max)
 int wall_attach(
 	struct wall *wall, int fd, enum link_mode mode, const char *label, char ret_name[24])
 {
-	_cleanup_fd_ int socket = fd;
+	_cleanup_discard_ int socket = fd;
 	struct link_message message = {.type = LINK_VIEWER};
 	struct wall_viewer *viewer;
 	int r;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/discard.h"
 #include "base/fd.h"
 #include "base/mem.h"
 
@@ -37,9 +38,9 @@ void handover_init(struct handover *handover)
 void handover_finish(struct handover *handover)
 {
 	context_finish(&handover->context);
-	fd_closep(&handover->device);
-	fd_closep(&handover->change);
-	fd_closep(&handover->lease);
+	fd_discardp(&handover->device);
+	fd_discardp(&handover->change);
+	fd_discardp(&handover->lease);
 	for (size_t i = 0; i < LIMIT_LISTENERS; i++)
-		fd_closep(&handover->listeners[i].fd);
+		fd_discardp(&handover->listeners[i].fd);
 }

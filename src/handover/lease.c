@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
+#include "base/discard.h"
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -38,13 +38,12 @@ static void on_hangup(int fd, unsigned int events, void *arg)
 
 static uint32_t hangup_events(int fd)
 {
-	struct stat st;
+	int type;
+	socklen_t length = sizeof(type);
 
-	if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0)
 		return EPOLLRDHUP;
-	if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
-		return 0;
-	return EPOLLIN;
+	return fcntl(fd, F_GETPIPE_SZ) >= 0 ? 0 : EPOLLIN;
 }
 
 int lease_create(struct loop *loop, int fd, lease_fn ended, void *arg, struct lease **ret,
@@ -93,6 +92,6 @@ void lease_destroy(struct lease *lease)
 		return;
 	loop_source_free(lease->source);
 	fd_close(lease->epoll);
-	fd_close(lease->fd);
+	fd_discard(lease->fd);
 	free(lease);
 }

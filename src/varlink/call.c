@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/discard.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "varlink/connection.h"
@@ -14,9 +15,16 @@ static void close_all(int *fds, size_t *fds_used)
 	*fds_used = 0;
 }
 
+static void discard_all(int *fds, size_t *fds_used)
+{
+	for (size_t i = 0; i < *fds_used; i++)
+		fd_discard(fds[i]);
+	*fds_used = 0;
+}
+
 static void call_free(struct varlink_call *call)
 {
-	close_all(call->fds, &call->fds_used);
+	discard_all(call->fds, &call->fds_used);
 	close_all(call->out, &call->out_used);
 	if (call->server)
 		LIST_REMOVE(call, link);
@@ -35,9 +43,16 @@ const struct varlink_peer *varlink_call_peer(const struct varlink_call *call)
 
 int varlink_call_take_fd(struct varlink_call *call, json_int_t index)
 {
+	int fd, high;
+
 	if (index < 0 || index >= (json_int_t)call->fds_used || call->fds[index] < 0)
 		return -EBADF;
-	return fd_move_high(take_fd(&call->fds[index]));
+	fd = take_fd(&call->fds[index]);
+	high = fcntl(fd, F_DUPFD_CLOEXEC, FD_HIGH);
+	if (high < 0)
+		return fd;
+	fd_discard(fd);
+	return high;
 }
 
 int varlink_call_push_fd(struct varlink_call *call, int fd)
@@ -283,7 +298,7 @@ int call_dispatch(struct connection *connection, struct wire_message *message)
 	call_run(call, request.method, request.parameters);
 	call->running = false;
 	/* What the method did not take is closed now, also when its reply comes later. */
-	close_all(call->fds, &call->fds_used);
+	discard_all(call->fds, &call->fds_used);
 	if (call->finished)
 		call_free(call);
 	json_decref(none);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "base/discard.h"
 #include "base/fd.h"
 #include "base/mem.h"
 
@@ -29,7 +30,7 @@ struct wire {
 static void close_all(const int *fds, size_t fds_used)
 {
 	for (size_t i = 0; i < fds_used; i++)
-		fd_close(fds[i]);
+		fd_discard(fds[i]);
 }
 
 int wire_create(struct wire **ret)

@@ -97,12 +97,12 @@ static void method_fd(struct varlink_call *call, json_t *parameters, void *arg)
 static void method_fds(struct varlink_call *call, json_t *parameters, void *arg)
 {
 	for (int i = 0; i < LIMIT_VARLINK_FDS; i++)
-		assert_int_equal(varlink_call_push_fd(call, open_null()), i);
-	assert_int_equal(varlink_call_push_fd(call, open_null()), -EMFILE);
+		assert_int_equal(varlink_call_push_fd(call, open_memfd()), i);
+	assert_int_equal(varlink_call_push_fd(call, open_memfd()), -EMFILE);
 	assert_int_equal(varlink_call_push_fd(call, -EBADF), -EBADF);
 	if (varlink_call_more(call))
 		assert_int_equal(varlink_reply_continues(call, NULL), 0);
-	varlink_call_push_fd(call, open_null());
+	varlink_call_push_fd(call, open_memfd());
 	varlink_reply(call, NULL);
 }
 

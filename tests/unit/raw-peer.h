@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,9 +26,9 @@ static inline size_t count_fds(void)
 	return count;
 }
 
-static inline int open_null(void)
+static inline int open_memfd(void)
 {
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int fd = memfd_create("test", MFD_CLOEXEC);
 
 	assert_true(fd >= 0);
 	return fd;

@@ -72,7 +72,7 @@ static void expect(struct fixture *fixture, const char *key, size_t fds_used)
 static void test_glued_sends(void **state)
 {
 	struct fixture *fixture = *state;
-	int fds[3] = {open_null(), open_null(), open_null()};
+	int fds[3] = {open_memfd(), open_memfd(), open_memfd()};
 
 	/* The kernel would give the first two to one read, with the second one's descriptors. */
 	peer_send(fixture->peer, "{\"a\":1}");
@@ -92,7 +92,7 @@ static void test_glued_sends(void **state)
 static void test_fds_inside_a_message(void **state)
 {
 	struct fixture *fixture = *state;
-	int fd = open_null();
+	int fd = open_memfd();
 
 	peer_send_bytes(fixture->peer, "{\"a\"", 4, NULL, 0);
 	peer_send_bytes(fixture->peer, ":1}", 4, &fd, 1);
@@ -109,7 +109,7 @@ static void test_too_many_fds(void **state)
 	size_t before;
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		fds[i] = open_null();
+		fds[i] = open_memfd();
 	before = count_fds();
 	peer_send_bytes(fixture->peer, "{\"a\":1}", 8, fds, ARRAY_SIZE(fds));
 	assert_int_equal(receive(fixture, &(struct wire_message){0}), -EMFILE);
@@ -122,7 +122,7 @@ static void test_too_many_fds(void **state)
 static void test_no_room_for_fds(void **state)
 {
 	struct fixture *fixture = *state;
-	int fds[2] = {open_null(), open_null()}, free_fd = open_null();
+	int fds[2] = {open_memfd(), open_memfd()}, free_fd = open_memfd();
 	size_t before = count_fds() - 1;
 	struct rlimit limit, tight;
 
@@ -144,7 +144,7 @@ static void test_most_fds_with_credentials(void **state)
 	int fds[LIMIT_VARLINK_FDS], on = 1;
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		fds[i] = open_null();
+		fds[i] = open_memfd();
 	assert_int_equal(setsockopt(fixture->here, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)), 0);
 	peer_send_bytes(fixture->peer, "{\"a\":1}", 8, fds, ARRAY_SIZE(fds));
 	expect(fixture, "a", ARRAY_SIZE(fds));
@@ -196,7 +196,7 @@ static void test_outbox(void **state)
 	assert_true(outbox_is_empty(&outbox));
 	assert_int_equal(outbox_flush(&outbox, fixture->peer), 0);
 	for (char letter = 'a'; letter <= 'f'; letter++)
-		push(&outbox, letter, 100000, letter % 2 ? open_null() : -EBADF);
+		push(&outbox, letter, 100000, letter % 2 ? open_memfd() : -EBADF);
 	assert_true(outbox.bytes >= 600000);
 	assert_int_equal(outbox_flush(&outbox, fixture->peer), -EAGAIN);
 	for (char letter = 'a'; letter <= 'f'; letter++) {
@@ -213,7 +213,7 @@ static void test_outbox(void **state)
 	assert_int_equal(outbox.bytes, 0);
 	assert_true(outbox_is_empty(&outbox));
 	/* Unsent descriptors are closed with it. */
-	push(&outbox, 'x', 100, open_null());
+	push(&outbox, 'x', 100, open_memfd());
 	outbox_finish(&outbox);
 }
 
@@ -223,7 +223,7 @@ static void test_outbox_peer_gone(void **state)
 	struct outbox outbox;
 
 	outbox_init(&outbox);
-	push(&outbox, 'a', 100, open_null());
+	push(&outbox, 'a', 100, open_memfd());
 	fixture->here = fd_close(fixture->here);
 	assert_int_equal(outbox_flush(&outbox, fixture->peer), -EPIPE);
 	outbox_finish(&outbox);

@@ -60,7 +60,7 @@ static void test_call(void **state)
 {
 	struct fixture *fixture = *state;
 	struct varlink_result result;
-	int fds[2] = {open_null(), open_null()};
+	int fds[2] = {open_memfd(), open_memfd()};
 	size_t before = count_fds();
 
 	peer_send_bytes(fixture->peer, "{\"parameters\":{\"n\":1}}", 23, fds, 2);
@@ -107,7 +107,7 @@ static void test_bad_replies(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct varlink_client *client;
-		int pair[2], fd = open_null();
+		int pair[2], fd = open_memfd();
 
 		make_pair(pair);
 		assert_int_equal(varlink_client_adopt(pair[0], &client), 0);
@@ -125,7 +125,7 @@ static void test_bad_replies(void **state)
 static void test_what_cannot_be_sent(void **state)
 {
 	struct fixture *fixture = *state;
-	int fds[LIMIT_VARLINK_FDS + 1] = {0}, bad[2] = {open_null(), -EBADF};
+	int fds[LIMIT_VARLINK_FDS + 1] = {0}, bad[2] = {open_memfd(), -EBADF};
 	char *text = calloc(1, LIMIT_VARLINK_MESSAGE);
 
 	memset(text, 'x', LIMIT_VARLINK_MESSAGE - 1);

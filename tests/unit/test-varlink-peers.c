@@ -28,9 +28,9 @@ static void test_gone(void **state)
 	assert_int_equal(example->gone, 1);
 	/* The call is still one. */
 	assert_true(varlink_call_more(example->held[0]));
-	assert_int_equal(varlink_call_push_fd(example->held[0], open_null()), 0);
+	assert_int_equal(varlink_call_push_fd(example->held[0], open_memfd()), 0);
 	assert_int_equal(varlink_reply_continues(example->held[0], NULL), -EPIPE);
-	varlink_call_push_fd(example->held[0], open_null());
+	varlink_call_push_fd(example->held[0], open_memfd());
 	varlink_reply(example->held[--example->held_used], NULL);
 	pump(example);
 	assert_int_equal(example->gone, 1);
@@ -248,8 +248,8 @@ static void test_wrong_sockets(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	assert_int_equal(varlink_server_adopt(example->server, pair[0]), -EPROTOTYPE);
 	assert_int_equal(varlink_server_listen(example->server, pair[1]), -EPROTOTYPE);
-	assert_int_equal(varlink_server_adopt(example->server, open_null()), -ENOTSOCK);
-	assert_int_equal(varlink_server_listen(example->server, open_null()), -ENOTSOCK);
+	assert_int_equal(varlink_server_adopt(example->server, open_memfd()), -ENOTSOCK);
+	assert_int_equal(varlink_server_listen(example->server, open_memfd()), -ENOTSOCK);
 	assert_int_equal(varlink_server_adopt(example->server, -EBADF), -EBADF);
 	assert_int_equal(varlink_server_listen(example->server, -EBADF), -EBADF);
 }
@@ -361,7 +361,7 @@ static void test_destroyed_under_calls(void **state)
 	pump(example);
 	assert_int_equal(example->gone, 1);
 	varlink_call_on_gone(example->held[1], example_on_gone, example);
-	assert_int_equal(varlink_call_push_fd(example->held[1], open_null()), 0);
+	assert_int_equal(varlink_call_push_fd(example->held[1], open_memfd()), 0);
 	fd_close(other);
 }
 

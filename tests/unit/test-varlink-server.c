@@ -187,7 +187,7 @@ static void call_fd(struct example *example, int peer, int index, size_t fds_use
 	char call[128];
 
 	for (size_t i = 0; i < fds_used; i++)
-		fds[i] = open_null();
+		fds[i] = open_memfd();
 	snprintf(call, sizeof(call),
 		"{\"method\":\"org.example.Test.Fd\",\"parameters\":{\"index\":%d}}", index);
 	peer_send_bytes(peer, call, strlen(call) + 1, fds, fds_used);
@@ -252,7 +252,7 @@ static void test_fds(void **state)
 static void test_fds_of_a_pending_call(void **state)
 {
 	struct example *example = *state;
-	int peer = join(example), fd = open_null();
+	int peer = join(example), fd = open_memfd();
 	size_t before = count_fds();
 
 	peer_send_bytes(peer, CALL("Later"), sizeof(CALL("Later")), &fd, 1);
@@ -267,7 +267,7 @@ static void test_fds_of_a_pending_call(void **state)
 static void test_bad_fds(void **state)
 {
 	struct example *example = *state;
-	int peer = join(example), good = join(example), fd = open_null();
+	int peer = join(example), good = join(example), fd = open_memfd();
 
 	call_fd(example, peer, 0, 200);
 	peer_expect(peer, "");

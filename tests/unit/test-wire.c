@@ -216,7 +216,7 @@ static void test_fds_with_the_first_byte(void **state)
 	int fds[LIMIT_VARLINK_FDS];
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		fds[i] = open_null();
+		fds[i] = open_memfd();
 	assert_int_equal(feed_first(wire, '{', fds, ARRAY_SIZE(fds), false), 0);
 	assert_int_equal(feed(wire, "}", 2, 1), 0);
 	assert_int_equal(wire_take(wire, &message), 1);
@@ -237,25 +237,25 @@ static void test_fds_elsewhere(void **state)
 {
 	size_t before = count_fds();
 	struct wire *wire = make_wire();
-	int first = open_null(), later = open_null();
+	int first = open_memfd(), later = open_memfd();
 
 	assert_int_equal(feed_first(wire, '{', &first, 1, false), 0);
 	assert_int_equal(feed_first(wire, '}', &later, 1, false), -EPROTO);
 	assert_int_equal(count_fds(), before);
-	later = open_null();
+	later = open_memfd();
 	assert_int_equal(wire_feed(wire, 0, &later, 1, false), -EPROTO);
 	wire_destroy(wire);
 
 	/* With no byte at all. */
 	wire = make_wire();
-	first = open_null();
+	first = open_memfd();
 	assert_int_equal(wire_feed(wire, 0, &first, 1, false), -EPROTO);
 	wire_destroy(wire);
 
 	/* While a whole message waits, too. */
 	wire = make_wire();
-	first = open_null();
-	later = open_null();
+	first = open_memfd();
+	later = open_memfd();
 	assert_int_equal(feed_first(wire, '{', &first, 1, false), 0);
 	assert_int_equal(feed(wire, "}", 2, 2), 0);
 	assert_int_equal(wire_feed(wire, 1, &later, 1, false), -EINVAL);
@@ -270,11 +270,11 @@ static void test_too_many_fds(void **state)
 	int fds[LIMIT_VARLINK_FDS + 1];
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		fds[i] = open_null();
+		fds[i] = open_memfd();
 	assert_int_equal(feed_first(wire, '{', fds, ARRAY_SIZE(fds), false), -EMFILE);
 	wire_destroy(wire);
 	wire = make_wire();
-	fds[0] = open_null();
+	fds[0] = open_memfd();
 	assert_int_equal(feed_first(wire, '{', fds, 1, true), -EMFILE);
 	wire_destroy(wire);
 	assert_int_equal(count_fds(), before);
@@ -284,13 +284,13 @@ static void test_destroyed_with_fds(void **state)
 {
 	size_t before = count_fds();
 	struct wire *wire = make_wire();
-	int fd = open_null();
+	int fd = open_memfd();
 
 	assert_int_equal(feed_first(wire, '{', &fd, 1, false), 0);
 	wire_destroy(wire);
 	/* A bad message takes its descriptors along. */
 	wire = make_wire();
-	fd = open_null();
+	fd = open_memfd();
 	assert_int_equal(feed_first(wire, '[', &fd, 1, false), 0);
 	assert_int_equal(feed(wire, "]", 2, 2), 0);
 	assert_int_equal(wire_take(wire, &(struct wire_message){0}), -EBADMSG);

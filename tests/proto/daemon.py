@@ -29,7 +29,7 @@ class Daemon:
         self.control = str(self.dir / "control")
         self.log = open(self.dir / "log", "w+b")
         (self.dir / "conf").write_text(config)
-        environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:halt_on_error=1:abort_on_error=1",
+        environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:halt_on_error=1:abort_on_error=1:quarantine_size_mb=16",
                            UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
                            TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1")
         self.process = subprocess.Popen(

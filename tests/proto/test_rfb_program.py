@@ -17,7 +17,9 @@ import rfb_harness as rfb
 from rfb_harness import Broker, Closed, GoodViewer, Viewer, connect
 
 PROGRAM = os.path.abspath(os.environ.get("RFB_PROGRAM", "vfio-displayd-rfb"))
-GAP = 0.5  # seconds between two updates of a viewer that is well served
+# Seconds without an update that a well served viewer may see here, where `make check` runs other programs beside this one. That it
+# is 500 ms on a machine at rest is for tests/scenario/hostile_viewers.py to show, which runs alone.
+GAP = 2.0
 VERSIONS = (b"003.003", b"003.007", b"003.008", b"003.889", b"003.005")
 
 
@@ -461,7 +463,7 @@ class Hostile(Case):
             time.sleep(0.3)
             began = time.monotonic()
             broker.move()
-            broker.wait(rfb.BUSY, 3 * GAP * 4)
+            broker.wait(rfb.BUSY, 6)
             for viewer in dear:
                 viewer.close()
             self.assertLess(time.monotonic() - began, 5)

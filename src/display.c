@@ -343,7 +343,7 @@ static void snap(struct display *d)
 		return; /* the caller's timer answers */
 	snapped->display = d;
 	snapped->snapshot.fd = -EBADF;
-	r = map_primary(d, &plane, &view);
+	r = d->probed ? map_primary(d, &plane, &view) : -ENODATA;
 	if (r == 0) {
 		r = copy_to_memfd(&view, &snapped->snapshot);
 		capture_end(d->capture);
@@ -441,11 +441,9 @@ static bool obey(struct display *d, const struct orders *orders)
 			stage_ask(d->stage);
 		}
 	}
-	if (!d->probed)
-		return true;
 	if (orders->snapshot)
 		snap(d);
-	if (orders->glance && !d->watchers && now - d->last_glance >= GLANCE_MIN_MS)
+	if (d->probed && orders->glance && !d->watchers && now - d->last_glance >= GLANCE_MIN_MS)
 		glance(d);
 	return true;
 }

@@ -16,6 +16,7 @@
 
 #include <drm_fourcc.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -475,10 +476,17 @@ static int how_long(struct display *d)
 
 static void sleep_for(struct display *d, int ms)
 {
+	struct pollfd wake = {.fd = d->wake, .events = POLLIN};
 	struct epoll_event events[2];
 	uint64_t count;
-	int n = epoll_wait(d->epoll, events, 2, ms);
+	int n;
 
+	/* A look is due already, so the eventfd has no news: a registrant that signals without end does not wake us. */
+	if (d->pace.pending && d->change_armed) {
+		poll(&wake, 1, ms);
+		ms = 0;
+	}
+	n = epoll_wait(d->epoll, events, 2, ms);
 	for (int i = 0; i < n; i++) {
 		if (events[i].data.fd == d->change)
 			pace_event(&d->pace, loop_now_ms());

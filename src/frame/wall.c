@@ -10,6 +10,7 @@
 #include "frame/wall.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -25,6 +26,7 @@ struct listener {
 	struct wall *wall;
 	int fd; /* owned */
 	struct loop_source *source;
+	bool dead;		     /* whoever gave it has shut it down */
 	struct link_message message; /* as it goes to each new program */
 	char endpoint[128];
 	char *unlink_path; /* owned, may be NULL */
@@ -59,7 +61,8 @@ static void program_end(struct wall *wall, const char *why);
 static void listeners_watch(struct wall *wall, bool watch)
 {
 	for (size_t i = 0; i < wall->listeners_used; i++)
-		loop_fd_events(wall->listeners[i].source, watch ? LOOP_READ : 0);
+		loop_fd_events(wall->listeners[i].source,
+			watch && !wall->listeners[i].dead ? LOOP_READ : 0);
 }
 
 static int wall_send(struct wall *wall, const struct link_message *message, int fd)
@@ -189,8 +192,12 @@ static int program_greet(struct wall *wall)
 	memcpy(hello.hello.id, wall->options.id, sizeof(hello.hello.id));
 	memcpy(hello.hello.name, wall->options.name, sizeof(hello.hello.name));
 	r = link_send(wall->link, &hello, -EBADF);
-	for (size_t i = 0; i < wall->listeners_used && r == 0; i++)
-		r = link_send(wall->link, &wall->listeners[i].message, wall->listeners[i].fd);
+	for (size_t i = 0; i < wall->listeners_used && r == 0; i++) {
+		struct listener *listener = &wall->listeners[i];
+
+		if (!listener->dead)
+			r = link_send(wall->link, &listener->message, listener->fd);
+	}
 	if (r == 0 && wall->frame) {
 		shown.frame.generation = wall->frame->header.generation;
 		shown.frame.width = wall->frame->header.width;
@@ -243,8 +250,17 @@ static void on_knock(int fd, unsigned int events, void *arg)
 {
 	struct listener *listener = arg;
 	struct wall *wall = listener->wall;
-	int r = program_start(wall);
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+	int r;
 
+	/* Such a socket is readable for ever, and nobody comes through it: no program is to be started for it again and again. */
+	if (poll(&poll_fd, 1, 0) > 0 && poll_fd.revents & (POLLHUP | POLLERR)) {
+		log_warn(wall->options.id, "listener %s has been shut down", listener->endpoint);
+		listener->dead = true;
+		loop_fd_events(listener->source, 0);
+		return;
+	}
+	r = program_start(wall);
 	if (r == 0)
 		return;
 	log_err(wall->options.id, "cannot start %s for a viewer: %s", wall->options.program,

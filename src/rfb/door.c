@@ -23,6 +23,7 @@ struct listener {
 	struct door *door;
 	int fd; /* owned */
 	struct loop_source *source;
+	bool dead; /* whoever gave it has shut it down: readable for ever, and nobody comes */
 	enum link_security security;
 	enum link_mode mode;
 	char password[9];
@@ -51,7 +52,8 @@ static void accept_again(void *arg)
 	struct door *door = arg;
 
 	for (unsigned int i = 0; i < door->listener_count; i++)
-		loop_fd_events(door->listeners[i].source, door->stopping ? 0 : LOOP_READ);
+		loop_fd_events(door->listeners[i].source,
+			door->stopping || door->listeners[i].dead ? 0 : LOOP_READ);
 }
 
 static void accept_rest(struct door *door, uint64_t ms)
@@ -158,6 +160,9 @@ static void on_listener(int fd, unsigned int events, void *arg)
 			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 				errno == ENOBUFS)
 				accept_rest(door, ACCEPT_REST_MS);
+			listener->dead = errno == EINVAL;
+			if (listener->dead)
+				loop_fd_events(listener->source, 0);
 			return;
 		}
 		format_peer(&address, peer, sizeof(peer));

@@ -32,6 +32,11 @@ def stuck_socket():
     return ours, theirs
 
 
+def cpu_time(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 def hand_over(client, message, fds, ours):
     """Closes our copy before the message ends: the daemon's is the last one."""
     client.send_raw(message[:1], fds)
@@ -102,6 +107,51 @@ class BrokerAbuse(unittest.TestCase):
         for _, theirs in pairs:
             theirs.close()
         self.daemon.until(lambda: self.daemon.fds() <= before, "all are closed at last")
+
+    # ---- what would keep the daemon busy ----
+
+    def test_a_listener_that_is_shut_down(self):
+        """Readable for ever: no program is started for it again and again, and none that runs spins."""
+        lease, held = os.pipe()
+        for family, where in ((socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_UNIX, str(self.daemon.dir / "listener"))):
+            with self.subTest(family), socket.socket(family) as listener:
+                listener.bind(where)
+                listener.listen()
+                more = self.registration(listen=[{"mode": "view", "fileDescriptorIndex": 2}])
+                self.other.call("Register", more, [self.surface.fd, lease, listener.fileno()])
+                viewer = self.daemon.viewer("abuse")
+                viewer.set_encodings(0)
+                viewer.first()
+                viewer.settle()
+                listener.shutdown(socket.SHUT_RDWR)
+                program, = self.daemon.rfb_programs()
+                before = cpu_time(program)
+                time.sleep(2)
+                self.assertLess(cpu_time(program) - before, 0.5)
+                viewer.close()
+                self.daemon.signal(program)
+                self.daemon.until(lambda: "has been shut down" in self.daemon.text(), "it is noticed")
+                self.assertEqual(self.daemon.rfb_programs(), [])
+                self.daemon.viewer("abuse").close()
+                self.other.call("Unregister", {"id": "abuse"})
+        os.close(lease)
+        os.close(held)
+
+    def test_an_eventfd_signalled_without_end(self):
+        lease = self.daemon.register(self.surface, "abuse", client=self.other)
+        viewer = self.daemon.viewer("abuse")
+        viewer.set_encodings(0)
+        viewer.first()
+        viewer.settle()
+        before, looks = self.daemon.wakeups(self.daemon.pid), self.other.describe("abuse")["framesCaptured"]
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            self.surface.signal()
+        looks = self.other.describe("abuse")["framesCaptured"] - looks
+        self.assertGreater(looks, 0)
+        self.assertLess(self.daemon.wakeups(self.daemon.pid) - before, 4 * looks + 100)
+        viewer.close()
+        os.close(lease)
 
 
 if __name__ == "__main__":

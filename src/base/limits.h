@@ -40,6 +40,7 @@
 #define LIMIT_HANDSHAKE_MS       10000      /* from accept to ClientInit */
 #define LIMIT_FIRST_FRAME_MS     15000      /* from ClientInit to the picture's first frame; the broker has a placard sooner */
 #define LIMIT_AUTH_DELAY_MS      1000       /* a failed password is answered so late: guessing is slow, a typing error is not */
+#define LIMIT_AUTH_SUSPECT_MS   60000      /* after a failed password every answer is looked at so late: see caller.c */
 #define LIMIT_STALL_MS           30000      /* a viewer with data queued that takes nothing for so long is dropped */
 #define LIMIT_MESSAGE_MS         30000      /* from a client message's first byte to its last */
 #define LIMIT_CUT_TEXT           (16u << 20) /* bytes of cut text that are skipped, never stored; more drops the viewer */

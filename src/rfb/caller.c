@@ -9,6 +9,10 @@
  * reset. LINGERING: the connection is closed; the worker is read to its end, however long an encode takes: to join it before would
  * hold everybody up.
  *
+ * A wrong password is answered late, but who guesses need not wait for that: no answer at once is an answer, and another
+ * connection is quickly made. So after one wrong password answers are looked at LIMIT_AUTH_DELAY_MS after the challenge,
+ * right or wrong: LIMIT_KNOCKING guesses in that time, however many connections are made.
+ *
  * Every step returns 0 or -errno with `reason` set, and only the four entries from the loop (network, inner, timer, start) end
  * the caller, as their last act: nothing below them touches freed memory.
  */
@@ -53,6 +57,7 @@ struct caller {
 	uint64_t deadline; /* of the state; 0: none */
 
 	struct handshake handshake;
+	uint64_t challenged; /* when the challenge went out; 0: no answer is awaited */
 	struct relay relay;
 };
 
@@ -63,6 +68,15 @@ static int give_up(struct caller *caller, int error, const char *reason)
 	return error;
 }
 
+/* Is there an answer to the challenge that must wait? */
+static bool too_early(const struct caller *caller)
+{
+	uint64_t now = loop_now_ms();
+
+	return caller->challenged && now < caller->host->suspect_until &&
+	       now < caller->challenged + LIMIT_AUTH_DELAY_MS;
+}
+
 /* The timer is moved forward only: an early firing looks again, so that a busy viewer costs no re-arming. */
 static void arm(struct caller *caller)
 {
@@ -70,6 +84,8 @@ static void arm(struct caller *caller)
 
 	if (caller->state == VIEWING)
 		due = MIN(due, relay_due(&caller->relay, caller->host->stall_ms));
+	if (caller->state == KNOCKING && too_early(caller))
+		due = MIN(due, caller->challenged + LIMIT_AUTH_DELAY_MS);
 	if (due == UINT64_MAX || (caller->due && caller->due <= due))
 		return;
 	now = loop_now_ms();
@@ -254,6 +270,8 @@ static int shake_hands(struct caller *caller)
 	size_t eaten, size;
 	const char *why;
 
+	if (too_early(caller))
+		return 0;
 	do {
 		input = relay_input(&caller->relay, &size);
 		verdict = handshake_eat(handshake, input, size, &eaten);
@@ -268,11 +286,16 @@ static int shake_hands(struct caller *caller)
 	} while (verdict == HANDSHAKE_ASK);
 	if (queue_handshake(caller) < 0)
 		return -ENOMEM;
+	if (handshake->state != HANDSHAKE_RESPONSE)
+		caller->challenged = 0;
+	else if (!caller->challenged)
+		caller->challenged = loop_now_ms();
 	switch (verdict) {
 	case HANDSHAKE_FAILED:
 		return begin_flush(caller, handshake->reason);
 	case HANDSHAKE_DENIED:
 		set_state(caller, DENIED, LIMIT_AUTH_DELAY_MS);
+		caller->host->suspect_until = loop_now_ms() + LIMIT_AUTH_SUSPECT_MS;
 		return 0;
 	case HANDSHAKE_DONE:
 		return joined(caller);
@@ -384,6 +407,8 @@ static void on_timer(void *arg)
 		r = deny(caller);
 	else if (over && caller->state == KNOCKING)
 		r = give_up(caller, -ETIMEDOUT, "handshake took too long");
+	else if (caller->state == KNOCKING && caller->challenged)
+		r = shake_hands(caller);
 	else if (over && caller->state == WAITING)
 		r = give_up(caller, -ETIMEDOUT, "no picture");
 	else if (over && caller->state == FLUSHING)

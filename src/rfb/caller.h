@@ -22,6 +22,7 @@ struct caller_host {
 	const char *id, *name;
 	uint32_t frames_maximum, stall_ms;
 	uint32_t width, height;	 /* of the current frame; 0: none yet */
+	uint64_t suspect_until;	 /* somebody has guessed a password; kept by the callers */
 	/* Its version is known. NULL: may come in; else static text for the viewer: why not. */
 	const char *(*admit)(struct caller_host *host, struct caller *caller);
 	void (*joined)(struct caller_host *host, struct caller *caller); /* past the handshake: wants pictures */

@@ -116,6 +116,39 @@ class Handshake(Case):
             self.assertGreaterEqual(time.monotonic() - start, 0.9)
             self.assert_closed(viewer.sock)
 
+    def test_guessing_is_slow(self):
+        """Who hangs up when no answer comes at once learns nothing: after a wrong password a right one is not answered at
+        once either."""
+        broker = self.broker()
+        path = broker.listen_unix(security=rfb.VNCAUTH, password=b"secret")
+
+        def quick(word):
+            start = time.monotonic()
+            sock = connect(path)
+            sock.recv(12)
+            sock.sendall(b"RFB 003.003\n")
+            while len(challenge := sock.recv(20, socket.MSG_PEEK)) < 20:
+                pass
+            sock.recv(20)
+            sock.sendall(vnc_answer(word)(challenge[4:]))
+            self.addCleanup(sock.close)
+            return sock, start
+
+        sock, _ = quick("secret")
+        sock.settimeout(0.5)
+        self.assertEqual(sock.recv(4), bytes(4), "nobody has guessed yet")
+        quick("guess")[0].close()
+        for _ in range(20):
+            sock, start = quick("guess")
+            sock.settimeout(0.02)
+            with self.assertRaises(TimeoutError):
+                sock.recv(4)
+            sock.close()
+        sock, start = quick("secret")
+        sock.settimeout(5)
+        self.assertEqual(sock.recv(4), bytes(4))
+        self.assertGreaterEqual(time.monotonic() - start, 0.9)
+
     def test_open_and_password_listeners_do_not_mix(self):
         broker = self.broker()
         closed = broker.listen_unix(security=rfb.VNCAUTH, password=b"secret")

@@ -49,9 +49,10 @@ enum {
 
 /* What the main thread wants. */
 struct orders {
-	bool stop, program_ended, watch_changed, granted, busy, glance, snapshot;
+	bool stop, program_ended, watch_changed, granted, busy, taken, glance, snapshot;
 	unsigned int watchers;
 	uint32_t generation; /* granted or busy */
+	uint32_t taken_generation;
 };
 
 /* What the capture thread found. */
@@ -429,6 +430,8 @@ static bool obey(struct display *d, const struct orders *orders)
 		stage_granted(d->stage, orders->generation);
 	if (orders->busy)
 		stage_busy(d->stage, orders->generation);
+	if (orders->taken && stage_taken(d->stage, orders->taken_generation))
+		pace_nudge(&d->pace, now);
 	if (!d->probed && (orders->watch_changed || orders->glance || orders->snapshot) &&
 		now - d->last_probe >= PROBE_AGAIN_MS)
 		probe(d);
@@ -555,7 +558,7 @@ static void order_watch(struct orders *orders, uint32_t watchers)
 static void order_program_ended(struct orders *orders, uint32_t value)
 {
 	orders->program_ended = true;
-	orders->granted = orders->busy = false;
+	orders->granted = orders->busy = orders->taken = false;
 	order_watch(orders, 0);
 }
 
@@ -572,6 +575,12 @@ static void order_busy(struct orders *orders, uint32_t generation)
 		return;
 	orders->busy = true;
 	orders->generation = generation;
+}
+
+static void order_taken(struct orders *orders, uint32_t generation)
+{
+	orders->taken = true;
+	orders->taken_generation = generation;
 }
 
 static void order_glance(struct orders *orders, uint32_t value)
@@ -600,6 +609,11 @@ static void on_may_write(void *arg, uint32_t generation)
 static void on_busy(void *arg, uint32_t generation)
 {
 	order(arg, order_busy, generation);
+}
+
+static void on_taken(void *arg, uint32_t generation)
+{
+	order(arg, order_taken, generation);
 }
 
 static void on_program_ended(void *arg)
@@ -728,6 +742,7 @@ static int raise_wall(struct display *d)
 		.watch = on_watch,
 		.may_write = on_may_write,
 		.busy = on_busy,
+		.taken = on_taken,
 		.ended = on_program_ended,
 	};
 	const struct context *context = &d->handover.context;

@@ -30,6 +30,8 @@ struct stage {
 	enum turn turn;
 	uint64_t asked_at, heard_at; /* heard_at: asked, or told that it takes longer */
 	uint32_t generation;
+	uint32_t taken;		 /* the newest frame that the RFB program is known to have */
+	bool blocked;		 /* a new frame must wait for that */
 	uint32_t width, height;	 /* of the last picture */
 	bool changed;		 /* something to publish beside damage: cursor, placard */
 	uint32_t *cursor_pixels; /* owned: LIMIT_CURSOR^2, allocated with the first cursor */
@@ -54,6 +56,8 @@ void stage_strike(struct stage *stage)
 	tiles_destroy(take_ptr(stage->tiles));
 	stage->turn = FRESH;
 	stage->changed = false;
+	stage->taken = stage->generation;
+	stage->blocked = false;
 }
 
 void stage_destroy(struct stage *stage)
@@ -92,18 +96,45 @@ void stage_busy(struct stage *stage, uint32_t generation)
 		stage->heard_at = loop_now_ms();
 }
 
+bool stage_taken(struct stage *stage, uint32_t generation)
+{
+	bool was_blocked = stage->blocked;
+
+	/* Of what was sent and not yet known to be there; anything else is old or a lie. */
+	if (generation - stage->taken > stage->generation - stage->taken)
+		return false;
+	stage->taken = generation;
+	stage->blocked = false;
+	return was_blocked;
+}
+
 int stage_patience(struct stage *stage, uint64_t now)
 {
 	uint64_t end;
 
-	if (stage->turn != ASKED)
+	if (stage->turn != ASKED && !stage->blocked)
 		return -1;
-	end = MIN(stage->heard_at + LIMIT_GRANT_MS, stage->asked_at + LIMIT_ENCODE_MS);
+	end = stage->heard_at + LIMIT_GRANT_MS;
+	if (!stage->blocked)
+		end = MIN(end, stage->asked_at + LIMIT_ENCODE_MS);
 	if (now < end)
 		return end - now;
 	wall_stuck(stage->wall);
-	stage->turn = VIEWERS;
+	if (stage->turn == ASKED)
+		stage->turn = VIEWERS;
+	stage->heard_at = now;
 	return 0;
+}
+
+/* Each frame on its way is memory that nobody counts. */
+static bool too_many_untaken(struct stage *stage)
+{
+	if (stage->generation - stage->taken < LIMIT_FRAMES_UNTAKEN)
+		return false;
+	if (!stage->blocked)
+		stage->heard_at = loop_now_ms();
+	stage->blocked = true;
+	return true;
 }
 
 void stage_patience_anew(struct stage *stage, uint64_t now)
@@ -118,6 +149,8 @@ static int new_frame(struct stage *stage, uint32_t width, uint32_t height, bool 
 	struct frame *frame;
 	int r;
 
+	if (too_many_untaken(stage))
+		return -EAGAIN;
 	if (!placard) {
 		r = tiles_create(width, height, &tiles);
 		if (r < 0)

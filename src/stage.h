@@ -3,7 +3,7 @@
  *
  * Capture thread only; borrows the wall. A frame that was never published may be written freely; later writes need the
  * grant of frame/link.h. -EAGAIN means that the grant has been asked for and nothing was written: look again when stage_granted()
- * was called. A switch between picture and placard is a new frame, so that words never wait for a viewer.
+ * was called, or that new frames wait for the RFB program to take the last ones: look again when stage_taken() says so. A switch between picture and placard is a new frame, so that words never wait for a viewer.
  */
 #pragma once
 
@@ -26,6 +26,8 @@ bool stage_ask(struct stage *stage);
 void stage_granted(struct stage *stage, uint32_t generation);
 /* It says that it works on it. */
 void stage_busy(struct stage *stage, uint32_t generation);
+/* It has the frames up to this one. True: a picture or placard was waiting for that. */
+bool stage_taken(struct stage *stage, uint32_t generation);
 /* Milliseconds that the RFB program has left to answer; -1: nothing was asked. At 0 it is ended. */
 int stage_patience(struct stage *stage, uint64_t now);
 /* Nobody counted until now. */
@@ -35,7 +37,7 @@ void stage_patience_anew(struct stage *stage, uint64_t now);
 int stage_picture(struct stage *stage, const struct view *view);
 /* @plane: of the cursor, NULL hides it. @view: its ARGB8888 pixels. 1: changed, 0: the same, -EAGAIN, -EFAULT. */
 int stage_cursor(struct stage *stage, const struct plane *plane, const struct view *view);
-/* Words instead of a picture, in the size of the last one. 1: changed, 0: stands already. */
+/* Words instead of a picture, in the size of the last one. 1: changed, 0: stands already, -EAGAIN. */
 int stage_placard(struct stage *stage, const char *title, const char *reason);
 bool stage_shows_picture(const struct stage *stage);
 /* Publishes what changed and gives the grant back. True: viewers were sent something. */

@@ -52,6 +52,7 @@
 
 /* The wall (broker <-> RFB program). */
 #define LIMIT_GRANT_MS    5000 /* neither may_write nor busy for so long: that RFB program is stuck and is ended */
+#define LIMIT_FRAMES_UNTAKEN 4 /* frames sent to an RFB program that it has not opened: each is the memory of a screen */
 #define LIMIT_BUSY_MS     1000 /* so often an RFB program whose viewers still encode says so */
 #define LIMIT_ENCODE_MS   60000 /* may_write not granted for so long, busy or not: 8K of noise on a loaded host takes seconds */
 #define LIMIT_START_MS    10000 /* an RFB program that has not said READY by then is ended */

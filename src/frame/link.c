@@ -88,6 +88,7 @@ static bool rfb_message_valid(const struct link_message *m, bool has_fd)
 		return m->ready.version == LINK_VERSION;
 	case LINK_MAY_WRITE:
 	case LINK_BUSY:
+	case LINK_TAKEN:
 	case LINK_IDLE:
 		return true;
 	case LINK_VIEWER_ADDED:

@@ -7,7 +7,8 @@
  *
  * Writing the frame:  broker: WANT_WRITE -> rfb: MAY_WRITE, once no encode runs; none starts from then on
  *		       broker: writes changed tiles, bitmap, cursor, then PUBLISH -> rfb: encodes again.
- * A new FRAME needs no grant until its first PUBLISH: nobody reads it before. Grants of an older generation are void. While no
+ * A new FRAME needs no grant until its first PUBLISH: nobody reads it before. Grants of an older generation are void. The RFB
+ * program answers each FRAME with TAKEN once it holds it; with LIMIT_FRAMES_UNTAKEN on their way the broker makes no more. While no
  * grant is there, the broker only hashes, and damage waits in the source: a slow viewer costs its own frame rate. While encodes
  * run that keep the grant back, the RFB program says BUSY each LIMIT_BUSY_MS. Neither that nor the grant for LIMIT_GRANT_MS, or no
  * grant for LIMIT_ENCODE_MS: it is stuck and is killed; its viewers may come back.
@@ -44,6 +45,7 @@ enum link_type {
 	LINK_WATCH,
 	LINK_IDLE,     /* no viewer for the grace time: send me STOP if you agree */
 	LINK_BUSY,     /* WANT_WRITE has come; encodes run still */
+	LINK_TAKEN,    /* frames up to this generation have come */
 };
 
 enum link_security { LINK_SECURITY_NONE = 1, LINK_SECURITY_VNCAUTH = 2 }; /* RFB 7.2 numbers */
@@ -77,7 +79,7 @@ struct link_message {
 		struct {
 			uint32_t generation;
 			uint32_t damaged; /* 0: only the cursor or nothing */
-		} publish; /* also want_write, may_write and busy, which use generation alone */
+		} publish; /* also want_write, may_write, busy and taken, which use generation alone */
 		struct {
 			uint32_t viewer;
 			uint32_t mode;

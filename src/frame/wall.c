@@ -87,6 +87,9 @@ static bool on_message(struct wall *wall, const struct link_message *m)
 	case LINK_BUSY:
 		wall->events.busy(wall->arg, m->publish.generation);
 		return true;
+	case LINK_TAKEN:
+		wall->events.taken(wall->arg, m->publish.generation);
+		return true;
 	case LINK_VIEWER_ADDED:
 		return roster_added(&wall->roster, m);
 	case LINK_VIEWER_STATE:

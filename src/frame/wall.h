@@ -22,6 +22,7 @@ struct wall_events {
 	void (*watch)(void *arg, unsigned int watchers);	/* how many want pictures; 0: stop looking */
 	void (*may_write)(void *arg, uint32_t generation);
 	void (*busy)(void *arg, uint32_t generation);		/* may_write will take longer */
+	void (*taken)(void *arg, uint32_t generation);		/* it has the frames up to this one */
 	void (*ended)(void *arg);				/* it is gone; watchers are 0 */
 };
 

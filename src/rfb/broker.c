@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Theory of operation: what the broker must not miss is kept until the link takes it. MAY_WRITE, BUSY, WATCH and IDLE are one flag each,
+/* Theory of operation: what the broker must not miss is kept until the link takes it. TAKEN, MAY_WRITE, BUSY, WATCH and IDLE are one flag each,
  * since only the newest counts; VIEWER_ADDED and VIEWER_GONE wait in a list, which is bounded because nobody is admitted while it is
  * long (door_events::congested), and those who are in can each leave once. VIEWER_STATE is offered again by the door.
  */
@@ -37,7 +37,7 @@ struct broker {
 
 	STAILQ_HEAD(, pending) pending;
 	unsigned int pending_count;
-	bool say_may_write, say_watch, say_idle, say_busy;
+	bool say_may_write, say_watch, say_idle, say_busy, say_taken;
 	uint32_t granted, watch;
 };
 
@@ -66,6 +66,13 @@ static bool say_flags(struct broker *broker)
 {
 	struct link_message message;
 
+	if (broker->say_taken) {
+		message = (struct link_message){.type = LINK_TAKEN};
+		message.publish.generation = broker->generation;
+		if (!say(broker, &message))
+			return false;
+		broker->say_taken = false;
+	}
 	if (broker->say_may_write) {
 		message = (struct link_message){.type = LINK_MAY_WRITE};
 		message.publish.generation = broker->granted;
@@ -268,6 +275,8 @@ static void got_frame(struct broker *broker, const struct link_message *message,
 	}
 	frame = picture_current(broker->picture);
 	broker->generation = frame->header.generation;
+	broker->say_taken = true;
+	say_all(broker);
 	door_resize(broker->door, frame->header.width, frame->header.height);
 }
 

@@ -82,7 +82,8 @@ class RfbProgramDies(unittest.TestCase):
             self.daemon.until(lambda: self.daemon.fds() <= rest, f"{rest} descriptors again")
 
     def test_every_signal_that_ends_a_program(self):
-        for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGSYS, signal.SIGTERM):
+        # A sanitizer would take a SIGSEGV for its own find.
+        for number in (signal.SIGABRT, signal.SIGSYS, signal.SIGTERM, *[] if daemon.SANITIZED else [signal.SIGSEGV]):
             with self.subTest(number.name):
                 viewer, program = self.viewer(), self.program()
                 os.kill(program, number)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bench-scan - what looking for damage costs, beside what memory allows. See bench/README.md.
  *
- * Everything takes turns in one process, in an order that moves on by one each round, so that what disturbs the machine
- * disturbs all alike. Before each timed call source and frame are flushed from all caches.
+ * Everything takes turns in one process, in a new order each round, so that what disturbs the machine disturbs all alike and
+ * nobody always follows the same. Before each timed call source and frame are flushed from all caches.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -36,7 +36,7 @@ struct field {
 enum kind { KIND_READ, KIND_COPY, KIND_LOOK };
 
 struct racer {
-	char name[32];
+	char name[40];
 	enum kind kind;
 	void (*read)(const uint8_t *source, size_t bytes);
 	const char *kernel;
@@ -90,19 +90,31 @@ __attribute__((target("avx2"))) static void read_256(const uint8_t *source, size
 	sink_256(_mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d)));
 }
 
-__attribute__((target("avx2"))) static void read_256_ahead(const uint8_t *source, size_t bytes)
+__attribute__((target("avx2"))) static void read_256_near(const uint8_t *source, size_t bytes)
 {
-	__m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
+	__m256i a = _mm256_setzero_si256(), b = a;
 
-	for (size_t i = 0; i + 128 <= bytes; i += 128) {
+	for (size_t i = 0; i + 64 <= bytes; i += 64) {
 		__builtin_prefetch(source + i + 2048);
-		__builtin_prefetch(source + i + 2048 + 64);
 		a = _mm256_or_si256(a, load_256(source + i));
 		b = _mm256_or_si256(b, load_256(source + i + 32));
-		c = _mm256_or_si256(c, load_256(source + i + 64));
-		d = _mm256_or_si256(d, load_256(source + i + 96));
 	}
-	sink_256(_mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d)));
+	sink_256(_mm256_or_si256(a, b));
+}
+
+/* A line of each 256 bytes, three pages ahead. */
+__attribute__((target("avx2"))) static void read_256_far(const uint8_t *source, size_t bytes)
+{
+	__m256i a = _mm256_setzero_si256(), b = a;
+
+	for (size_t i = 0; i + 256 <= bytes; i += 256) {
+		__builtin_prefetch(source + i + 12288, 0, 2);
+		for (size_t at = i; at < i + 256; at += 64) {
+			a = _mm256_or_si256(a, load_256(source + at));
+			b = _mm256_or_si256(b, load_256(source + at + 32));
+		}
+	}
+	sink_256(_mm256_or_si256(a, b));
 }
 
 /* Four places of the picture at once. */
@@ -153,7 +165,8 @@ static void racers_line_up(const char *only)
 #if defined(__x86_64__)
 	if (__builtin_cpu_supports("avx2")) {
 		racer_add(KIND_READ, "read, 256 bits")->read = read_256;
-		racer_add(KIND_READ, "read, 256 bits, prefetch")->read = read_256_ahead;
+		racer_add(KIND_READ, "read, 256 bits, prefetch 2K")->read = read_256_near;
+		racer_add(KIND_READ, "read, 256 bits, prefetch 12K")->read = read_256_far;
 		racer_add(KIND_READ, "read, 256 bits, 4 streams")->read = read_256_four;
 	}
 	if (__builtin_cpu_supports("avx512f"))
@@ -363,8 +376,19 @@ static void report(const struct field *field, size_t rounds)
 	}
 }
 
+static void shuffle(size_t *order, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t other = random() % (i + 1);
+
+		order[i] = order[other];
+		order[other] = i;
+	}
+}
+
 static int bench(uint32_t width, uint32_t height, size_t rounds, const char *kernel)
 {
+	size_t order[RACERS_MAX] = {0};
 	struct field field;
 	int r;
 
@@ -379,11 +403,9 @@ static int bench(uint32_t width, uint32_t height, size_t rounds, const char *ker
 	for (size_t i = 0; i < racers_used; i++)
 		race(&field, &racers[i]);
 	for (size_t round = 0; round < rounds; round++) {
-		for (size_t i = 0; i < racers_used; i++) {
-			struct racer *racer = &racers[(i + round) % racers_used];
-
-			racer->ms[round] = race(&field, racer);
-		}
+		shuffle(order, racers_used);
+		for (size_t i = 0; i < racers_used; i++)
+			racers[order[i]].ms[round] = race(&field, &racers[order[i]]);
 	}
 	report(&field, rounds);
 	field_finish(&field);

@@ -81,10 +81,10 @@ static bool scalar_usable(void)
 	return true;
 }
 
-static void scalar_row(const uint64_t *key, const uint8_t *src, unsigned int words, uint64_t mask,
+static void scalar_block(const uint64_t *key, const uint8_t *src, unsigned int bytes, uint64_t mask,
 	uint8_t *dst, struct hash *hash)
 {
-	for (unsigned int i = 0; i < words; i += 2) {
+	for (unsigned int i = 0; i < bytes * 2; i += 2) {
 		uint64_t pair[2] = {
 			word_load(src + i * 8) & mask, word_load(src + i * 8 + 8) & mask};
 
@@ -94,28 +94,29 @@ static void scalar_row(const uint64_t *key, const uint8_t *src, unsigned int wor
 	}
 }
 
-static void scalar_sum(const struct hash_key *key, const struct strip *strip, struct hash *hashes)
+static void scalar_sum(
+	const struct hash_key *key, const struct strip *strip, uint8_t *sums, struct hash *groups)
 {
-	unsigned int words = strip->bytes * 2;
-
 	for (unsigned int y = 0; y < strip->rows; y++) {
 		const uint8_t *src = strip->pixels + y * strip->stride;
 
-		for (size_t c = 0; c < strip->columns; c++, src += words * 8)
-			scalar_row(key->words[y], src, words, strip->mask, NULL, &hashes[c]);
+		for (size_t c = 0; c < strip->columns; c++, src += strip->bytes * 16)
+			scalar_block(key->words[y][c % HASH_GROUP], src, strip->bytes, strip->mask,
+				NULL, &groups[c / HASH_GROUP]);
 	}
 }
 
 static void scalar_store(const struct hash_key *key, const struct strip *strip, uint8_t *dst,
-	size_t dst_stride, struct hash *hashes)
+	size_t dst_stride, struct hash *blocks)
 {
+	memset(blocks, 0, strip->columns * sizeof(*blocks));
 	for (unsigned int y = 0; y < strip->rows; y++) {
 		const uint8_t *src = strip->pixels + y * strip->stride;
-		uint8_t *row = dst + y * dst_stride;
+		uint8_t *row = dst ? dst + y * dst_stride : NULL;
 
-		for (size_t c = 0; c < strip->columns; c++, src += HASH_BYTES, row += HASH_BYTES)
-			scalar_row(
-				key->words[y], src, HASH_BYTES / 8, strip->mask, row, &hashes[c]);
+		for (size_t c = 0; c < strip->columns; c++, src += strip->bytes * 16)
+			scalar_block(key->words[y][c % HASH_GROUP], src, strip->bytes, strip->mask,
+				row ? row + c * HASH_BYTES : NULL, &blocks[c]);
 	}
 }
 

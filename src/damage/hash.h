@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hash.h - what a 16x16 block of source pixels looked like, in 128 bits. Private to src/damage/.
+/* hash.h - what a block of 16x16 source pixels looked like, and a group of four beside each other, in 128 bits. Private to
+ * src/damage/.
  *
  * For each 16 bytes of a block: the two 64-bit words, each xor-ed with a key word of that place, are multiplied without carries
  * (as polynomials over GF(2)), and all products are xor-ed. This is the first stage of CLHASH (Lemire and Kaser, "Faster 64-bit universal
  * hashing using carry-less multiplications", 2016): for any two blocks that differ, whatever they are and wherever they differ,
  * the hashes are equal with a probability of at most 2^-64 over the choice of the key. The key is drawn from the kernel once for
  * each process and never leaves it, so a guest cannot aim. No bit is special, no place is like another, a blank block is a
- * block like all others, and moved or swapped pixels meet other key words. Xor does not care for order: every kernel may
- * walk as it likes and still gets the same hash.
+ * block like all others, and moved or swapped pixels meet other key words. Each of the four blocks of a group has its own key, so
+ * the xor of their hashes is the hash of the group, with the same bound. Xor does not care for order: every kernel may walk as
+ * it likes and still gets the same hash.
  */
 #pragma once
 
@@ -15,19 +17,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HASH_ROWS 16 /* of a block */
-#define HASH_BYTES \
-	64 /* of one row of a block, when a pixel has 4 bytes; 16 for each byte of a pixel */
+#define HASH_ROWS  16 /* of a block */
+#define HASH_GROUP 4  /* blocks */
+#define HASH_BYTES 64 /* of one row of a block of 4-byte pixels: 16 for each byte of a pixel */
 
 struct hash {
 	uint64_t low, high; /* both 0: unknown */
 };
 
 struct hash_key {
-	_Alignas(64) uint64_t words[HASH_ROWS][HASH_BYTES / 8];
+	_Alignas(64) uint64_t words[HASH_ROWS][HASH_GROUP][HASH_BYTES / 8];
 };
 
-/* Blocks side by side, all of them 16 pixels wide. */
+/* Blocks side by side, all of them 16 pixels wide, the first of them the first of its group. */
 struct strip {
 	const uint8_t *pixels; /* no alignment; may change under the reader */
 	size_t stride;	       /* bytes */
@@ -40,12 +42,15 @@ struct strip {
 struct hash_kernel {
 	const char *name;
 	bool (*usable)(void);
-	/* Xors the hash of each block into @hashes: into 0 it is the hash, into the hash of then 0 when the block is the same. */
-	void (*sum)(const struct hash_key *key, const struct strip *strip, struct hash *hashes);
-	/* The same for 4-byte pixels, and stores the words that it hashed, masked, at @dst (64-byte aligned, as its stride): every
-	 * word is loaded once, so the hash is that of the stored bytes even while the source changes. */
+	/* Xors the hash of each group into @groups: into 0 it is the hash, into the hash of then 0 when nothing changed. @sums:
+	 * room for HASH_BYTES for each group, 64-byte aligned. */
+	void (*sum)(const struct hash_key *key, const struct strip *strip, uint8_t *sums,
+		struct hash *groups);
+	/* The hash of each block. Where @dst is not NULL (4-byte pixels only) it also gets the words that were hashed, masked; @dst
+	 * and its stride are 64-byte aligned. Every word is loaded once, so the hash is that of the stored bytes even while the
+	 * source changes. */
 	void (*store)(const struct hash_key *key, const struct strip *strip, uint8_t *dst,
-		size_t dst_stride, struct hash *hashes);
+		size_t dst_stride, struct hash *blocks);
 };
 
 extern const struct hash_kernel hash_scalar;

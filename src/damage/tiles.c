@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Theory of operation.
  *
- * The invariant: a block's hash is either unknown or that of the very bytes from which the block in the frame was made. If
- * it holds, a look that computes the same hash from the source has read what the frame shows, and may leave the block alone.
+ * Four blocks beside each other are a group. The first pass over a row of blocks hashes groups, because that is what a still
+ * picture costs; the second looks at the blocks of the groups that changed, stores them, and finds which of them it was.
+ *
+ * The invariant: a group's hash is either unknown or that of the very bytes from which the group in the frame was made. If
+ * it holds, a look that computes the same hash from the source has read what the frame shows, and may leave the group alone.
  *
  * The guest draws while we read, so it is easily broken. Keeping the hash of the first pass for bytes copied in a second one
  * would: the first pass sees B, the copy gets A (the guest flickers A, B, A, B), the frame shows A under the hash of B, and
- * once the guest settles on B the block stays wrong for ever. So the hash of the first pass only says "look closer". The second
- * pass, which runs while the row of blocks is still in L2, loads every word once, and both the frame and the hash that is
- * kept get that word. Where pixels need a conversion the source goes to a bounce buffer first, and hash and picture are made from there.
+ * once the guest settles on B the group stays wrong for ever. So the hash of the first pass only says "look closer". The second
+ * pass, which runs while the row of blocks is still in L2, loads every word once, and both the frame and the hashes that are
+ * kept get that word. Where pixels need a conversion the source goes to a bounce buffer first, and hashes and picture are made
+ * from there.
  *
- * The source can also vanish: a read raises SIGBUS and the look is left by siglongjmp. A block that was half stored then is
- * neither the old nor the new picture. Hence the order for each run of blocks: damage bits, hashes to unknown, pixels,
- * hashes. Setting the hash to unknown first matters: with the old hash left in place a source that returns to the old
- * picture would hide the half stored new one. The fences keep the compiler from moving the steps; only this thread is to see the order.
+ * The source can also vanish: a read raises SIGBUS and the look is left by siglongjmp. A group that was half stored then is
+ * neither the old nor the new picture. Hence the order for each run of groups: damage bits of all its blocks, group hashes
+ * to unknown, pixels, hashes, and last the bits of blocks that had not changed are taken back. Setting the hash to unknown
+ * first matters: with the old one left in place a source that returns to the old picture would hide the half stored new one. For
+ * the same reason all blocks of a group whose hash was unknown count as changed. The fences keep the compiler from moving the
+ * steps; only this thread has to see their order.
  *
- * A change of format or of the number of readable rows needs no care beyond forgetting the hashes on a new converter: the hash of a block
- * covers the rows that were stored, and bytes that mean something else now must be stored again.
+ * A change of the number of readable rows needs no care: the hash covers the rows that were stored.
  */
 #include "damage/tiles.h"
 
@@ -30,16 +35,19 @@
 
 static_assert(BLOCK_PIXELS == HASH_ROWS && BLOCK_PIXELS * 4 == HASH_BYTES, "a block is square");
 
-#define BOUNCE_COLUMNS 32u
+#define BOUNCE_COLUMNS 32u /* whole groups */
 #define BOUNCE_STRIDE  (BOUNCE_COLUMNS * HASH_BYTES)
+
+static_assert(BOUNCE_COLUMNS % HASH_GROUP == 0, "a run ends with a group");
 
 struct tiles {
 	uint32_t width, height;
 	size_t columns, rows; /* of blocks */
+	size_t groups;	      /* in a row of blocks */
 	size_t stride_words;
-	struct hash *hashes;
+	struct hash *group_hashes;
+	struct hash *block_hashes; /* meaningless where the group's hash is unknown */
 	uint64_t *damage;
-	bool damaged;
 
 	/* Learnt from the converter of the last view. */
 	convert_fn convert;
@@ -48,8 +56,11 @@ struct tiles {
 	uint64_t mask;
 
 	/* One row of blocks, while it is looked at. */
-	struct hash *now;
-	uint64_t *changed;
+	struct hash *groups_now; /* xor those of then */
+	struct hash *blocks_now;
+	uint64_t *damage_before;
+	bool *unknown; /* groups whose hash was */
+	uint8_t *sums;
 	uint8_t *bounce;
 };
 
@@ -125,6 +136,22 @@ static void *zeroed(size_t bytes)
 	return p;
 }
 
+static bool tiles_allocate(struct tiles *tiles)
+{
+	tiles->group_hashes = zeroed(tiles->rows * tiles->groups * sizeof(struct hash));
+	tiles->block_hashes = zeroed(tiles->rows * tiles->columns * sizeof(struct hash));
+	tiles->damage = zeroed(tiles->rows * tiles->stride_words * sizeof(uint64_t));
+	tiles->groups_now = zeroed(tiles->groups * sizeof(struct hash));
+	tiles->blocks_now = zeroed(tiles->columns * sizeof(struct hash));
+	tiles->damage_before = zeroed(tiles->stride_words * sizeof(uint64_t));
+	tiles->unknown = zeroed(tiles->groups * sizeof(bool));
+	tiles->sums = zeroed(tiles->groups * HASH_BYTES);
+	tiles->bounce = zeroed(HASH_ROWS * BOUNCE_STRIDE);
+	return tiles->group_hashes && tiles->block_hashes && tiles->damage && tiles->groups_now &&
+	       tiles->blocks_now && tiles->damage_before && tiles->unknown && tiles->sums &&
+	       tiles->bounce;
+}
+
 int tiles_create(uint32_t width, uint32_t height, struct tiles **ret)
 {
 	struct tiles *tiles;
@@ -139,13 +166,9 @@ int tiles_create(uint32_t width, uint32_t height, struct tiles **ret)
 	tiles->height = height;
 	tiles->columns = DIV_ROUND_UP((size_t)width, BLOCK_PIXELS);
 	tiles->rows = DIV_ROUND_UP((size_t)height, BLOCK_PIXELS);
+	tiles->groups = DIV_ROUND_UP(tiles->columns, HASH_GROUP);
 	tiles->stride_words = tiles_bitmap_stride(width);
-	tiles->hashes = zeroed(tiles->rows * tiles->columns * sizeof(struct hash));
-	tiles->damage = zeroed(tiles_bitmap_words(width, height) * sizeof(uint64_t));
-	tiles->now = zeroed(tiles->columns * sizeof(struct hash));
-	tiles->changed = zeroed(tiles->stride_words * sizeof(uint64_t));
-	tiles->bounce = zeroed(HASH_ROWS * BOUNCE_STRIDE);
-	if (!tiles->hashes || !tiles->damage || !tiles->now || !tiles->changed || !tiles->bounce) {
+	if (!tiles_allocate(tiles)) {
 		tiles_destroy(tiles);
 		return -ENOMEM;
 	}
@@ -157,17 +180,21 @@ void tiles_destroy(struct tiles *tiles)
 {
 	if (!tiles)
 		return;
-	free(tiles->hashes);
+	free(tiles->group_hashes);
+	free(tiles->block_hashes);
 	free(tiles->damage);
-	free(tiles->now);
-	free(tiles->changed);
+	free(tiles->groups_now);
+	free(tiles->blocks_now);
+	free(tiles->damage_before);
+	free(tiles->unknown);
+	free(tiles->sums);
 	free(tiles->bounce);
 	free(tiles);
 }
 
 void tiles_forget(struct tiles *tiles)
 {
-	memset(tiles->hashes, 0, tiles->rows * tiles->columns * sizeof(struct hash));
+	memset(tiles->group_hashes, 0, tiles->rows * tiles->groups * sizeof(struct hash));
 }
 
 /* A converter maps each pixel for itself, so a few pixels tell whether the top byte counts and whether the rest comes out as it
@@ -197,151 +224,167 @@ static void learn_converter(struct tiles *tiles, const struct view *view)
 	tiles->direct = !memcmp(out, masked, sizeof(out));
 }
 
-/* Blocks that are a full 16 pixels wide; a narrower one may follow them. */
-static size_t full_columns(const struct tiles *tiles)
+static bool hash_is_zero(struct hash hash)
 {
-	return tiles->width / BLOCK_PIXELS;
+	return !(hash.low | hash.high);
 }
 
-static struct strip strip_at(const struct tiles *tiles, const struct look *look, size_t column)
+/* Groups that end inside the picture; one with a narrow block may follow them. */
+static size_t whole_groups(const struct tiles *tiles)
+{
+	return tiles->width % BLOCK_PIXELS ? tiles->groups - 1 : tiles->groups;
+}
+
+/* Columns [begin, end) of blocks, whole groups. */
+struct run {
+	size_t begin, end;
+};
+
+static struct run groups_to_run(const struct tiles *tiles, size_t begin, size_t end)
+{
+	return (struct run){begin * HASH_GROUP, MIN(end * HASH_GROUP, tiles->columns)};
+}
+
+static struct strip strip_at(const struct tiles *tiles, const struct look *look, struct run run)
 {
 	return (struct strip){
 		.pixels = look->view->pixels +
 			  look->row * BLOCK_PIXELS * (size_t)look->view->stride +
-			  column * BLOCK_PIXELS * tiles->bytes,
+			  run.begin * BLOCK_PIXELS * tiles->bytes,
 		.stride = look->view->stride,
+		.columns = run.end - run.begin,
 		.rows = look->rows,
 		.bytes = tiles->bytes,
 		.mask = tiles->mask,
 	};
 }
 
-/* Copies @columns blocks, the last of them maybe narrow, out of the guest's reach and makes the strip point there. */
-static void strip_bounce(
-	const struct tiles *tiles, struct strip *strip, size_t columns, size_t pixels)
+static size_t run_pixels(const struct tiles *tiles, struct run run)
 {
-	size_t used = pixels * tiles->bytes, padded = columns * BLOCK_PIXELS * tiles->bytes;
+	return MIN(run.end * BLOCK_PIXELS, (size_t)tiles->width) - run.begin * BLOCK_PIXELS;
+}
 
-	for (unsigned int y = 0; y < strip->rows; y++) {
+/* Copies a run, whose last block may be narrow, out of the guest's reach. */
+static struct strip strip_bounce(const struct tiles *tiles, const struct look *look, struct run run)
+{
+	struct strip strip = strip_at(tiles, look, run);
+	size_t used = run_pixels(tiles, run) * tiles->bytes;
+	size_t padded = strip.columns * BLOCK_PIXELS * tiles->bytes;
+
+	for (unsigned int y = 0; y < strip.rows; y++) {
 		uint8_t *row = tiles->bounce + y * BOUNCE_STRIDE;
 
-		memcpy(row, strip->pixels + y * strip->stride, used);
+		memcpy(row, strip.pixels + y * strip.stride, used);
 		memset(row + used, 0, padded - used);
 	}
-	strip->pixels = tiles->bounce;
-	strip->stride = BOUNCE_STRIDE;
-	strip->columns = columns;
+	strip.pixels = tiles->bounce;
+	strip.stride = BOUNCE_STRIDE;
+	return strip;
 }
 
-/* First pass: tiles->now is the old hash xor the new one, so 0 where nothing changed. */
-static void row_sum(struct tiles *tiles, const struct look *look)
+/* First pass. Returns whether a group changed: its groups_now is not 0 then. */
+static bool row_sum(struct tiles *tiles, const struct look *look)
 {
-	const struct hash *then = tiles->hashes + look->row * tiles->columns;
-	size_t full = full_columns(tiles);
-	struct strip strip = strip_at(tiles, look, 0);
-
-	memcpy(tiles->now, then, tiles->columns * sizeof(*then));
-	strip.columns = full;
-	if (full > 0)
-		kernel->sum(&hash_key, &strip, tiles->now);
-	if (full == tiles->columns)
-		return;
-	strip = strip_at(tiles, look, full);
-	strip_bounce(tiles, &strip, 1, tiles->width - full * BLOCK_PIXELS);
-	kernel->sum(&hash_key, &strip, tiles->now + full);
-}
-
-/* Sets tiles->changed, returns how many. */
-static unsigned int row_compare(struct tiles *tiles)
-{
-	unsigned int changed = 0;
+	const struct hash *then = tiles->group_hashes + look->row * tiles->groups;
+	size_t whole = whole_groups(tiles);
+	struct strip strip = strip_at(tiles, look, groups_to_run(tiles, 0, whole));
 	uint64_t any = 0;
 
-	for (size_t c = 0; c < tiles->columns; c++)
-		any |= tiles->now[c].low | tiles->now[c].high;
-	if (!any)
-		return 0;
-	for (size_t w = 0; w < tiles->stride_words; w++) {
-		size_t first = w * 64, n = MIN(tiles->columns - first, (size_t)64);
-		uint64_t bits = 0;
+	memcpy(tiles->groups_now, then, tiles->groups * sizeof(*then));
+	if (whole > 0)
+		kernel->sum(&hash_key, &strip, tiles->sums, tiles->groups_now);
+	if (whole < tiles->groups) {
+		strip = strip_bounce(tiles, look, groups_to_run(tiles, whole, tiles->groups));
+		kernel->sum(&hash_key, &strip, tiles->sums, tiles->groups_now + whole);
+	}
+	for (size_t g = 0; g < tiles->groups; g++)
+		any |= tiles->groups_now[g].low | tiles->groups_now[g].high;
+	return any;
+}
 
-		for (size_t i = 0; i < n; i++) {
-			struct hash now = tiles->now[first + i];
+static void run_mark(struct tiles *tiles, size_t row, struct run run)
+{
+	uint64_t *damage = tiles->damage + row * tiles->stride_words;
+	struct hash *groups = tiles->group_hashes + row * tiles->groups;
 
-			bits |= (uint64_t)((now.low | now.high) != 0) << i;
-		}
-		tiles->changed[w] = bits;
-		changed += __builtin_popcountll(bits);
+	for (size_t c = run.begin; c < run.end; c++)
+		damage[c / 64] |= (uint64_t)1 << c % 64;
+	for (size_t g = run.begin / HASH_GROUP; g * HASH_GROUP < run.end; g++) {
+		tiles->unknown[g] = hash_is_zero(groups[g]);
+		groups[g] = (struct hash){0, 0};
+	}
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* Keeps the hashes, corrects the bits. Returns how many blocks changed. */
+static unsigned int run_settle(struct tiles *tiles, size_t row, struct run run)
+{
+	struct hash *groups = tiles->group_hashes + row * tiles->groups;
+	struct hash *blocks = tiles->block_hashes + row * tiles->columns;
+	uint64_t *damage = tiles->damage + row * tiles->stride_words;
+	unsigned int changed = 0;
+
+	atomic_signal_fence(memory_order_seq_cst);
+	for (size_t c = run.begin; c < run.end; c++) {
+		struct hash was = blocks[c], now = tiles->blocks_now[c];
+		struct hash *group = &groups[c / HASH_GROUP];
+		uint64_t bit = (uint64_t)1 << c % 64;
+
+		blocks[c] = now;
+		group->low ^= now.low;
+		group->high ^= now.high;
+		if (tiles->unknown[c / HASH_GROUP] || was.low != now.low || was.high != now.high)
+			changed++;
+		else if (!(tiles->damage_before[c / 64] & bit))
+			damage[c / 64] &= ~bit;
 	}
 	return changed;
 }
 
-static void run_mark(struct tiles *tiles, size_t row, size_t column, size_t columns)
+static void run_convert(struct tiles *tiles, const struct look *look, struct run run, uint8_t *dst)
 {
-	uint64_t *damage = tiles->damage + row * tiles->stride_words;
+	struct strip strip = strip_bounce(tiles, look, run);
 
-	tiles->damaged = true;
-	for (size_t c = column; c < column + columns; c++)
-		damage[c / 64] |= (uint64_t)1 << c % 64;
-	memset(tiles->hashes + row * tiles->columns + column, 0, columns * sizeof(struct hash));
-	atomic_signal_fence(memory_order_seq_cst);
+	kernel->store(&hash_key, &strip, NULL, 0, tiles->blocks_now + run.begin);
+	for (unsigned int y = 0; y < look->rows; y++)
+		tiles->convert((uint32_t *)(dst + y * look->dst_stride),
+			strip.pixels + y * strip.stride, run_pixels(tiles, run));
 }
 
-static void run_convert(struct tiles *tiles, const struct look *look, struct strip *strip,
-	size_t column, size_t columns)
+/* Second pass over groups side by side. */
+static unsigned int run_store(struct tiles *tiles, const struct look *look, struct run run)
 {
-	size_t x = column * BLOCK_PIXELS;
-	size_t pixels = MIN(columns * BLOCK_PIXELS, tiles->width - x);
-
-	strip_bounce(tiles, strip, columns, pixels);
-	kernel->sum(&hash_key, strip, tiles->now + column);
-	for (unsigned int y = 0; y < look->rows; y++) {
-		uint8_t *row =
-			look->dst + (look->row * BLOCK_PIXELS + y) * look->dst_stride + x * 4;
-
-		tiles->convert((uint32_t *)row, strip->pixels + y * strip->stride, pixels);
-	}
-}
-
-/* Second pass over blocks side by side. */
-static void run_store(struct tiles *tiles, const struct look *look, size_t column, size_t columns)
-{
-	struct strip strip = strip_at(tiles, look, column);
-	struct hash *kept = tiles->hashes + look->row * tiles->columns + column;
+	struct strip strip = strip_at(tiles, look, run);
 	uint8_t *dst =
-		look->dst + look->row * BLOCK_PIXELS * look->dst_stride + column * HASH_BYTES;
+		look->dst + look->row * BLOCK_PIXELS * look->dst_stride + run.begin * HASH_BYTES;
 
-	run_mark(tiles, look->row, column, columns);
-	memset(tiles->now + column, 0, columns * sizeof(*kept));
-	if (tiles->direct && column + columns <= full_columns(tiles)) {
-		strip.columns = columns;
-		kernel->store(&hash_key, &strip, dst, look->dst_stride, tiles->now + column);
-	} else {
-		run_convert(tiles, look, &strip, column, columns);
-	}
-	atomic_signal_fence(memory_order_seq_cst);
-	memcpy(kept, tiles->now + column, columns * sizeof(*kept));
+	run_mark(tiles, look->row, run);
+	if (tiles->direct && run.end <= whole_groups(tiles) * HASH_GROUP)
+		kernel->store(
+			&hash_key, &strip, dst, look->dst_stride, tiles->blocks_now + run.begin);
+	else
+		run_convert(tiles, look, run, dst);
+	return run_settle(tiles, look->row, run);
 }
 
-static bool changed_at(const struct tiles *tiles, size_t column)
+static unsigned int row_store(struct tiles *tiles, const struct look *look)
 {
-	return tiles->changed[column / 64] >> column % 64 & 1;
-}
+	size_t most = tiles->direct ? tiles->groups : BOUNCE_COLUMNS / HASH_GROUP;
+	size_t whole = whole_groups(tiles), end;
+	unsigned int changed = 0;
 
-static void row_store(struct tiles *tiles, const struct look *look)
-{
-	size_t full = full_columns(tiles), end;
-	size_t most = tiles->direct ? tiles->columns : BOUNCE_COLUMNS;
-
-	for (size_t c = 0; c < tiles->columns; c = end) {
-		end = c + 1;
-		if (!changed_at(tiles, c))
+	memcpy(tiles->damage_before, tiles->damage + look->row * tiles->stride_words,
+		tiles->stride_words * sizeof(uint64_t));
+	for (size_t g = 0; g < tiles->groups; g = end) {
+		end = g + 1;
+		if (hash_is_zero(tiles->groups_now[g]))
 			continue;
-		while (end < tiles->columns && changed_at(tiles, end) && end - c < most &&
-			(end < full || !tiles->direct))
+		while (end < tiles->groups && end - g < most && end != whole &&
+			!hash_is_zero(tiles->groups_now[end]))
 			end++;
-		run_store(tiles, look, c, end - c);
+		changed += run_store(tiles, look, groups_to_run(tiles, g, end));
 	}
+	return changed;
 }
 
 int tiles_look(struct tiles *tiles, const struct view *view, uint32_t *dst, size_t dst_stride,
@@ -350,21 +393,18 @@ int tiles_look(struct tiles *tiles, const struct view *view, uint32_t *dst, size
 	struct look look = {.view = view, .dst = (uint8_t *)dst, .dst_stride = dst_stride};
 	uint32_t readable = MIN(view->rows_readable, tiles->height);
 	unsigned int found = 0;
+	bool asked = false;
 
 	learn_converter(tiles, view);
 	for (uint32_t y = 0; y < readable; y += BLOCK_PIXELS) {
-		unsigned int changed;
-
 		look.row = y / BLOCK_PIXELS;
 		look.rows = MIN(readable - y, (uint32_t)BLOCK_PIXELS);
-		row_sum(tiles, &look);
-		changed = row_compare(tiles);
-		if (!changed)
+		if (!row_sum(tiles, &look))
 			continue;
-		if (!found && !gate(gate_arg))
+		if (!asked && !gate(gate_arg))
 			return -EAGAIN;
-		found += changed;
-		row_store(tiles, &look);
+		asked = true;
+		found += row_store(tiles, &look);
 	}
 	return found;
 }
@@ -377,10 +417,13 @@ void tiles_take_damage(struct tiles *tiles, uint64_t *bitmap)
 	atomic_thread_fence(memory_order_seq_cst);
 	memcpy(bitmap, tiles->damage, bytes);
 	memset(tiles->damage, 0, bytes);
-	tiles->damaged = false;
 }
 
 bool tiles_damaged(const struct tiles *tiles)
 {
-	return tiles->damaged;
+	uint64_t any = 0;
+
+	for (size_t i = 0; i < tiles->rows * tiles->stride_words; i++)
+		any |= tiles->damage[i];
+	return any;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tiles.h - what changed since the last look.
  *
- * The source is read once, rows streamed, into a keyed hash for each block of 16x16 pixels; blocks whose hash differs are
- * copied (converted) to the frame while their row of blocks is still in cache, and the hash kept is that of the bytes that were
- * stored, so that a source changing under the look is seen again at the next one. Damage is a bitmap of these blocks: hashing
- * them at once costs no more than hashing 64x64 tiles and refining their edges (bench/README.md).
+ * The source is read once, rows streamed, into a keyed hash for each 64x16 pixels; where it differs, they are copied (converted) to
+ * the frame while still in cache, and the hash kept is that of the bytes that were stored, so that a source changing under the
+ * look is seen again at the next one. The copying also finds which of the 16x16-pixel blocks changed: damage is a bitmap of these.
  * Knows no plane and no frame: a view in, rows of XRGB8888 out. One thread. No allocation after create.
  */
 #pragma once

@@ -67,8 +67,10 @@ static void test_damage_is_taken_once(void **state)
 	assert_int_equal(field_look(&f, gate_open), 1);
 	*field_at(&f, 40, 20) ^= 1;
 	assert_int_equal(field_look(&f, gate_open), 1);
+	*field_at(&f, 20, 0) ^= 1; /* a neighbour of the first */
+	assert_int_equal(field_look(&f, gate_open), 1);
 	tiles_take_damage(f.tiles, f.bitmap);
-	assert_int_equal(f.bitmap[0], 1);
+	assert_int_equal(f.bitmap[0], 3);
 	assert_int_equal(f.bitmap[1], 4);
 	tiles_take_damage(f.tiles, f.bitmap);
 	assert_int_equal(f.bitmap[0] | f.bitmap[1], 0);
@@ -102,25 +104,29 @@ static bool gate_draws(void *arg)
 	return true;
 }
 
-/* A, B, A: the first pass sees B, the second A; then the guest stays at B. */
+/* A, B, A: the first pass sees B, the second A; then the guest stays at B, at once or after a look at A. */
 static void flicker(void)
 {
-	for (size_t j = 0; j < FORMATS; j++) {
+	for (size_t i = 0; i < FORMATS * 2; i++) {
 		_cleanup_free_ uint8_t *other = NULL;
 		struct field f;
 
-		field_init(&f, 150, 40, 40, &formats[j]);
+		field_init(&f, 150, 40, 40, &formats[i / 2]);
 		field_noise(&f);
 		field_check(&f, true);
 		field_noise(&f);
 		other = malloc(f.bytes);
 		assert_non_null(other);
 		memcpy(other, f.pixels, f.bytes);
-		assert_true(field_look(&f, gate_draws) > 0);
+		assert_int_equal(field_look(&f, gate_draws), 0);
+		assert_int_equal(f.gates, 1);
+		assert_false(tiles_damaged(f.tiles));
 		frame_check(&f);
-		assert_int_equal(field_look(&f, gate_open), 0);
+		if (i % 2) {
+			assert_int_equal(field_look(&f, gate_open), 0);
+			assert_int_equal(f.gates, 0);
+		}
 		memcpy(f.pixels, other, f.bytes);
-		tiles_take_damage(f.tiles, f.bitmap);
 		assert_int_equal(field_check(&f, false), 30);
 		field_finish(&f);
 	}

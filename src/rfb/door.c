@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -136,6 +137,14 @@ static void make_room(struct door *door)
 	}
 }
 
+/* accept() says EINVAL or EAGAIN, by family. */
+static bool is_shut_down(int listener)
+{
+	struct pollfd poll_fd = {.fd = listener, .events = POLLIN};
+
+	return poll(&poll_fd, 1, 0) > 0 && poll_fd.revents & (POLLHUP | POLLERR);
+}
+
 static void on_listener(int fd, unsigned int events, void *arg)
 {
 	struct listener *listener = arg;
@@ -160,7 +169,7 @@ static void on_listener(int fd, unsigned int events, void *arg)
 			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 				errno == ENOBUFS)
 				accept_rest(door, ACCEPT_REST_MS);
-			listener->dead = errno == EINVAL;
+			listener->dead = is_shut_down(fd);
 			if (listener->dead)
 				loop_fd_events(listener->source, 0);
 			return;

@@ -123,6 +123,7 @@ class BrokerAbuse(unittest.TestCase):
                 viewer.set_encodings(0)
                 viewer.first()
                 viewer.settle()
+                name = "unix:" + where if isinstance(where, str) else f"{where[0]}:{listener.getsockname()[1]}"
                 listener.shutdown(socket.SHUT_RDWR)
                 program, = self.daemon.rfb_programs()
                 before = cpu_time(program)
@@ -130,7 +131,8 @@ class BrokerAbuse(unittest.TestCase):
                 self.assertLess(cpu_time(program) - before, 0.5)
                 viewer.close()
                 self.daemon.signal(program)
-                self.daemon.until(lambda: "has been shut down" in self.daemon.text(), "it is noticed")
+                self.daemon.until(lambda: program not in self.daemon.children(), "the program is gone")
+                self.daemon.until(lambda: f"{name} has been shut down" in self.daemon.text(), "it is noticed")
                 self.assertEqual(self.daemon.rfb_programs(), [])
                 self.daemon.viewer("abuse").close()
                 self.other.call("Unregister", {"id": "abuse"})

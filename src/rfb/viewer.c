@@ -185,16 +185,27 @@ static void follow_pointer(struct viewer *viewer, bool moved)
 		viewer->client->cursorWasMoved = TRUE;
 }
 
+/* The part of the picture that the cursor is to be drawn into. */
+static struct rect cursor_wanted_at(const struct viewer *viewer)
+{
+	if (viewer->client->enableCursorShapeUpdates && viewer->cursor.fits)
+		return (struct rect){0};
+	return cursor_place(&viewer->cursor, viewer->frame);
+}
+
+static bool cursor_out_of_place(const struct viewer *viewer, const struct rect *place)
+{
+	return memcmp(place, &viewer->cursor.drawn, sizeof(*place)) != 0;
+}
+
 static void follow_cursor(struct viewer *viewer)
 {
 	struct cursor *cursor = &viewer->cursor;
 	rfbClientPtr client = viewer->client;
 	unsigned int news = cursor_look(cursor, viewer->frame);
-	struct rect place = {0};
+	struct rect place = cursor_wanted_at(viewer);
 
-	if (!client->enableCursorShapeUpdates || !cursor->fits)
-		place = cursor_place(cursor, viewer->frame);
-	if ((news & CURSOR_RESHAPED) || memcmp(&place, &cursor->drawn, sizeof(place)) != 0) {
+	if ((news & CURSOR_RESHAPED) || cursor_out_of_place(viewer, &place)) {
 		mark(client, &cursor->drawn);
 		mark(client, &place);
 		cursor->drawn = place;
@@ -246,6 +257,7 @@ static bool update(struct viewer *viewer)
 /* Has the viewer asked for something that may have changed? */
 static bool update_wanted(const struct viewer *viewer)
 {
+	struct rect place = cursor_wanted_at(viewer);
 	rfbClientPtr client = viewer->client;
 	sraRegionPtr region;
 	bool wanted;
@@ -255,7 +267,8 @@ static bool update_wanted(const struct viewer *viewer)
 	if (picture_behind(viewer->picture, viewer->reader) ||
 		(client->useNewFBSize && client->newFBSizePending) ||
 		(client->enableCursorShapeUpdates && client->cursorWasChanged) ||
-		(client->enableCursorPosUpdates && client->cursorWasMoved))
+		(client->enableCursorPosUpdates && client->cursorWasMoved) ||
+		cursor_out_of_place(viewer, &place)) /* the viewer changed its encodings */
 		return true;
 	region = sraRgnCreateRgn(client->requestedRegion);
 	sraRgnAnd(region, client->modifiedRegion);

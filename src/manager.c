@@ -335,33 +335,46 @@ int manager_register(struct manager *m, struct handover *h, display_ready_fn rea
 
 /* ---- Start ---- */
 
+/* The group may read it: systemd's credentials look so. */
+static const char *password_wrong(FILE *file, const char *line)
+{
+	struct stat st;
+
+	if (fstat(fileno(file), &st) < 0)
+		return strerror(errno);
+	if (st.st_mode & S_IRWXO)
+		return "everybody may read or write it; make that 'chmod 600'";
+	if (strlen(line) < 1 || strlen(line) > 8)
+		return "VNC passwords have 1 to 8 characters";
+	return NULL;
+}
+
 static int read_password(struct manager *m)
 {
-	const char *path = m->config->password_file;
+	const char *path = m->config->password_file, *wrong;
 	char line[16] = "";
 	FILE *file;
 
 	if (!path)
 		return 0;
 	file = fopen(path, "re");
-	if (!file || !fgets(line, sizeof(line), file)) {
-		int r = file ? -EINVAL : -errno;
+	if (!file) {
+		int r = -errno;
 
-		log_err(NULL, "password-file %s: %s", path,
-			r == -EINVAL ? "is empty" : strerror(-r));
-		if (file)
-			fclose(file);
+		log_err(NULL, "password-file %s: %s", path, strerror(-r));
 		return r;
 	}
-	fclose(file);
-	line[strcspn(line, "\r\n")] = '\0';
-	if (!line[0] || strlen(line) > 8) {
-		log_err(NULL, "password-file %s: VNC passwords have 1 to 8 characters", path);
-		return -EINVAL;
-	}
-	memcpy(m->password, line, sizeof(m->password));
+	/* Nothing to read is an empty password. */
+	if (fgets(line, sizeof(line), file))
+		line[strcspn(line, "\r\n")] = '\0';
+	wrong = password_wrong(file, line);
+	if (wrong)
+		log_err(NULL, "password-file %s: %s", path, wrong);
+	else
+		memcpy(m->password, line, sizeof(m->password));
 	explicit_bzero(line, sizeof(line));
-	return 0;
+	fclose(file);
+	return wrong ? -EINVAL : 0;
 }
 
 static int listen_for_control(struct manager *m)

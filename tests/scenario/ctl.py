@@ -1,0 +1,264 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""vfio-displayctl: every verb, tables and --json, exit statuses, and one line that helps when something is wrong."""
+import json
+import os
+import pathlib
+import select
+import signal
+import socket
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
+
+import daemon  # noqa: E402
+import rfb  # noqa: E402
+import surface  # noqa: E402
+from compare import shows  # noqa: E402
+
+LIMIT = 20 * daemon.SLOW
+OK, FAILED, USAGE = 0, 1, 2
+
+
+class Ctl(unittest.TestCase):
+    def setUp(self):
+        self.canvas = surface.Surface(200, 120)
+        self.canvas.noise(1)
+
+    def start(self, d, *arguments, fds=(), **more):
+        return subprocess.Popen([daemon.BUILD / "vfio-displayctl", "--socket", d.control, *arguments], pass_fds=fds,
+                                stderr=subprocess.PIPE, **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **more})
+
+    def run_ctl(self, d, *arguments, fds=()):
+        process = self.start(d, *arguments, fds=fds)
+        out, err = process.communicate(timeout=30 * daemon.SLOW)
+        return process.returncode, out.decode(), err.decode()
+
+    def ok(self, d, *arguments, fds=()):
+        status, out, err = self.run_ctl(d, *arguments, fds=fds)
+        self.assertEqual((status, err), (OK, ""), arguments)
+        return out
+
+    def json(self, d, *arguments):
+        return json.loads(self.ok(d, "--json", *arguments))
+
+    def complains(self, d, status, about, *arguments, fds=()):
+        """One line on standard error that says what it is about; nothing on standard output."""
+        got, out, err = self.run_ctl(d, *arguments, fds=fds)
+        self.assertEqual((got, out), (status, ""), (arguments, err))
+        self.assertRegex(err, r"\Avfio-displayctl: [^\n]+\n\Z", arguments)
+        self.assertIn(about, err, arguments)
+        return err
+
+    def test_list_and_describe(self):
+        with daemon.Daemon() as d:
+            self.assertEqual(self.json(d, "list"), [])
+            self.assertEqual(len(self.ok(d, "list").splitlines()), 1)
+            held = (d.register(self.canvas, "first", context={"machine": "m1", "name": "A name", "labels": {"k": "v"}}),
+                    d.register(surface.Surface(64, 48, "RGB565"), "second", context={"machine": "m2"}))
+            d.connect().until("second", lambda r: r["state"] == "live")
+            d.connect().until("first", lambda r: r["state"] == "live")
+            lines = self.ok(d, "list").splitlines()
+            self.assertEqual([line.split()[0] for line in lines], ["ID", "first", "second"])
+            self.assertIn("200x120", lines[1])
+            self.assertIn("RGB565", lines[2])
+            self.assertEqual([each["context"]["id"] for each in self.json(d, "list")], ["first", "second"])
+            self.assertEqual([each["context"]["id"] for each in self.json(d, "list", "--machine", "m2")], ["second"])
+            self.assertEqual(self.json(d, "list", "--machine", "m3"), [])
+            text = self.ok(d, "describe", "first")
+            for word in ("first", "A name", "m1", "live", "200x120", "XRGB8888", "idle", str(os.getpid())):
+                self.assertIn(word, text)
+            one = self.json(d, "describe", "first")
+            self.assertEqual((one["context"]["labels"], one["runtime"]["state"]), ({"k": "v"}, "live"))
+            del held
+
+    def test_what_a_terminal_gets(self):
+        """A name with letters of all kinds comes out whole; what is no text does not get as far as a terminal."""
+        with daemon.Daemon() as d:
+            held = d.register(self.canvas, "a", context={"name": "Größe 東京"})
+            self.assertIn("Größe 東京", self.ok(d, "list"))
+            self.assertEqual(self.json(d, "list")[0]["context"]["name"], "Größe 東京")
+            self.assertNotIn("\x1b", self.complains(d, FAILED, "", "describe", "\x1b[31mred"))
+            del held
+
+    def test_register_with_a_lease(self):
+        with daemon.Daemon() as d:
+            lease, held = os.pipe()
+            out = self.ok(d, "register", "--id", "a", "--source", "surface", "--device-fd", str(self.canvas.fd), "--change-fd",
+                          str(self.canvas.change), "--lease-fd", str(lease), "--name", "N", "--machine", "m", "--head", "3",
+                          "--label", "k=v", "--view-only", "--viewers-maximum", "5", "--frames-per-second-maximum", "30",
+                          fds=(self.canvas.fd, self.canvas.change, lease))
+            os.close(lease)
+            self.assertEqual(out, "a\n")
+            self.assertEqual(self.json(d, "describe", "a")["context"],
+                             {"id": "a", "name": "N", "machine": "m", "head": 3, "labels": {"k": "v"}, "viewOnly": True,
+                              "viewersMaximum": 5, "framesPerSecondMaximum": 30})
+            os.close(held)
+            d.until(lambda: self.json(d, "list") == [], "the end of the lease")
+            # Without an id the daemon makes one up; a process is a lease too.
+            child = subprocess.Popen(["sleep", "1000"])
+            name = self.ok(d, "register", "--source", "surface", "--device-fd", str(self.canvas.fd), "--lease-pid",
+                           str(child.pid), fds=(self.canvas.fd,)).strip()
+            self.assertEqual([each["context"]["id"] for each in self.json(d, "list")], [name])
+            child.kill()
+            child.wait()
+            d.until(lambda: self.json(d, "list") == [], "the end of the lease")
+
+    def test_register_without_a_lease(self):
+        """Its connection is the lease: it stays, until it is interrupted or somebody unregisters the display."""
+        with daemon.Daemon() as d:
+            port = daemon.free_port()
+            arguments = ("register", "--id", "a", "--source", "surface", "--device-fd", str(self.canvas.fd), "--listen-view",
+                         f"127.0.0.1:{port}")
+            process = self.start(d, *arguments, fds=(self.canvas.fd,))
+            self.assertEqual(process.stdout.readline(), b"a\n")
+            viewer = rfb.Client(("127.0.0.1", port), timeout=LIMIT)
+            viewer.first()
+            self.assertIsNone(shows(viewer, self.canvas))
+            self.assertEqual(self.json(d, "viewers")[0]["viewer"]["mode"], "view")
+            viewer.close()
+            self.ok(d, "unregister", "a")
+            out, err = process.communicate(timeout=LIMIT)
+            self.assertEqual((process.returncode, out, err), (OK, b"", b""))
+            process = self.start(d, *arguments, fds=(self.canvas.fd,))
+            self.assertEqual(process.stdout.readline(), b"a\n")
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=LIMIT)
+            d.until(lambda: self.json(d, "list") == [], "the end of the lease")
+
+    def test_viewers_attach_detach(self):
+        with daemon.Daemon() as d:
+            held = d.register(self.canvas, "a")
+            self.assertEqual(self.json(d, "viewers"), [])
+            pair = socket.socketpair()
+            process = self.start(d, "attach", "a", "--view-only", "--label", "me", stdin=pair[1], stdout=pair[1])
+            pair[1].close()
+            viewer = rfb.Client(pair[0], timeout=LIMIT)
+            viewer.set_encodings(rfb.ZRLE)
+            viewer.first()
+            self.assertIsNone(shows(viewer, self.canvas))
+            entry = self.json(d, "viewers", "a")[0]["viewer"]
+            self.assertEqual((entry["id"], entry["mode"], entry["label"]), ("a", "view", "me"))
+            self.assertIn("me", self.ok(d, "viewers").splitlines()[1])
+            self.assertEqual(self.ok(d, "detach", entry["viewer"]), "")
+            process.communicate(timeout=LIMIT)
+            viewer.close()
+            d.until(lambda: self.json(d, "viewers") == [], "the viewer's end")
+            del held
+
+    def test_attach_exec(self):
+        """The command has the connection as its standard input and output, and its exit status counts."""
+        with daemon.Daemon() as d:
+            held = d.register(self.canvas, "a")
+            program = "import os, sys; data = os.read(0, 12); sys.exit(7 if data == b'RFB 003.008\\n' else 1)"
+            status, _, err = self.run_ctl(d, "attach", "a", "--exec", sys.executable, "-c", program)
+            self.assertEqual((status, err), (7, ""))
+            del held
+
+    def test_capabilities_and_call(self):
+        with daemon.Daemon() as d:
+            held = d.register(self.canvas, "a")
+            told = self.json(d, "capabilities")
+            self.assertIn("source-surface", told["capabilities"])
+            self.assertIn("source-surface", self.ok(d, "capabilities"))
+            self.assertEqual(json.loads(self.ok(d, "call", "GetCapabilities")), told)
+            self.assertEqual(json.loads(self.ok(d, "call", "org.vfiodisplay.Display.List", '{"id": "a"}'))["context"]["id"], "a")
+            self.assertEqual(json.loads(self.ok(d, "call", "--more", "List"))["context"]["id"], "a")
+            self.assertIn("org.vfiodisplay.Display",
+                          json.loads(self.ok(d, "call", "org.varlink.service.GetInfo"))["interfaces"])
+            self.complains(d, FAILED, "--more", "call", "List")
+            self.complains(d, FAILED, "Nix", "call", "Nix")
+            self.complains(d, FAILED, "no interface", "call", "org.example.Nix")
+            self.complains(d, USAGE, "JSON", "call", "List", "{")
+            del held
+
+    def test_what_fails(self):
+        with daemon.Daemon() as d:
+            held = d.register(self.canvas, "a", context={"viewOnly": True})
+            for verb in ("describe", "unregister", "viewers", "attach"):
+                self.complains(d, FAILED, "b: there is no such display", verb, "b")
+            self.complains(d, FAILED, "there is no such viewer", "detach", "9-9")
+            self.complains(d, FAILED, "--view-only", "attach", "a")
+            lease, end = os.pipe()
+            other = surface.Surface(64, 64)
+            self.complains(d, FAILED, "another", "register", "--id", "a", "--source", "surface", "--device-fd", str(other.fd),
+                           "--lease-fd", str(lease), fds=(other.fd, lease))
+            self.complains(d, FAILED, "it is not a VFIO device", "register", "--id", "x", "--device", "/dev/null")
+            self.complains(d, FAILED, "password-file", "register", "--id", "x", "--source", "surface", "--device-fd",
+                           str(other.fd), "--lease-fd", str(lease), "--listen", f"0.0.0.0:{daemon.free_port()}",
+                           fds=(other.fd, lease))
+            self.complains(d, FAILED, "context.viewersMaximum", "call", "Register",
+                           '{"deviceFileDescriptorIndex": 0, "context": {"viewersMaximum": 999}}')
+            os.close(lease)
+            os.close(end)
+            del held
+
+    def test_wrong_arguments(self):
+        with daemon.Daemon() as d:
+            for arguments in ((), ("nix",), ("list", "more"), ("describe",), ("describe", "a", "b"), ("capture", "a"),
+                              ("capture", "-o", "x"), ("register",), ("register", "--device-fd", "x"),
+                              ("register", "--device-fd", "0", "--head", "-1"), ("unregister",), ("detach",), ("attach",),
+                              ("call",), ("viewers", "a", "b")):
+                with self.subTest(arguments=arguments):
+                    status, out, err = self.run_ctl(d, *arguments)
+                    self.assertEqual((status, out), (USAGE, ""))
+                    self.assertRegex(err, r"\Avfio-displayctl: [^\n]+\n\Z")
+            for arguments in (("--nix",), ("list", "--nix")):
+                status, out, err = self.run_ctl(d, *arguments)
+                self.assertEqual((status, out), (USAGE, ""))
+                self.assertIn("nix", err)
+            self.assertIn("capture ID", self.ok(d, "--help"))
+            self.assertRegex(self.ok(d, "--version"), r"\Avfio-displayctl \d+\.\d+")
+
+    def test_no_daemon(self):
+        """No socket, a socket without a daemon, a file: each says what to do."""
+        with daemon.Daemon() as d:
+            lone = str(d.dir / "lone")
+            with socket.socket(socket.AF_UNIX) as bound:
+                bound.bind(lone)
+            for where, word in (("/nonexistent/socket", "no such socket"), (lone, "nobody listens"),
+                                (str(d.dir / "conf"), "conf: ")):
+                done = subprocess.run([daemon.BUILD / "vfio-displayctl", "--socket", where, "list"], capture_output=True,
+                                      text=True, timeout=LIMIT)
+                self.assertEqual((done.returncode, done.stdout), (FAILED, ""))
+                self.assertRegex(done.stderr, r"\Avfio-displayctl: [^\n]+\n\Z")
+                self.assertIn(word, done.stderr)
+            done = subprocess.run([daemon.BUILD / "vfio-displayctl", "--json", "list"], capture_output=True, text=True,
+                                  env={**os.environ, "VFIO_DISPLAYD_SOCKET": d.control}, timeout=LIMIT)
+            self.assertEqual((done.returncode, done.stdout.strip(), done.stderr), (OK, "[]", ""))
+
+    def test_a_daemon_that_hangs_up(self):
+        """What is no answer is a failure and no crash."""
+        with daemon.Daemon() as d:
+            path = str(d.dir / "odd")
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(path)
+                listener.listen()
+                for answer in (b"", b"nonsense\0", b'{"parameters": []}\0', b'{"error": 3}\0', b"\xff\xfe\0"):
+                    process = subprocess.Popen([daemon.BUILD / "vfio-displayctl", "--socket", path, "describe", "a"],
+                                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                    peer, _ = listener.accept()
+                    select.select([peer], [], [], LIMIT)
+                    peer.recv(1 << 16)
+                    peer.sendall(answer)
+                    peer.close()
+                    out, err = process.communicate(timeout=LIMIT)
+                    with self.subTest(answer=answer):
+                        self.assertEqual((process.returncode, out), (FAILED, ""))
+                        self.assertRegex(err, r"\Avfio-displayctl: [^\n]+\n\Z")
+
+    def test_output_that_cannot_be_written(self):
+        with daemon.Daemon() as d, open("/dev/full", "wb") as full:
+            held = d.register(self.canvas, "a")
+            for arguments in (("list",), ("--json", "list"), ("describe", "a"), ("capabilities",)):
+                process = self.start(d, *arguments, stdout=full)
+                _, err = process.communicate(timeout=LIMIT)
+                self.assertEqual(process.returncode, FAILED)
+                self.assertIn(b"No space left", err)
+            del held
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

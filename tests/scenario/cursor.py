@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The cursor plane: a shape for viewers that draw it themselves, part of the picture for the others, gone without a trace."""
+import pathlib
+import random
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
+
+import daemon  # noqa: E402
+import rfb  # noqa: E402
+import surface  # noqa: E402
+from compare import shows, until_shows  # noqa: E402
+
+LIMIT = 20 * daemon.SLOW
+NO_SAFETY = "[capture]\nsafety-ms = 60000\n"
+
+
+def arrow(side=32, alpha=255):
+    """A triangle with a bright edge, transparent elsewhere; premultiplied."""
+    out = bytearray(side * side * 4)
+    for y in range(side):
+        for x in range(y // 2 + 1):
+            colour = (200, 40, 10) if x == y // 2 or not x else (10, 60, 250)
+            out[(y * side + x) * 4:(y * side + x) * 4 + 4] = bytes(c * alpha // 255 for c in colour) + bytes((alpha,))
+    return bytes(out)
+
+
+def blended(canvas, image, x, y, width, height):
+    """The picture with the cursor over it, as bytes of an XRGB viewer."""
+    out = bytearray(canvas.expect(rfb.XRGB))
+    for row in range(max(0, -y), min(height, canvas.height - y)):
+        for column in range(max(0, -x), min(width, canvas.width - x)):
+            over = image[(row * width + column) * 4:(row * width + column) * 4 + 4]
+            at = ((y + row) * canvas.width + x + column) * 4
+            for i in range(3):
+                out[at + i] = min(255, over[i] + (out[at + i] * (255 - over[3]) + 127) // 255)
+    return bytes(out)
+
+
+def watch(d, display, *encodings, **more):
+    viewer = d.viewer(display, **more)
+    viewer.set_encodings(*encodings)
+    viewer.first()
+    return viewer
+
+
+def until(viewer, test, what):
+    end = time.monotonic() + LIMIT
+    viewer.request()
+    while not test():
+        try:
+            viewer.update(timeout=max(end - time.monotonic(), 0.05))
+        except TimeoutError:
+            raise AssertionError(f"not in time: {what}") from None
+        viewer.request()
+
+
+class Cursor(unittest.TestCase):
+    def move(self, canvas, x, y, image, side=32, **more):
+        canvas.set_cursor(x, y, side, image, **more)
+        canvas.signal()
+
+    def composited(self, viewers, canvas, image, x, y, width=32, height=32):
+        until_shows(viewers, canvas, LIMIT, expected=lambda viewer: blended(canvas, image, x, y, width, height))
+
+    def test_a_shape(self):
+        """The Cursor pseudo-encoding (RFB 7.8.1): cut to what is visible, hot spot with it, picture without it."""
+        with daemon.Daemon(config=NO_SAFETY) as d:
+            canvas = surface.Surface(320, 240)
+            canvas.noise(1)
+            image = arrow()
+            canvas.set_cursor(100, 50, 32, image, hot=(3, 5))
+            held = d.register(canvas, "a")
+            viewer = watch(d, "a", rfb.ZRLE, rfb.CURSOR)
+            until(viewer, lambda: viewer.cursor and viewer.cursor[:2] == (16, 32), "the shape")
+            width, height, hot_x, hot_y, pixels, mask = viewer.cursor
+            self.assertEqual((width, height, hot_x, hot_y), (16, 32, 3, 5))
+            for y in range(32):
+                for x in range(16):
+                    at = (y * 32 + x) * 4
+                    shown = bool(mask[y * 2 + x // 8] & 0x80 >> x % 8)
+                    self.assertEqual(shown, image[at + 3] > 0)
+                    if shown:
+                        self.assertEqual(pixels[(y * 16 + x) * 4:][:3], image[at:at + 3])
+            self.assertIsNone(shows(viewer, canvas), "the cursor is in the picture too")
+            self.move(canvas, 100, 50, None)
+            until(viewer, lambda: not any(viewer.cursor[5]), "no shape")
+            self.move(canvas, 0, 0, arrow(16), side=16, serial=2)
+            until(viewer, lambda: viewer.cursor[:2] == (8, 16), "another shape")
+            self.assertIsNone(shows(viewer, canvas))
+            del held
+
+    def test_half_transparent_colours_are_divided(self):
+        with daemon.Daemon() as d:
+            canvas = surface.Surface(100, 100)
+            canvas.set_cursor(10, 10, 8, bytes((100, 50, 25, 200)) * 32 + bytes((10, 10, 10, 60)) * 32)
+            held = d.register(canvas, "a")
+            viewer = watch(d, "a", rfb.RAW, rfb.CURSOR)
+            until(viewer, lambda: viewer.cursor and viewer.cursor[0] == 8, "the shape")
+            self.assertEqual(viewer.cursor[:2], (8, 4), "what is nearly transparent is cut off")
+            for i, want in enumerate((128, 64, 32)):
+                self.assertAlmostEqual(viewer.cursor[4][i], want, delta=1)
+            del held
+
+    def test_the_pointer_s_place(self):
+        """A viewer that asked for PointerPos and may only view is told where the guest's pointer is."""
+        with daemon.Daemon() as d:
+            canvas = surface.Surface(320, 240)
+            canvas.set_cursor(100, 50, 32, arrow(), hot=(2, 1))
+            held = d.register(canvas, "a", context={"viewOnly": True})
+            viewer = watch(d, "a", rfb.RAW, rfb.CURSOR, rfb.POINTER_POS)
+            for x, y in ((10, 20), (200, 100), (-2, -1), (300, 230)):
+                self.move(canvas, x, y, arrow(), hot=(2, 1))
+                until(viewer, lambda at=(x + 2, y + 1): viewer.pointer == at, f"the pointer at {x + 2},{y + 1}")
+            del held
+
+    def test_composited(self):
+        """For a viewer without cursor encodings: blended in exactly, the old place restored exactly, at edges and outside."""
+        with daemon.Daemon(config=NO_SAFETY) as d:
+            canvas = surface.Surface(200, 150)
+            canvas.noise(1)
+            held = d.register(canvas, "a")
+            viewers = [watch(d, "a", rfb.RAW), watch(d, "a", rfb.ZRLE), watch(d, "a", rfb.TIGHT)]
+            shaper = watch(d, "a", rfb.HEXTILE, rfb.CURSOR)
+            for image in (arrow(), arrow(alpha=100), bytes(random.Random(1).randbytes(32 * 32 * 3)[i // 4 * 3 + i % 4]
+                                                        if i % 4 < 3 else 255 for i in range(32 * 32 * 4))):
+                for x, y in ((10, 10), (12, 11), (60, 60), (-10, -20), (190, 140), (199, 149), (200, 150), (-32, 0), (0, 0)):
+                    self.move(canvas, x, y, image)
+                    self.composited(viewers, canvas, image, x, y)
+                    self.assertIsNone(shows(shaper, canvas))
+            self.move(canvas, 0, 0, None)
+            until_shows(viewers, canvas, LIMIT)
+            del held
+
+    def test_what_changes_below_it(self):
+        with daemon.Daemon(config=NO_SAFETY) as d:
+            canvas = surface.Surface(200, 150)
+            canvas.noise(1)
+            image = arrow(alpha=128)
+            canvas.set_cursor(50, 50, 32, image)
+            held = d.register(canvas, "a")
+            viewers = [watch(d, "a", rfb.RAW), watch(d, "a", rfb.HEXTILE)]
+            source = random.Random(2)
+            x, y = 50, 50
+            for turn in range(30):
+                canvas.noise(turn, source.randrange(120), source.randrange(100), source.randint(1, 80), source.randint(1, 50))
+                if turn % 3 == 0:
+                    x, y = source.randrange(-20, 200), source.randrange(-20, 150)
+                    canvas.set_cursor(x, y, 32, image)
+                canvas.signal()
+                self.composited(viewers, canvas, image, x, y)
+            del held
+
+    def test_another_image_at_the_same_place(self):
+        with daemon.Daemon(config=NO_SAFETY) as d:
+            canvas = surface.Surface(200, 150)
+            canvas.noise(1)
+            held = d.register(canvas, "a")
+            viewers = [watch(d, "a", rfb.RAW), watch(d, "a", rfb.ZRLE)]
+            for serial, side in enumerate((32, 16, 64, 33, 1)):
+                image = arrow(side, alpha=255 - serial * 30)
+                self.move(canvas, 40, 40, image, side=side, serial=serial)
+                self.composited(viewers, canvas, image, 40, 40, side, side)
+            del held
+
+    def test_a_large_one(self):
+        """256 pixels are the most; a shape that is too large for viewers is drawn into the picture instead."""
+        with daemon.Daemon() as d:
+            canvas = surface.Surface(400, 300)
+            canvas.noise(1)
+            held = d.register(canvas, "a")
+            plain, shaper = watch(d, "a", rfb.RAW), watch(d, "a", rfb.RAW, rfb.CURSOR)
+            image = bytes((30, 20, 10, 255)) * (256 * 256)
+            self.move(canvas, 30, 20, image, side=256)
+            self.composited([plain, shaper], canvas, image, 30, 20, 256, 256)
+            until(shaper, lambda: shaper.cursor and not any(shaper.cursor[5]), "no shape beside the drawn one")
+            self.move(canvas, 30, 20, arrow(), serial=9)
+            self.composited([plain], canvas, arrow(), 30, 20)
+            until(shaper, lambda: shaper.cursor[:2] == (16, 32) and shows(shaper, canvas) is None, "the shape again")
+            del held
+
+    def test_one_that_is_too_large_is_not_shown(self):
+        with daemon.Daemon() as d:
+            canvas = surface.Surface(64, 64)
+            canvas.noise(1)
+            held = d.register(canvas, "a")
+            viewer = watch(d, "a", rfb.RAW)
+            canvas.set_cursor(0, 0, 8, arrow(8), width=257, height=1)
+            canvas.signal()
+            until_shows([viewer], canvas, LIMIT)
+            runtime = d.connect().describe("a")
+            self.assertEqual((runtime["state"], [p["type"] for p in runtime["planes"]]), ("live", ["primary"]))
+            del held
+
+    def test_a_viewer_that_changes_its_mind(self):
+        """SetEncodings with and without Cursor, in turns: shape or picture, never both, never none."""
+        with daemon.Daemon(config=NO_SAFETY) as d:
+            canvas = surface.Surface(200, 150)
+            canvas.noise(1)
+            image = arrow()
+            canvas.set_cursor(20, 30, 32, image)
+            held = d.register(canvas, "a")
+            viewer = watch(d, "a", rfb.RAW)
+            self.composited([viewer], canvas, image, 20, 30)
+            for turn in range(3):
+                viewer.cursor = None
+                viewer.set_encodings(rfb.RAW, rfb.CURSOR)
+                until(viewer, lambda: viewer.cursor and viewer.cursor[:2] == (16, 32) and shows(viewer, canvas) is None,
+                      f"the shape alone, turn {turn}")
+                viewer.set_encodings(rfb.ZRLE)
+                self.composited([viewer], canvas, image, 20, 30)
+            del held
+
+    def test_in_other_pixel_formats(self):
+        with daemon.Daemon() as d:
+            canvas = surface.Surface(100, 80)
+            canvas.noise(1)
+            image = arrow()
+            canvas.set_cursor(20, 30, 32, image)
+            held = d.register(canvas, "a")
+            for form in (rfb.PixelFormat(16, 16, True, (31, 11), (63, 5), (31, 0)),
+                         rfb.PixelFormat(8, 8, False, (7, 0), (7, 3), (3, 6))):
+                plain, shaper = d.viewer("a"), d.viewer("a")
+                for viewer, encodings in ((plain, (rfb.TIGHT,)), (shaper, (rfb.ZRLE, rfb.CURSOR))):
+                    viewer.set_format(form)
+                    viewer.set_encodings(*encodings)
+                    viewer.first()
+                drawn = blended(canvas, image, 20, 30, 32, 32)
+                until_shows([plain], canvas, LIMIT, expected=lambda viewer: form.pixels(drawn[2::4], drawn[1::4], drawn[0::4]))
+                until(shaper, lambda: shaper.cursor and shaper.cursor[:2] == (16, 32), "the shape")
+                self.assertEqual(shaper.cursor[4][:form.bytes], form.pixel(0x0a28c8))
+                self.assertIsNone(shows(shaper, canvas))
+            del held
+
+    def test_after_a_resize(self):
+        with daemon.Daemon() as d:
+            canvas = surface.Surface(200, 150, room=500 * 400 * 4)
+            canvas.noise(1)
+            image = arrow()
+            canvas.set_cursor(180, 140, 32, image)
+            held = d.register(canvas, "a")
+            viewers = [watch(d, "a", rfb.RAW, rfb.DESKTOP_SIZE), watch(d, "a", rfb.ZRLE, rfb.EXTENDED_DESKTOP_SIZE)]
+            for width, height in ((300, 250), (100, 100), (190, 400)):
+                canvas.shape(width, height)
+                canvas.noise(width)
+                canvas.show()
+                canvas.signal()
+                self.composited(viewers, canvas, image, 180, 140)
+            del held
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -139,7 +139,7 @@ static bool too_many_untaken(struct stage *stage)
 
 void stage_patience_anew(struct stage *stage, uint64_t now)
 {
-	stage->asked_at = now;
+	stage->asked_at = stage->heard_at = now;
 }
 
 /* A frame that nobody reads yet. The old one lives on in the RFB program until its last reader leaves it. */

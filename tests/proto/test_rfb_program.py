@@ -210,6 +210,7 @@ class Wall(Case):
         broker = self.broker()
         viewer = Viewer(broker.listen_unix())
         self.assertEqual(broker.status_field("NoNewPrivs"), "1")
+        self.assertGreaterEqual(int(broker.proc("oom_score_adj")), 500, "the kernel would rather end the broker")
         self.assertEqual(broker.status_field("Seccomp"), "0" if rfb.sanitized(PROGRAM) else "2")
         kinds = set()
         for fd in os.listdir(f"/proc/{broker.pid}/fd"):

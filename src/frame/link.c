@@ -37,6 +37,18 @@ static bool text_ends(const char *text, size_t size)
 	return memchr(text, '\0', size) != NULL;
 }
 
+/* What goes into the log and into replies, which must be UTF-8: nothing but printable ASCII is sent. */
+static bool text_is_plain(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (!text[i])
+			return true;
+		if (text[i] < ' ' || text[i] > '~')
+			return false;
+	}
+	return false;
+}
+
 static bool mode_valid(uint32_t mode)
 {
 	return mode == LINK_MODE_VIEW || mode == LINK_MODE_CONTROL;
@@ -93,10 +105,11 @@ static bool rfb_message_valid(const struct link_message *m, bool has_fd)
 		return true;
 	case LINK_VIEWER_ADDED:
 	case LINK_VIEWER_GONE:
-		return mode_valid(m->seen.mode) && text_ends(m->seen.peer, sizeof(m->seen.peer)) &&
-		       text_ends(m->seen.reason, sizeof(m->seen.reason));
+		return mode_valid(m->seen.mode) &&
+		       text_is_plain(m->seen.peer, sizeof(m->seen.peer)) &&
+		       text_is_plain(m->seen.reason, sizeof(m->seen.reason));
 	case LINK_VIEWER_STATE:
-		return text_ends(m->state.encoding, sizeof(m->state.encoding));
+		return text_is_plain(m->state.encoding, sizeof(m->state.encoding));
 	case LINK_WATCH:
 		return m->watch.count <= LIMIT_VIEWERS_MAX;
 	default:

@@ -161,6 +161,13 @@ static void messages_are_checked(void **state)
 	m = (struct link_message){.type = LINK_VIEWER_ADDED};
 	m.seen.mode = 9;
 	assert_int_equal(link_check(&m, false, false), -EPROTO);
+	m.seen.mode = LINK_MODE_VIEW;
+	strcpy(m.seen.peer, "192.0.2.1:5900");
+	assert_int_equal(link_check(&m, false, false), 0);
+	m.seen.peer[0] = (char)0xff; /* no UTF-8: a reply with it could not be made */
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
+	strcpy(m.seen.peer, "a\nb");
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
 }
 
 int main(void)

@@ -34,6 +34,7 @@ struct broker {
 	struct link_message hello;
 	uint32_t generation; /* of the newest frame */
 	int result;
+	bool leaving; /* STOP has come */
 
 	STAILQ_HEAD(, pending) pending;
 	unsigned int pending_count;
@@ -120,8 +121,11 @@ static bool say_pending(struct broker *broker)
 /* The list first: a viewer is known before it is counted. */
 static void say_all(struct broker *broker)
 {
-	bool all = say_pending(broker) && say_flags(broker);
+	bool all;
 
+	if (!broker->link_source)
+		return; /* the broker has gone; we only see our viewers off */
+	all = say_pending(broker) && say_flags(broker);
 	loop_fd_events(broker->link_source, LOOP_READ | (all ? 0 : LOOP_WRITE));
 }
 
@@ -320,6 +324,7 @@ static void dispatch(struct broker *broker, struct link_message *message, int fd
 		door_detach(broker->door, message->seen.viewer, message->seen.reason);
 		break;
 	case LINK_STOP:
+		broker->leaving = true;
 		door_stop(broker->door);
 		break;
 	default: /* a second HELLO */
@@ -341,7 +346,11 @@ static void on_link(int link, unsigned int events, void *arg)
 			break;
 		dispatch(broker, &message, fd);
 	}
-	if (r == -EPIPE)
+	if (r == -EPIPE && broker->leaving) {
+		/* After STOP the broker hangs up: what viewers have queued still goes out, the door says when. */
+		loop_source_free(broker->link_source);
+		broker->link_source = NULL;
+	} else if (r == -EPIPE)
 		finish(broker, 0);
 	else if (r < 0 && r != -EAGAIN)
 		finish(broker, r);

@@ -288,6 +288,20 @@ class Wall(Case):
         silent.close()
         deaf.close()
 
+    def test_stop_sends_what_is_queued(self):
+        """The broker hangs up right after STOP; an update that a viewer has been slow to take still arrives whole."""
+        broker = self.broker()
+        slow = Viewer(broker.listen_unix())
+        slow.request(False)
+        broker.wait(rfb.VIEWER_STATE, 5)  # something has been encoded for it
+        broker.send(rfb.STOP)
+        broker.over = True
+        broker.thread.join()
+        broker.link.close()
+        slow.update()
+        slow.close()
+        self.assertEqual(broker.exit_status(), 0)
+
     def test_broker_gone(self):
         broker = self.broker()
         good = GoodViewer(broker.listen_unix())

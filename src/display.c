@@ -438,6 +438,8 @@ static bool obey(struct display *d, const struct orders *orders)
 	if (orders->watch_changed) {
 		arm_change(d, orders->watchers);
 		if (orders->watchers) {
+			/* The first viewer waits for a publish, changed or not: a look that has the grant ends in one. */
+			d->hot = true;
 			pace_nudge(&d->pace, now);
 			stage_patience_anew(d->stage, now);
 		} else {
@@ -517,8 +519,10 @@ static void *capture_thread(void *arg)
 			look(d);
 		else
 			sleep_for(d, wait);
-		if (d->watchers && !d->probed)
-			probe(d);
+		if (d->watchers && !d->probed && !probe(d)) {
+			no_picture(d, "No picture", loop_now_ms());
+			stage_publish(d->stage);
+		}
 	}
 	/* Backwards: mappings and dma-bufs, then the device. */
 	stage_destroy(take_ptr(d->stage));

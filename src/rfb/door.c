@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "rfb/caller.h"
+#include "rfb/picture.h"
 
 #define TICK_MS	       1000  /* between two states of one viewer */
 #define ACCEPT_REST_MS 200   /* after accept ran out of something */
@@ -293,7 +294,8 @@ static void left(struct caller_host *host, struct caller *caller, const char *re
 			caller_peer(caller), reason);
 	if (!was_viewer)
 		return;
-	door->watching--;
+	if (--door->watching == 0)
+		picture_unwatched(host->picture);
 	door->events->watch(door->arg, door->watching);
 }
 

@@ -321,6 +321,13 @@ bool picture_ready(struct picture *picture)
 	return ready;
 }
 
+void picture_unwatched(struct picture *picture)
+{
+	pthread_mutex_lock(&picture->mutex);
+	picture->ready = false;
+	pthread_mutex_unlock(&picture->mutex);
+}
+
 const struct frame *picture_current(struct picture *picture)
 {
 	const struct frame *frame;

@@ -29,6 +29,8 @@ bool picture_granted(struct picture *picture, uint32_t *ret_generation);
 /* @damaged: as in the message. False: the frame's bitmap is old, only the cursor changed or nothing. */
 void picture_published(struct picture *picture, bool damaged);
 bool picture_ready(struct picture *picture); /* a first publish of the current frame has come */
+/* Nobody looks any more, so the broker stops looking too: what is here grows old, and nobody reads it before the next publish. */
+void picture_unwatched(struct picture *picture);
 /* The current frame or NULL, valid until the next picture_frame(): its geometry and its fd, not its pixels. */
 const struct frame *picture_current(struct picture *picture);
 

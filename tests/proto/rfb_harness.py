@@ -97,7 +97,7 @@ class Broker:
         self.watch = 0
         self.frame = None
         self.moving = False
-        self.asked = False
+        self.asked = self.owed = False
         self.published = 0
         self.listeners = []
         self.over = False
@@ -145,18 +145,22 @@ class Broker:
                 self.lock.notify_all()
 
     def _want(self):
-        if self.moving and self.watch and self.frame and not self.asked:
+        if (self.moving or self.owed) and self.watch and self.frame and not self.asked:
             self.asked = True
             self.send(WANT_WRITE, struct.pack("=II", self.frame.generation, 0))
 
     def _got(self, kind, body):
         if kind == MAY_WRITE:
             if self.asked and struct.unpack_from("=I", body)[0] == self.frame.generation:
-                self.asked = False
-                self._paint(self.published * 0x10305 & 0xFFFFFF)
+                self.asked = self.owed = False
+                if self.moving:
+                    self._paint(self.published * 0x10305 & 0xFFFFFF)
+                else:
+                    self.send(PUBLISH, struct.pack("=II", self.frame.generation, 0))
             return
         if kind == WATCH:
             self.watch = struct.unpack_from("=I", body)[0]
+            self.owed = self.watch > 0  # a publish: who comes to an unwatched picture waits for one
         self.messages.append((kind, body))
 
     def _paint(self, pixel):

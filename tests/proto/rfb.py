@@ -298,10 +298,10 @@ class Client:
         return len(self.rects)
 
     def first(self):
-        """A whole picture."""
+        """A whole picture. Each request that is not incremental is answered with the layout first (ExtendedDesktopSize): one is enough."""
         self.request(incremental=False)
         while not self.update():
-            self.request(incremental=False)
+            self.request()
 
     def settle(self, quiet=0.4, limit=15):
         """Asks for updates until none comes for `quiet` seconds."""

@@ -5,15 +5,15 @@
 
 #include "base/mem.h"
 
-/* Left out on purpose, though the library knows them: Ultra (9, LZO without bounds worth trusting and only one viewer that
- * prefers it), ZlibHex (8, no encoder), TightPNG (not in Debian's build), the extended clipboard (closes viewers in
- * 0.9.14), xvp, keyboard LED state, SupportedMessages, SupportedEncodings and ServerIdentity (UltraVNC's: replies that nobody
- * needs), and server-side scaling. */
+/* Left out on purpose, though the library knows them: ZlibHex (8, no encoder), TightPNG (not in Debian's build), the extended
+ * clipboard (closes viewers in 0.9.14), xvp, keyboard LED state, SupportedMessages, SupportedEncodings and ServerIdentity
+ * (UltraVNC's: replies that nobody needs), and server-side scaling. */
 static const struct {
 	uint32_t first, last;
 } permitted[] = {
 	{0, 2},				     /* Raw, CopyRect, RRE */
 	{4, 7},				     /* CoRRE, Hextile, Zlib, Tight */
+	{9, 9},				     /* Ultra */
 	{16, 17},			     /* ZRLE, ZYWRLE */
 	{0xfffffd00, 0xfffffd05},	     /* TurboVNC: chroma subsampling */
 	{0xfffffe00, 0xfffffe64},	     /* TurboVNC: JPEG quality 0 to 100 */

@@ -6,16 +6,17 @@ viewer with that format would show. All waits have a deadline.
 """
 import array
 import operator
+import ctypes
 import socket
 import struct
 import sys
 import time
 import zlib
 
-RAW, COPYRECT, RRE, CORRE, HEXTILE, ZLIB, TIGHT, ZRLE = 0, 1, 2, 4, 5, 6, 7, 16
+RAW, COPYRECT, RRE, CORRE, HEXTILE, ZLIB, TIGHT, ULTRA, ZRLE = 0, 1, 2, 4, 5, 6, 7, 9, 16
 CURSOR, XCURSOR, POINTER_POS, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE, LAST_RECT = -239, -240, -232, -223, -308, -224
 NAMES = {RAW: "raw", COPYRECT: "copyrect", RRE: "rre", CORRE: "corre", HEXTILE: "hextile", ZLIB: "zlib",
-         TIGHT: "tight", ZRLE: "zrle"}
+         TIGHT: "tight", ULTRA: "ultra", ZRLE: "zrle"}
 
 
 class Refused(Exception):
@@ -367,6 +368,16 @@ class Client:
         data = self.inflate("zlib", self.read(self.unpack(">I")[0]))
         self.put(x, y, width, height, data)
 
+    def ultra(self, x, y, width, height):
+        """LZO1X of raw pixels. The library comes with LibVNCServer, which links it."""
+        data = self.read(self.unpack(">I")[0])
+        out = ctypes.create_string_buffer(width * height * self.format.bytes)
+        size = ctypes.c_ulong(len(out))
+        lzo = ctypes.CDLL("liblzo2.so.2")
+        if lzo.lzo1x_decompress_safe(data, ctypes.c_ulong(len(data)), out, ctypes.byref(size), None) or size.value != len(out):
+            raise AssertionError("broken LZO data")
+        self.put(x, y, width, height, out.raw)
+
     def tpixel(self, data):
         """TPIXEL of Tight (RFB 7.7.5): R, G, B where the format is 888."""
         if not self.format.is_888():
@@ -517,6 +528,6 @@ class Client:
 
 
 DECODERS = {RAW: Client.raw, COPYRECT: Client.copyrect, RRE: Client.rre, CORRE: Client.corre, HEXTILE: Client.hextile,
-            ZLIB: Client.zlib, TIGHT: Client.tight, ZRLE: Client.zrle}
+            ZLIB: Client.zlib, TIGHT: Client.tight, ULTRA: Client.ultra, ZRLE: Client.zrle}
 PSEUDO = {CURSOR: Client.on_cursor, XCURSOR: Client.on_xcursor, POINTER_POS: Client.on_pointer,
           DESKTOP_SIZE: Client.on_size, EXTENDED_DESKTOP_SIZE: Client.on_extended_size}

@@ -13,7 +13,7 @@ import rfb  # noqa: E402
 import surface  # noqa: E402
 from compare import shows, until_shows  # noqa: E402
 
-ENCODINGS = (rfb.RAW, rfb.RRE, rfb.CORRE, rfb.HEXTILE, rfb.ZLIB, rfb.TIGHT, rfb.ZRLE)
+ENCODINGS = (rfb.RAW, rfb.RRE, rfb.CORRE, rfb.HEXTILE, rfb.ZLIB, rfb.TIGHT, rfb.ULTRA, rfb.ZRLE)
 LIMIT = 20 * daemon.SLOW
 
 

@@ -84,8 +84,9 @@ class Resize(unittest.TestCase):
             mode(canvas, 400, 300)
             until_shows([good], canvas, LIMIT)
             with self.assertRaises((EOFError, ConnectionError)):
-                while True:
+                while True:     # a look in the middle of the change may show the old size once more
                     stiff.update(timeout=LIMIT)
+                    stiff.request()
             d.until(lambda: "cannot resize" in d.text(), "the reason in the log")
             d.until(lambda: d.connect().describe("a")["viewers"] == 1, "the end of one viewer")
             canvas.noise(9)

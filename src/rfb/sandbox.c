@@ -83,12 +83,12 @@ static int allow_if(
 
 static int add_descriptors(scmp_filter_ctx filter)
 {
-	const struct scmp_arg_cmp half = SCMP_A1(SCMP_CMP_EQ, SHUT_WR);
-	const struct scmp_arg_cmp nowhere = SCMP_A4(SCMP_CMP_EQ, 0);
+	const struct scmp_arg_cmp half = SCMP_A1(SCMP_CMP_EQ, SHUT_WR, 0);
+	const struct scmp_arg_cmp nowhere = SCMP_A4(SCMP_CMP_EQ, 0, 0);
 	/* Of streams: a datagram socket can write to every service that has one. */
 	const struct scmp_arg_cmp pair[] = {
-		SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
-		SCMP_A1(SCMP_CMP_EQ, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK),
+		SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0),
+		SCMP_A1(SCMP_CMP_EQ, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
 	};
 	int r;
 
@@ -98,14 +98,14 @@ static int add_descriptors(scmp_filter_ctx filter)
 	if (r == 0)
 		r = allow_if(filter, SCMP_SYS(sendto), 1, &nowhere);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(fcntl_commands); i++) {
-		const struct scmp_arg_cmp command = SCMP_A1(SCMP_CMP_EQ, fcntl_commands[i]);
+		const struct scmp_arg_cmp command = SCMP_A1(SCMP_CMP_EQ, fcntl_commands[i], 0);
 
 		r = allow_if(filter, SCMP_SYS(fcntl), 1, &command);
 	}
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(socket_options); i++) {
 		const struct scmp_arg_cmp option[] = {
-			SCMP_A1(SCMP_CMP_EQ, socket_options[i].level),
-			SCMP_A2(SCMP_CMP_EQ, socket_options[i].name),
+			SCMP_A1(SCMP_CMP_EQ, socket_options[i].level, 0),
+			SCMP_A2(SCMP_CMP_EQ, socket_options[i].name, 0),
 		};
 
 		r = allow_if(filter, SCMP_SYS(setsockopt), ARRAY_SIZE(option), option);
@@ -118,7 +118,7 @@ static int add_conditional(scmp_filter_ctx filter)
 	const struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	const struct scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
 	const struct scmp_arg_cmp name = SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0);
-	const struct scmp_arg_cmp ourselves = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid());
+	const struct scmp_arg_cmp ourselves = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0);
 	int r;
 
 	r = add_descriptors(filter);

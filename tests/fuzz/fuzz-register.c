@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -41,6 +42,16 @@ size_t wall_endpoints(const struct wall *wall, const char **ret, size_t max)
 }
 
 enum { GIVEN = 5 };
+
+/* An eventfd is closed at once (base/discard.h), so that a leak can be told from a delay. */
+static int descriptor(void)
+{
+	static int original = -EBADF;
+
+	if (original < 0)
+		original = eventfd(0, EFD_CLOEXEC);
+	return fcntl(original, F_DUPFD_CLOEXEC, 0);
+}
 
 struct message {
 	int fds[GIVEN];
@@ -93,7 +104,7 @@ static void check_handover(const struct handover *handover)
 static void check_round(const struct handover *handover)
 {
 	json_t *context = describe_context(&handover->context), *again, *parameters;
-	int device = dup(0);
+	int device = descriptor();
 	struct message message = {.fds = {device, -EBADF, -EBADF, -EBADF, -EBADF}};
 	struct request_indexes indexes;
 	struct fields_reader reader;
@@ -123,10 +134,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		json_decref(parameters);
 		return 0;
 	}
-	probe = dup(0);
+	probe = descriptor();
 	close(probe);
 	for (size_t i = 0; i < GIVEN; i++)
-		message.fds[i] = dup(0);
+		message.fds[i] = descriptor();
 	fields_init(&reader, take, &message);
 	r = request_register(&reader, parameters, &handover, &indexes);
 	expect(r == 0 || r == -EINVAL || r == -EBADF);
@@ -142,7 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fd_closep(&message.fds[i]);
 	json_decref(parameters);
 	/* The lowest free number is what it was: nothing leaked. */
-	r = dup(0);
+	r = descriptor();
 	expect(r == probe);
 	close(r);
 	return 0;

@@ -26,7 +26,7 @@ struct loop;
 struct wall;
 
 enum display_state { DISPLAY_OFFERED, DISPLAY_LIVE, DISPLAY_BLANK, DISPLAY_LOST, DISPLAY_DRAINING };
-enum display_change { DISPLAY_CHANGE_EVENTFD, DISPLAY_CHANGE_TIMER, DISPLAY_CHANGE_IDLE };
+enum display_change { DISPLAY_CHANGE_EVENTFD, DISPLAY_CHANGE_INTERRUPT, DISPLAY_CHANGE_TIMER, DISPLAY_CHANGE_IDLE };
 
 struct display_runtime {
 	enum display_state state;
@@ -35,6 +35,7 @@ struct display_runtime {
 	unsigned int planes_used;
 	unsigned int viewers;
 	enum display_change change;
+	uint32_t width_maximum, height_maximum; /* of sizes that viewers may ask the guest for; 0: none */
 	bool lease_is_descriptor;
 	uint64_t frames_captured, frames_published;
 };

@@ -11,6 +11,9 @@
  * reader that meets an odd or changed value tries again. Pixels are not covered by the counter: they may change at any
  * time, and the daemon finds what changed. Signal the eventfd given as `change` after drawing.
  *
+ * A producer may count in `drawn` what it does to the primary plane's pixels: where only the cursor moved, no pixel is
+ * read then. Once it counts it must not forget to, or viewers see the change a second later.
+ *
  * A plane is off when its format or size is 0. `start` is the byte offset of the plane's first pixel in the memfd.
  * All integers are in host byte order. Formats are DRM fourccs. A cursor plane is ARGB8888 with premultiplied alpha.
  */
@@ -48,7 +51,7 @@ struct vfio_displayd_surface {
 	uint32_t magic;
 	uint32_t version;
 	uint32_t sequence;   /* odd while planes[] is being changed */
-	uint32_t reserved;   /* 0 */
+	uint32_t drawn;	     /* 0: not counted. Else, under `sequence`, made another number other than 0 whenever primary pixels changed */
 	struct vfio_displayd_surface_plane planes[2];
 };
 

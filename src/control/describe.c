@@ -17,6 +17,7 @@ static const char *const state_names[] = {
 };
 static const char *const change_names[] = {
 	[DISPLAY_CHANGE_EVENTFD] = "eventfd",
+	[DISPLAY_CHANGE_INTERRUPT] = "interrupt",
 	[DISPLAY_CHANGE_TIMER] = "timer",
 	[DISPLAY_CHANGE_IDLE] = "idle",
 };

@@ -24,7 +24,7 @@
 
 #include "base/limits.h"
 
-#define LINK_VERSION 1u
+#define LINK_VERSION 2u
 
 enum link_type {
 	/* broker -> rfb */
@@ -35,6 +35,7 @@ enum link_type {
 	LINK_WANT_WRITE,
 	LINK_PUBLISH,
 	LINK_DETACH,
+	LINK_SIZES,    /* what viewers may ask for; before the first: nothing */
 	LINK_STOP,     /* close viewers after what is queued (at most 1 s), then exit */
 	/* rfb -> broker */
 	LINK_READY = 64,
@@ -46,6 +47,7 @@ enum link_type {
 	LINK_IDLE,     /* no viewer for the grace time: send me STOP if you agree */
 	LINK_BUSY,     /* WANT_WRITE has come; encodes run still */
 	LINK_TAKEN,    /* frames up to this generation have come */
+	LINK_RESIZE,   /* a viewer that may control asks for another size, within the last SIZES */
 };
 
 enum link_security { LINK_SECURITY_NONE = 1, LINK_SECURITY_VNCAUTH = 2 }; /* RFB 7.2 numbers */
@@ -95,6 +97,13 @@ struct link_message {
 		struct {
 			uint32_t count;
 		} watch;
+		struct {
+			uint32_t width, height; /* the largest; 0: sizes cannot be asked for */
+		} sizes;
+		struct {
+			uint32_t viewer;
+			uint32_t width, height;
+		} resize;
 		struct {
 			uint32_t version;
 		} ready;

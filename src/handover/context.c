@@ -29,6 +29,7 @@ void handover_init(struct handover *handover)
 	*handover = (struct handover){
 		.device = -EBADF,
 		.change = -EBADF,
+		.render = -EBADF,
 		.lease = -EBADF,
 	};
 	for (size_t i = 0; i < LIMIT_LISTENERS; i++)
@@ -40,6 +41,7 @@ void handover_finish(struct handover *handover)
 	context_finish(&handover->context);
 	fd_discardp(&handover->device);
 	fd_discardp(&handover->change);
+	fd_discardp(&handover->render);
 	fd_discardp(&handover->lease);
 	for (size_t i = 0; i < LIMIT_LISTENERS; i++)
 		fd_discardp(&handover->listeners[i].fd);

@@ -43,10 +43,12 @@ struct handover {
 	enum source_kind source;
 	int device; /* owned: VFIO device or surface memfd */
 	int change; /* owned, -EBADF: none. eventfd */
+	int render; /* owned, -EBADF: none. DRM render node that can import the device's dma-bufs */
 	int lease;  /* owned, -EBADF: the connection is the lease */
 	struct handover_listener listeners[LIMIT_LISTENERS];
 	size_t listeners_used;
-	bool display_interrupt, owns_edid; /* the registrant's leave; used by later versions */
+	bool display_interrupt; /* the registrant's leave to take the device's display interrupt */
+	bool owns_edid;		/* and to write the device's EDID, which nobody else then does */
 	uid_t uid; /* the registrant, from SO_PEERCRED */
 	gid_t gid;
 	pid_t pid;

@@ -21,6 +21,7 @@ struct plane {
 	uint64_t size;	   /* bytes that the driver says the plane has */
 	int32_t x, y;	   /* top left corner of a cursor's image */
 	uint32_t hot_x, hot_y; /* PLANE_HOT_UNKNOWN: not told */
+	uint32_t drawn;	   /* primary: changes whenever its pixels have; 0: the source cannot tell */
 	uint32_t token;	   /* dma-buf id or region index: names the buffer, not its content. Surface: cursor serial */
 };
 

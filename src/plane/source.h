@@ -13,6 +13,8 @@
 
 #include "plane/plane.h"
 
+#define EDID_DOWN_MS 100 /* what QEMU gives the guest to notice */
+
 struct source;
 struct vfio_ops;
 
@@ -38,6 +40,24 @@ struct source_ops {
 	int (*buffer)(struct source *source, const struct plane *plane, struct buffer *ret,
 		const char **ret_reason);
 	void (*destroy)(struct source *source); /* closes everything, the device fd last */
+
+	/* The rest may be NULL: this kind of source has no such thing. After probe().
+	 *
+	 * The driver's display interrupt shall signal @event, a non-semaphore eventfd, borrowed until disarm(). Takes it away from
+	 * whoever had it, so only with the registrant's leave. -ENOTTY: the device has none. */
+	int (*arm)(struct source *source, int event);
+	void (*disarm)(struct source *source);
+	/* That eventfd's counter was @count; 0: somebody else says that something may have changed. From the first call on
+	 * the primary plane's `drawn` tells which events were for the cursor alone. */
+	void (*heard)(struct source *source, uint64_t count);
+
+	/* The largest size that offer_size() takes. -ENOTTY: the device has no EDID region. */
+	int (*size_limits)(struct source *source, uint32_t *ret_width, uint32_t *ret_height);
+	/* Unplugs the guest's monitor and plugs in one that prefers this size: link down and its EDID now, and link up
+	 * by link_up(), EDID_DOWN_MS later, so that the guest notices. -ENOTTY; -ERANGE: beyond the limits; others: the
+	 * driver refused, and the link is up again. */
+	int (*offer_size)(struct source *source, uint32_t width, uint32_t height);
+	int (*link_up)(struct source *source);
 };
 
 struct source {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plane/format.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <drm_fourcc.h>
+#include <xf86drm.h>
 
 #include "base/mem.h"
 
@@ -15,7 +17,7 @@ static const struct format formats[] = {
 	{DRM_FORMAT_RGB888, 3},
 };
 
-/* libdrm's own drmGetFormatName() is newer than the libdrm that is asked for. */
+/* libdrm's own drmGetFormatName() gives the four characters back. */
 #define NAMED(format) \
 	{ \
 		DRM_FORMAT_##format, #format \
@@ -36,8 +38,10 @@ static const struct {
 	NAMED(RGBX1010102), NAMED(BGRX1010102), NAMED(ARGB2101010), NAMED(ABGR2101010),
 	NAMED(RGBA1010102), NAMED(BGRA1010102), NAMED(XRGB16161616F), NAMED(XBGR16161616F),
 	NAMED(ARGB16161616F), NAMED(ABGR16161616F), NAMED(YUYV), NAMED(YVYU), NAMED(UYVY),
-	NAMED(VYUY), NAMED(AYUV), NAMED(NV12), NAMED(NV21), NAMED(NV16), NAMED(NV61), NAMED(NV24),
-	NAMED(NV42), NAMED(YUV410), NAMED(YVU410), NAMED(YUV411), NAMED(YVU411), NAMED(YUV420),
+	NAMED(VYUY), NAMED(AYUV), NAMED(XYUV8888), NAMED(VUY888), NAMED(VUY101010), NAMED(Y210),
+	NAMED(Y212), NAMED(Y216), NAMED(Y410), NAMED(Y412), NAMED(Y416), NAMED(XVYU2101010),
+	NAMED(P010), NAMED(P012), NAMED(P016), NAMED(P210), NAMED(NV15), NAMED(NV12), NAMED(NV21),
+	NAMED(NV16), NAMED(NV61), NAMED(NV24), NAMED(NV42), NAMED(YUV410), NAMED(YVU410), NAMED(YUV411), NAMED(YVU411), NAMED(YUV420),
 	NAMED(YVU420), NAMED(YUV422), NAMED(YVU422), NAMED(YUV444), NAMED(YVU444),
 };
 /* clang-format on */
@@ -68,5 +72,20 @@ const char *format_name(uint32_t fourcc, char name[16])
 		}
 	}
 	snprintf(name, 16, "%s", letters);
+	return name;
+}
+
+const char *modifier_name(uint64_t modifier, char name[64])
+{
+	_cleanup_free_ char *vendor = drmGetFormatModifierVendor(modifier);
+	_cleanup_free_ char *known = drmGetFormatModifierName(modifier);
+
+	/* LINEAR and INVALID are nobody's. */
+	if (known && (!vendor || fourcc_mod_get_vendor(modifier) == DRM_FORMAT_MOD_VENDOR_NONE))
+		snprintf(name, 64, "%s", known);
+	else if (known)
+		snprintf(name, 64, "%s_%s", vendor, known);
+	else
+		snprintf(name, 64, "0x%" PRIx64, modifier);
 	return name;
 }

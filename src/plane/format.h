@@ -17,3 +17,6 @@ struct format {
 const struct format *format_find(uint32_t fourcc);
 /* "XRGB8888", or the four characters, or "0x..." for what is no fourcc. @name has room for 16 bytes. Returns @name. */
 const char *format_name(uint32_t fourcc, char name[16]);
+/* libdrm's name with the vendor's before it, "INTEL_X_TILED"; "LINEAR"; "INVALID"; "0x..." for what libdrm does not know. @name
+ * has room for 64 bytes, longer ones are cut off. Returns @name. Allocates: not for each frame. */
+const char *modifier_name(uint64_t modifier, char name[64]);

@@ -30,9 +30,27 @@ static void test_format(void **state)
 	assert_string_equal(format_name(DRM_FORMAT_XRGB8888, name), "XRGB8888");
 	assert_string_equal(format_name(DRM_FORMAT_XBGR16161616F, name), "XBGR16161616F");
 	assert_string_equal(format_name(fourcc_code('z', 'Z', '9', '!'), name), "zZ9!");
+	assert_string_equal(format_name(DRM_FORMAT_P010, name), "P010");
 	assert_string_equal(format_name(0, name), "0x00000000");
 	assert_string_equal(format_name(0xffffffff, name), "0xffffffff");
 	assert_string_equal(format_name(fourcc_code('a', '\n', 'b', 'c'), name), "0x63620a61");
+}
+
+static void test_modifier(void **state)
+{
+	char name[64];
+
+	assert_string_equal(modifier_name(DRM_FORMAT_MOD_LINEAR, name), "LINEAR");
+	assert_string_equal(modifier_name(DRM_FORMAT_MOD_INVALID, name), "INVALID");
+	assert_string_equal(modifier_name(I915_FORMAT_MOD_X_TILED, name), "INTEL_X_TILED");
+	assert_string_equal(modifier_name(I915_FORMAT_MOD_Yf_TILED, name), "INTEL_Yf_TILED");
+	assert_string_equal(modifier_name(5, name), "0x5");
+	assert_string_equal(modifier_name(fourcc_mod_code(INTEL, 99), name), "0x100000000000063");
+	assert_string_equal(modifier_name(UINT64_MAX, name), "0xffffffffffffffff");
+	/* What libdrm makes of it is longer than the room. */
+	assert_in_range(
+		strlen(modifier_name(DRM_FORMAT_MOD_NVIDIA_BLOCK_LINEAR_2D(1, 3, 3, 255, 5), name)),
+		20, 63);
 }
 
 static const struct plane good = {
@@ -314,6 +332,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_format),
+		cmocka_unit_test(test_modifier),
 		cmocka_unit_test(test_unsuitable),
 		cmocka_unit_test(test_same_buffer),
 		cmocka_unit_test(test_probe),

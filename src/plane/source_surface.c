@@ -158,6 +158,8 @@ static int surface_query(struct source *source, enum plane_type type, struct pla
 		plane.size = from->size;
 		if (cursor)
 			copy_cursor(from, &plane);
+		else
+			plane.drawn = header.drawn;
 	}
 	*ret = plane;
 	return 0;

@@ -121,6 +121,25 @@ static void test_honest(void **state)
 	assert_int_equal(plane.width, 0);
 }
 
+/* What the producer counts is told of the primary plane only, and not of one that is off. */
+static void test_drawn(void **state)
+{
+	struct fixture *f = *state;
+	const uint32_t counts[] = {0, 1, UINT32_MAX};
+	struct plane plane;
+
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		f->head->drawn = counts[i];
+		assert_int_equal(f->source->ops->query(f->source, PLANE_PRIMARY, &plane), 0);
+		assert_int_equal(plane.drawn, counts[i]);
+		assert_int_equal(f->source->ops->query(f->source, PLANE_CURSOR, &plane), 0);
+		assert_int_equal(plane.drawn, 0);
+	}
+	f->head->planes[0].size = 0;
+	assert_int_equal(f->source->ops->query(f->source, PLANE_PRIMARY, &plane), 0);
+	assert_int_equal(plane.drawn, 0);
+}
+
 static void test_never_rests(void **state)
 {
 	struct fixture *f = *state;
@@ -276,6 +295,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_honest, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_drawn, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_never_rests, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_torn, setup, teardown),

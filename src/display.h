@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* display.h - one display: the straight line from a hand-over to a frame, the only file that joins all rooms.
+/* display.h - one display: the straight line from a hand-over to a frame, where all rooms are joined.
  *
- * A display has two sides. The main thread owns it: lease, RFB program, viewers, what List says. Its capture thread owns the
- * source, the mappings and the frame's content, sleeps while nobody watches, and closes what it holds as its last act.
- * All functions here belong to the main thread and none blocks.
+ * A display has two sides. The main thread owns it (custody.c): lease, RFB program, viewers, what List says. Its capture thread
+ * (display.c) owns the source, the mappings and the frame's content, sleeps while nobody watches, and closes what it holds as its last
+ * act. All functions here belong to the main thread and none blocks.
  *
  * States: OFFERED  accepted; the device is being probed, or is not bound to an iommufd yet
  *	   LIVE	    the last query found a primary plane that can be shown
@@ -19,6 +19,7 @@
 
 #include "handover/context.h"
 #include "plane/plane.h"
+#include "snapshot.h"
 
 struct config;
 struct display;
@@ -38,12 +39,6 @@ struct display_runtime {
 	uint32_t width_maximum, height_maximum; /* of sizes that viewers may ask the guest for; 0: none */
 	bool lease_is_descriptor;
 	uint64_t frames_captured, frames_published;
-};
-
-/* A picture as a sealed memfd. */
-struct snapshot {
-	int fd; /* the receiver's */
-	uint32_t width, height, stride;
 };
 
 /* error 0: registered. Else -errno and a reason: -ENOTTY the device is not fit (DeviceUnsuitable). Called once. */

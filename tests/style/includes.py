@@ -18,10 +18,14 @@ BESIDE = {
     "ctl": ["varlink"],
     "control": [*LINE, "varlink", "state", "metrics", "."],
 }
-# "." are the files of src/ itself: display.[ch], which joins the rooms, and what is built on it.
+# "." are the files of src/ itself: display, which joins the rooms, its parts, and what is built on it.
 TOP = {
+    "inbox": [],
+    "snapshot": [*LINE],
     "stage": [*LINE],
     "display": [*LINE, "."],
+    "display_internal": [*LINE, "."],
+    "custody": [*LINE, "."],
     "manager": [*LINE, ".", "control", "varlink", "state", "metrics"],
     "main": [*LINE, ".", "control", "varlink", "state", "metrics"],
 }

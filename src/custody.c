@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Theory of operation
+ *
+ * The main thread's half of a display: its lease, its RFB program and viewers, who waits for what. Nothing here blocks and nothing
+ * here touches the device. What is wanted of the device goes to the capture thread's inbox; what that thread has to say comes back
+ * as its status, copied under `lock`, or as a message through the main loop.
+ *
+ * Whyever a display ends, it ends one way: display_release() orders the capture thread to stop, that thread closes everything and
+ * posts custody_released(), and then nobody else knows the display any more but its owner, who destroys it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+
+#include "base/config.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "capture/capture.h"
+#include "display_internal.h"
+#include "frame/wall.h"
+#include "handover/descriptor.h"
+#include "handover/lease.h"
+#include "plane/source.h"
+#include "stage.h"
+
+enum { STACK_BYTES = 256 << 10 };
+
+/* Wants to know when everything is released. */
+struct waiter {
+	TAILQ_ENTRY(waiter) link; /* display::waiters */
+	display_done_fn fn;
+	void *arg;
+};
+
+static void on_watch(void *arg, unsigned int watchers)
+{
+	struct display *d = arg;
+
+	d->watchers = watchers;
+	inbox_watch(&d->inbox, watchers);
+}
+
+static void on_may_write(void *arg, uint32_t generation)
+{
+	inbox_granted(&((struct display *)arg)->inbox, generation);
+}
+
+static void on_busy(void *arg, uint32_t generation)
+{
+	inbox_busy(&((struct display *)arg)->inbox, generation);
+}
+
+static void on_taken(void *arg, uint32_t generation)
+{
+	inbox_taken(&((struct display *)arg)->inbox, generation);
+}
+
+static void on_program_ended(void *arg)
+{
+	struct display *d = arg;
+
+	d->watchers = 0;
+	inbox_program_ended(&d->inbox);
+}
+
+static void tell_ready(struct display *d, int error, const char *reason)
+{
+	display_ready_fn ready = take_ptr(d->ready);
+
+	loop_timer_stop(d->ready_timer);
+	if (ready)
+		ready(d->arg, d, error, reason);
+}
+
+static void on_ready_timer(void *arg)
+{
+	tell_ready(arg, 0, "");
+}
+
+void custody_probed(void *arg)
+{
+	_cleanup_free_ struct probed *probed = arg;
+	struct display *d = probed->display;
+	bool told = !d->ready;
+
+	if (d->ending)
+		return;
+	if (!told)
+		tell_ready(d, probed->error, probed->reason);
+	if (probed->error < 0) {
+		if (told)
+			log_err(d->handover.context.id, "%s, let go", probed->reason);
+		display_release(d, DISPLAY_LOST, NULL, NULL);
+	}
+}
+
+static void tell_snapshot(struct display *d, const struct snapshot *snapshot, int error)
+{
+	display_snapshot_fn fn = take_ptr(d->snapshot);
+
+	loop_timer_stop(d->snapshot_timer);
+	if (fn)
+		fn(d->snapshot_arg, snapshot, error);
+	else if (snapshot)
+		fd_close(snapshot->fd);
+}
+
+void custody_snapped(void *arg)
+{
+	_cleanup_free_ struct snapped *snapped = arg;
+
+	snapped->display->snapshot_late = false;
+	tell_snapshot(snapped->display, snapped->error ? NULL : &snapped->snapshot, snapped->error);
+}
+
+static void on_snapshot_timer(void *arg)
+{
+	struct display *d = arg;
+
+	d->snapshot_late = true;
+	tell_snapshot(d, NULL, -ETIMEDOUT);
+}
+
+static void on_lease_ended(void *arg)
+{
+	struct display *d = arg;
+
+	log_notice(d->handover.context.id, "its lease has ended, the device is let go");
+	display_release(d, DISPLAY_LOST, NULL, NULL);
+}
+
+/* The capture thread has closed everything and is returning. */
+void custody_released(void *arg)
+{
+	struct display *d = arg;
+	struct waiter *waiter;
+
+	pthread_join(d->thread, NULL);
+	while ((waiter = TAILQ_FIRST(&d->waiters))) {
+		TAILQ_REMOVE(&d->waiters, waiter, link);
+		waiter->fn(waiter->arg);
+		free(waiter);
+	}
+	d->gone(d->arg);
+}
+
+static int start_thread(struct display *d)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = d->inbox.wake};
+	pthread_attr_t attr;
+	int r;
+
+	if (epoll_ctl(d->epoll, EPOLL_CTL_ADD, d->inbox.wake, &event) < 0)
+		return -errno;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	r = -pthread_create(&d->thread, &attr, display_capture_thread, d);
+	pthread_attr_destroy(&attr);
+	return r;
+}
+
+static int take_source(struct display *d)
+{
+	int r;
+
+	if (d->handover.source == SOURCE_VFIO)
+		r = source_vfio_create(d->handover.device, &d->source);
+	else
+		r = source_surface_create(d->handover.device, &d->source);
+	if (r < 0)
+		return r;
+	d->device = take_fd(&d->handover.device);
+	return capture_create(d->source, &d->capture);
+}
+
+static int raise_wall(struct display *d)
+{
+	static const struct wall_events events = {
+		.watch = on_watch,
+		.may_write = on_may_write,
+		.busy = on_busy,
+		.taken = on_taken,
+		.ended = on_program_ended,
+	};
+	const struct context *context = &d->handover.context;
+	const struct config *config = d->config;
+	struct wall_options options = {
+		.program = config->rfb_program,
+		.viewers_maximum = context->viewers_maximum ?: config->viewers_maximum,
+		.frames_maximum = context->frames_maximum ?: config->frames_maximum,
+		.grace_ms = config->grace_seconds * 1000,
+		.stall_ms = config->stall_seconds * 1000,
+	};
+	int r;
+
+	memcpy(options.id, context->id, sizeof(options.id));
+	memcpy(options.name, context->name[0] ? context->name : context->id,
+		context->name[0] ? sizeof(context->name) : sizeof(context->id));
+	r = wall_create(d->loop, &options, &events, d, &d->wall);
+	if (r < 0)
+		return r;
+	return stage_create(d->wall, &d->stage);
+}
+
+int display_create(struct loop *loop, const struct config *config, struct handover *handover,
+	display_ready_fn ready, display_done_fn gone, void *arg, struct display **ret)
+{
+	struct display *d = new0(struct display);
+	const char *reason;
+	int r;
+
+	if (!d) {
+		handover_finish(handover);
+		return -ENOMEM;
+	}
+	d->loop = loop;
+	d->config = config;
+	d->handover = *handover;
+	handover_init(handover);
+	d->arg = arg;
+	d->device = d->change = -EBADF;
+	TAILQ_INIT(&d->waiters);
+	pthread_mutex_init(&d->lock, NULL);
+	d->epoll = fd_move_high(epoll_create1(EPOLL_CLOEXEC));
+	r = inbox_init(&d->inbox);
+	if (r == 0)
+		r = d->epoll < 0 ? -EMFILE : take_source(d);
+	if (r == 0)
+		r = raise_wall(d);
+	if (r == 0)
+		r = loop_timer_add(loop, on_ready_timer, d, &d->ready_timer);
+	if (r == 0)
+		r = loop_timer_add(loop, on_snapshot_timer, d, &d->snapshot_timer);
+	if (r == 0 && d->handover.lease >= 0) {
+		r = lease_create(loop, d->handover.lease, on_lease_ended, d, &d->lease, &reason);
+		if (r == 0)
+			take_fd(&d->handover.lease);
+		d->lease_is_descriptor = true;
+	}
+	if (r == 0) {
+		d->change = take_fd(&d->handover.change);
+		pace_init(&d->pace, d->change >= 0, config->timer_fast_ms, config->timer_slow_ms,
+			config->safety_ms,
+			d->handover.context.frames_maximum ?: config->frames_maximum,
+			loop_now_ms());
+		r = start_thread(d);
+	}
+	if (r < 0) {
+		display_destroy(d);
+		return r;
+	}
+	d->ready = ready;
+	d->gone = gone;
+	loop_timer_once(d->ready_timer, LIMIT_REGISTER_MS);
+	*ret = d;
+	return 0;
+}
+
+void display_destroy(struct display *d)
+{
+	struct waiter *waiter;
+
+	if (!d)
+		return;
+	while ((waiter = TAILQ_FIRST(&d->waiters))) {
+		TAILQ_REMOVE(&d->waiters, waiter, link);
+		free(waiter);
+	}
+	lease_destroy(d->lease);
+	stage_destroy(d->stage);
+	wall_destroy(d->wall);
+	capture_destroy(d->capture);
+	source_destroy(d->source);
+	loop_source_free(d->ready_timer);
+	loop_source_free(d->snapshot_timer);
+	fd_close(d->change);
+	fd_close(d->epoll);
+	handover_finish(&d->handover);
+	inbox_finish(&d->inbox);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+void display_release(struct display *d, enum display_state why, display_done_fn done, void *arg)
+{
+	if (done && display_on_end(d, done, arg) < 0)
+		log_err(d->handover.context.id, "out of memory: its release will not be reported");
+	if (d->ending)
+		return;
+	d->ending = true;
+	d->why = why;
+	d->device = -EBADF;
+	lease_destroy(take_ptr(d->lease));
+	tell_ready(d, -ECANCELED, "it was released before it was ready");
+	tell_snapshot(d, NULL, -ENODATA);
+	wall_close(d->wall);
+	inbox_stop(&d->inbox);
+}
+
+int display_on_end(struct display *d, display_done_fn fn, void *arg)
+{
+	struct waiter *waiter = new0(struct waiter);
+
+	if (!waiter)
+		return -ENOMEM;
+	waiter->fn = fn;
+	waiter->arg = arg;
+	TAILQ_INSERT_TAIL(&d->waiters, waiter, link);
+	return 0;
+}
+
+void display_off_end(struct display *d, display_done_fn fn, void *arg)
+{
+	struct waiter *waiter;
+
+	TAILQ_FOREACH (waiter, &d->waiters, link) {
+		if (waiter->fn != fn || waiter->arg != arg)
+			continue;
+		TAILQ_REMOVE(&d->waiters, waiter, link);
+		free(waiter);
+		return;
+	}
+}
+
+const struct context *display_context(const struct display *d)
+{
+	return &d->handover.context;
+}
+
+const struct handover *display_registrant(const struct display *d)
+{
+	return &d->handover;
+}
+
+bool display_same_device(const struct display *d, int fd)
+{
+	return d->device >= 0 && descriptor_same(d->device, fd) == 1;
+}
+
+struct wall *display_wall(struct display *d)
+{
+	return d->wall;
+}
+
+static unsigned int viewers_ready(struct display *d)
+{
+	const struct wall_viewer *viewers;
+	size_t n = wall_viewers(d->wall, &viewers);
+	unsigned int ready = 0;
+
+	for (size_t i = 0; i < n; i++)
+		ready += viewers[i].ready;
+	return ready;
+}
+
+void display_runtime(struct display *d, struct display_runtime *ret)
+{
+	uint64_t since = d->query_since, now = loop_now_ms();
+	struct status status;
+
+	pthread_mutex_lock(&d->lock);
+	status = d->status;
+	pthread_mutex_unlock(&d->lock);
+	*ret = (struct display_runtime){
+		.state = d->ending	  ? d->why
+			 : !status.probed ? DISPLAY_OFFERED
+			 : status.live	  ? DISPLAY_LIVE
+					  : DISPLAY_BLANK,
+		.planes_used = status.planes_used,
+		.viewers = viewers_ready(d),
+		.change = !d->watchers	   ? DISPLAY_CHANGE_IDLE
+			  : d->change >= 0 ? DISPLAY_CHANGE_EVENTFD
+					   : DISPLAY_CHANGE_TIMER,
+		.lease_is_descriptor = d->lease_is_descriptor,
+		.frames_captured = status.captured,
+		.frames_published = status.published,
+	};
+	memcpy(ret->planes, status.planes, sizeof(ret->planes));
+	if (since && now - since >= LIMIT_QUERY_SLOW_MS)
+		snprintf(ret->reason, sizeof(ret->reason),
+			"the driver has not answered a query for %llu s",
+			(unsigned long long)(now - since) / 1000);
+	else if (!status.live)
+		memcpy(ret->reason, status.reason, sizeof(ret->reason));
+	if (!d->watchers && !d->ending)
+		inbox_glance(&d->inbox);
+}
+
+int display_snapshot(struct display *d, display_snapshot_fn fn, void *arg)
+{
+	if (d->snapshot || d->snapshot_late || d->ending)
+		return -EBUSY;
+	d->snapshot = fn;
+	d->snapshot_arg = arg;
+	loop_timer_once(d->snapshot_timer, LIMIT_SNAPSHOT_MS);
+	inbox_snapshot(&d->inbox);
+	return 0;
+}

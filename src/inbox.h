@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* inbox.h - what the main thread wants of a display's capture thread: orders, and the eventfd that wakes it for them.
+ *
+ * Orders are states and flags, not a queue: what was ordered twice is done once, and an order never fails or waits.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct orders {
+	bool stop, program_ended, watch_changed, granted, busy, taken, glance, snapshot;
+	unsigned int watchers;
+	uint32_t generation; /* granted or busy */
+	uint32_t taken_generation;
+};
+
+struct inbox {
+	int wake; /* owned: eventfd, readable while there are orders */
+	pthread_mutex_t lock;
+	struct orders orders;
+};
+
+/* -EMFILE. Finish it in every case. */
+int inbox_init(struct inbox *inbox);
+void inbox_finish(struct inbox *inbox);
+
+/* The main thread. */
+void inbox_stop(struct inbox *inbox);
+void inbox_watch(struct inbox *inbox, unsigned int watchers);
+void inbox_program_ended(struct inbox *inbox);
+void inbox_granted(struct inbox *inbox, uint32_t generation);
+void inbox_busy(struct inbox *inbox, uint32_t generation);
+void inbox_taken(struct inbox *inbox, uint32_t generation);
+void inbox_glance(struct inbox *inbox);
+void inbox_snapshot(struct inbox *inbox);
+
+/* The capture thread: what was ordered since the last call. `stop` and `watchers` stay. */
+struct orders inbox_take(struct inbox *inbox);

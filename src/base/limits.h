@@ -58,6 +58,7 @@
 #define LIMIT_START_MS    10000 /* an RFB program that has not said READY by then is ended */
 #define LIMIT_RESPAWN_MS  1000 /* not more often than this is an RFB program started for one display */
 #define LIMIT_LINK_PENDING 256 /* messages to the broker that wait; nobody is admitted while there are more */
+#define LIMIT_RESIZE_MS   250  /* not more often than this is a viewer's wish for another size heard, the newest then */
 #define LIMIT_LISTENERS   8    /* listening sockets for each display */
 
 /* Time that a driver may take. */

@@ -80,6 +80,9 @@ static bool broker_message_valid(const struct link_message *m, bool has_fd)
 		       text_ends(m->viewer.label, sizeof(m->viewer.label));
 	case LINK_FRAME:
 		return has_fd && size_valid(m->frame.width, m->frame.height);
+	case LINK_SIZES:
+		return !has_fd && ((!m->sizes.width && !m->sizes.height) ||
+					  size_valid(m->sizes.width, m->sizes.height));
 	case LINK_WANT_WRITE:
 	case LINK_PUBLISH:
 	case LINK_STOP:
@@ -110,6 +113,8 @@ static bool rfb_message_valid(const struct link_message *m, bool has_fd)
 		       text_is_plain(m->seen.reason, sizeof(m->seen.reason));
 	case LINK_VIEWER_STATE:
 		return text_is_plain(m->state.encoding, sizeof(m->state.encoding));
+	case LINK_RESIZE:
+		return size_valid(m->resize.width, m->resize.height);
 	case LINK_WATCH:
 		return m->watch.count <= LIMIT_VIEWERS_MAX;
 	default:

@@ -85,3 +85,12 @@ const struct wall_viewer *roster_find(const struct roster *roster, const char *n
 			return &roster->viewers[i];
 	return NULL;
 }
+
+bool roster_controls(const struct roster *roster, uint32_t number)
+{
+	for (size_t i = 0; i < roster->used; i++)
+		if (roster->viewers[i].number == number)
+			return roster->viewers[i].ready &&
+			       roster->viewers[i].mode == LINK_MODE_CONTROL;
+	return false;
+}

@@ -39,3 +39,5 @@ bool roster_state(struct roster *roster, const struct link_message *message);
 void roster_clear(struct roster *roster, const char *reason);
 /* NULL: no such name. */
 const struct wall_viewer *roster_find(const struct roster *roster, const char *name);
+/* Is @number a viewer that is in and may do more than look? */
+bool roster_controls(const struct roster *roster, uint32_t number);

@@ -21,6 +21,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "frame/child.h"
+#include "frame/sizes.h"
 
 struct listener {
 	struct wall *wall;
@@ -40,6 +41,7 @@ struct wall {
 	struct listener listeners[LIMIT_LISTENERS];
 	size_t listeners_used;
 	struct roster roster;
+	struct sizes sizes;
 
 	pthread_mutex_t lock;
 	int link;	     /* owned, -EBADF: no program */
@@ -96,6 +98,8 @@ static bool on_message(struct wall *wall, const struct link_message *m)
 		return roster_state(&wall->roster, m);
 	case LINK_VIEWER_GONE:
 		return roster_gone(&wall->roster, m);
+	case LINK_RESIZE:
+		return sizes_wish(&wall->sizes, &wall->roster, m);
 	case LINK_WATCH:
 		wall->events.watch(wall->arg, m->watch.count);
 		return true;
@@ -184,6 +188,7 @@ static int program_greet(struct wall *wall)
 {
 	struct link_message hello = {.type = LINK_HELLO};
 	struct link_message shown = {.type = LINK_FRAME};
+	struct link_message sizes;
 	int r;
 
 	hello.hello.version = LINK_VERSION;
@@ -201,6 +206,10 @@ static int program_greet(struct wall *wall)
 		if (!listener->dead)
 			r = link_send(wall->link, &listener->message, listener->fd);
 	}
+	sizes_begin(&wall->sizes);
+	sizes = sizes_message(&wall->sizes);
+	if (r == 0)
+		r = link_send(wall->link, &sizes, -EBADF);
 	if (r == 0 && wall->frame) {
 		shown.frame.generation = wall->frame->header.generation;
 		shown.frame.width = wall->frame->header.width;
@@ -272,6 +281,14 @@ static void on_knock(int fd, unsigned int events, void *arg)
 	loop_timer_once(wall->timer, LIMIT_RESPAWN_MS);
 }
 
+static void on_wish(void *arg, uint32_t width, uint32_t height)
+{
+	struct wall *wall = arg;
+
+	if (wall->link >= 0 && wall->events.resize)
+		wall->events.resize(wall->arg, width, height);
+}
+
 int wall_create(struct loop *loop, const struct wall_options *options,
 	const struct wall_events *events, void *arg, struct wall **ret)
 {
@@ -286,12 +303,16 @@ int wall_create(struct loop *loop, const struct wall_options *options,
 	wall->events = *events;
 	wall->arg = arg;
 	wall->link = -EBADF;
-	pthread_mutex_init(&wall->lock, NULL);
-	r = loop_timer_add(loop, on_timer, wall, &wall->timer);
+	r = sizes_init(&wall->sizes, loop, on_wish, wall);
+	if (r == 0)
+		r = loop_timer_add(loop, on_timer, wall, &wall->timer);
 	if (r < 0) {
+		if (wall->sizes.timer)
+			sizes_finish(&wall->sizes);
 		free(wall);
 		return r;
 	}
+	pthread_mutex_init(&wall->lock, NULL);
 	*ret = wall;
 	return 0;
 }
@@ -320,6 +341,7 @@ void wall_destroy(struct wall *wall)
 		return;
 	wall_close(wall);
 	loop_source_free(wall->timer);
+	sizes_finish(&wall->sizes);
 	pthread_mutex_destroy(&wall->lock);
 	free(wall);
 }
@@ -464,5 +486,18 @@ void wall_stuck(struct wall *wall)
 	pthread_mutex_lock(&wall->lock);
 	if (wall->child)
 		child_kill(wall->child);
+	pthread_mutex_unlock(&wall->lock);
+}
+
+void wall_sizes(struct wall *wall, uint32_t width, uint32_t height)
+{
+	struct link_message message;
+
+	pthread_mutex_lock(&wall->lock);
+	if (sizes_set(&wall->sizes, width, height) && wall->link >= 0) {
+		message = sizes_message(&wall->sizes);
+		if (link_send(wall->link, &message, -EBADF) < 0 && wall->child)
+			child_kill(wall->child);
+	}
 	pthread_mutex_unlock(&wall->lock);
 }

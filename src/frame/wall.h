@@ -3,7 +3,7 @@
  *
  * While no program runs, the wall watches the display's listeners; the first connection starts a program, which then accepts
  * itself. A program that dies is started again by the next connection, not more often than LIMIT_RESPAWN_MS.
- * Main thread only, but for the last five functions.
+ * Main thread only, but for the last six functions.
  */
 #pragma once
 
@@ -23,7 +23,8 @@ struct wall_events {
 	void (*may_write)(void *arg, uint32_t generation);
 	void (*busy)(void *arg, uint32_t generation);		/* may_write will take longer */
 	void (*taken)(void *arg, uint32_t generation);		/* it has the frames up to this one */
-	void (*resize)(void *arg, uint32_t width, uint32_t height); /* a viewer asks for it; within wall_sizes() */
+	/* A viewer asks for it, within wall_sizes(). The newest wish, not more often than LIMIT_RESIZE_MS. NULL: nobody listens. */
+	void (*resize)(void *arg, uint32_t width, uint32_t height);
 	void (*ended)(void *arg);				/* it is gone; watchers are 0 */
 };
 
@@ -36,7 +37,7 @@ struct wall_options {
 
 int wall_create(struct loop *loop, const struct wall_options *options, const struct wall_events *events, void *arg,
 	struct wall **ret);
-/* Ends the program and closes the listeners; the last five functions may still be called. */
+/* Ends the program and closes the listeners; the last six functions may still be called. */
 void wall_close(struct wall *wall);
 void wall_destroy(struct wall *wall); /* takes NULL */
 
@@ -60,5 +61,6 @@ int wall_want_write(struct wall *wall, uint32_t generation);
 int wall_publish(struct wall *wall, uint32_t generation, bool damaged);
 /* The program does not answer (frame/link.h): end it. */
 void wall_stuck(struct wall *wall);
-/* The largest size that viewers may ask for, now and for programs started later. 0, 0: none, which is how it begins. */
+/* The largest size that viewers may ask for, now and for programs started later. 0, 0: none, which is how it begins. Any thread;
+ * cheap when nothing has changed. */
 void wall_sizes(struct wall *wall, uint32_t width, uint32_t height);

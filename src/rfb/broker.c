@@ -323,6 +323,8 @@ static void dispatch(struct broker *broker, struct link_message *message, int fd
 	case LINK_DETACH:
 		door_detach(broker->door, message->seen.viewer, message->seen.reason);
 		break;
+	case LINK_SIZES:
+		break; /* nobody may ask yet */
 	case LINK_STOP:
 		broker->leaving = true;
 		door_stop(broker->door);

@@ -19,8 +19,9 @@ import tempfile
 import threading
 import time
 
-HELLO, LISTENER, VIEWER, FRAME, WANT_WRITE, PUBLISH, DETACH, STOP = range(1, 9)
-READY, MAY_WRITE, VIEWER_ADDED, VIEWER_STATE, VIEWER_GONE, WATCH, IDLE, BUSY, TAKEN = range(64, 73)
+HELLO, LISTENER, VIEWER, FRAME, WANT_WRITE, PUBLISH, DETACH, SIZES, STOP = range(1, 10)
+READY, MAY_WRITE, VIEWER_ADDED, VIEWER_STATE, VIEWER_GONE, WATCH, IDLE, BUSY, TAKEN, RESIZE = range(64, 74)
+VERSION = 2
 NONE, VNCAUTH = 1, 2
 VIEW, CONTROL = 1, 2
 
@@ -101,7 +102,7 @@ class Broker:
         self.published = 0
         self.listeners = []
         self.over = False
-        self.send(HELLO, struct.pack("=6I65s129s", 1, viewers, frames, grace_ms, stall_ms, level,
+        self.send(HELLO, struct.pack("=6I65s129s", VERSION, viewers, frames, grace_ms, stall_ms, level,
                                      b"test", "Tést display".encode()))
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -226,6 +227,10 @@ class Broker:
 
     def attach(self, sock, viewer=2, mode=VIEW):
         self.send(VIEWER, struct.pack("=II129s", viewer, mode, b"label"), sock.fileno())
+
+    def sizes(self, width, height):
+        """The largest that viewers may ask for."""
+        self.send(SIZES, struct.pack("=II", width, height))
 
     def detach(self, viewer, reason=b""):
         self.send(DETACH, struct.pack("=II64s64s", viewer, VIEW, b"", reason))

@@ -21,7 +21,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 
 # src/frame/link.h
 FRAME, WANT_WRITE, PUBLISH = 4, 5, 6
-READY, MAY_WRITE, VIEWER_ADDED, VIEWER_STATE, VIEWER_GONE, WATCH, IDLE, BUSY, TAKEN = range(64, 73)
+READY, MAY_WRITE, VIEWER_ADDED, VIEWER_STATE, VIEWER_GONE, WATCH, IDLE, BUSY, TAKEN, RESIZE = range(64, 74)
+VERSION = 2
 SIZE = 512
 ROUNDS = 4
 
@@ -47,7 +48,7 @@ def lie(source):
         return message(kind, struct.pack("=IIQ", source.randrange(6), number, number << 32 | number) +
                        source.randbytes(15) + b"\0")
     if kind == READY:
-        return message(kind, struct.pack("=I", 1))
+        return message(kind, struct.pack("=I", VERSION))
     if kind == WATCH:
         return message(kind, struct.pack("=I", source.randrange(129)))
     return message(kind, struct.pack("=II", number, number))
@@ -62,6 +63,7 @@ def rubbish(source):
         lambda: lie(source) + b"more",
         lambda: message(VIEWER_ADDED, seen(source, b"x")),
         lambda: message(WATCH, struct.pack("=I", 1 << 31)),
+        lambda: message(RESIZE, struct.pack("=III", source.randrange(6), source.randrange(8200), source.randrange(8200))),
         lambda: message(IDLE)))()
 
 
@@ -117,7 +119,7 @@ def program(real):
     source = random.Random()
     if name.startswith("mute"):
         link.recv(SIZE)
-    link.send(message(READY, struct.pack("=I", 1)))
+    link.send(message(READY, struct.pack("=I", VERSION)))
     with contextlib.suppress(OSError):
         {"liar": lambda: tell(link, source), "slow": lambda: slow(link, False), "busy": lambda: slow(link, True),
          "deaf": lambda: deaf(link)}[name.split(".")[0]]()

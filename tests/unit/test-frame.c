@@ -170,6 +170,37 @@ static void messages_are_checked(void **state)
 	assert_int_equal(link_check(&m, false, false), -EPROTO);
 }
 
+static void sizes_are_checked(void **state)
+{
+	static const struct {
+		uint32_t width, height;
+		int sizes, resize;
+	} cases[] = {
+		{0, 0, 0, -EPROTO},
+		{1, 1, 0, 0},
+		{LIMIT_WIDTH, LIMIT_HEIGHT, 0, 0},
+		{0, 1, -EPROTO, -EPROTO},
+		{1, 0, -EPROTO, -EPROTO},
+		{LIMIT_WIDTH + 1, 1, -EPROTO, -EPROTO},
+		{1, LIMIT_HEIGHT + 1, -EPROTO, -EPROTO},
+		{UINT32_MAX, UINT32_MAX, -EPROTO, -EPROTO},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct link_message sizes = {.type = LINK_SIZES}, resize = {.type = LINK_RESIZE};
+
+		sizes.sizes.width = resize.resize.width = cases[i].width;
+		sizes.sizes.height = resize.resize.height = cases[i].height;
+		resize.resize.viewer = 3;
+		assert_int_equal(link_check(&sizes, true, false), cases[i].sizes);
+		assert_int_equal(link_check(&sizes, true, true), -EPROTO);
+		assert_int_equal(link_check(&sizes, false, false), -EPROTO);
+		assert_int_equal(link_check(&resize, false, false), cases[i].resize);
+		assert_int_equal(link_check(&resize, false, true), -EPROTO);
+		assert_int_equal(link_check(&resize, true, false), -EPROTO);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +210,7 @@ int main(void)
 		cmocka_unit_test(frame_wants_seals),
 		cmocka_unit_test(message_crosses_with_its_fd),
 		cmocka_unit_test(messages_are_checked),
+		cmocka_unit_test(sizes_are_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/loop.h"
+#include "frame/roster.h"
+#include "frame/sizes.h"
+
+struct field {
+	struct loop *loop;
+	struct roster roster;
+	struct sizes sizes;
+	struct loop_source *end;
+	unsigned int heard;
+	uint32_t width, height;
+};
+
+static void on_wish(void *arg, uint32_t width, uint32_t height)
+{
+	struct field *field = arg;
+
+	field->heard++;
+	field->width = width;
+	field->height = height;
+}
+
+static void on_end(void *arg)
+{
+	loop_stop(arg);
+}
+
+static void run_for(struct field *field, uint64_t ms)
+{
+	loop_timer_once(field->end, ms);
+	assert_int_equal(loop_run(field->loop), 0);
+}
+
+/* Viewer 1 looks, 3 controls, 2 was given and is not in yet. */
+static int setup(void **state)
+{
+	static struct field field;
+	struct link_message added = {.type = LINK_VIEWER_ADDED};
+
+	memset(&field, 0, sizeof(field));
+	assert_int_equal(loop_create(&field.loop), 0);
+	assert_int_equal(loop_timer_add(field.loop, on_end, field.loop, &field.end), 0);
+	assert_int_equal(sizes_init(&field.sizes, field.loop, on_wish, &field), 0);
+	added.seen.viewer = 1;
+	added.seen.mode = LINK_MODE_VIEW;
+	assert_true(roster_added(&field.roster, &added));
+	added.seen.viewer = 3;
+	added.seen.mode = LINK_MODE_CONTROL;
+	assert_true(roster_added(&field.roster, &added));
+	roster_add(&field.roster, 2)->mode = LINK_MODE_CONTROL;
+	*state = &field;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct field *field = *state;
+
+	sizes_finish(&field->sizes);
+	loop_source_free(field->end);
+	loop_destroy(field->loop);
+	return 0;
+}
+
+static bool wish(struct field *field, uint32_t viewer, uint32_t width, uint32_t height)
+{
+	struct link_message message = {.type = LINK_RESIZE};
+
+	message.resize.viewer = viewer;
+	message.resize.width = width;
+	message.resize.height = height;
+	return sizes_wish(&field->sizes, &field->roster, &message);
+}
+
+static void nothing_may_be_asked_for_at_first(void **state)
+{
+	struct field *field = *state;
+
+	assert_false(wish(field, 3, 1, 1));
+	assert_int_equal(sizes_message(&field->sizes).sizes.width, 0);
+}
+
+static void only_who_controls_may_ask(void **state)
+{
+	struct field *field = *state;
+
+	assert_true(sizes_set(&field->sizes, 1920, 1080));
+	assert_false(sizes_set(&field->sizes, 1920, 1080)); /* no news */
+	assert_int_equal(sizes_message(&field->sizes).sizes.height, 1080);
+	assert_false(wish(field, 1, 640, 480));
+	assert_false(wish(field, 2, 640, 480));
+	assert_false(wish(field, 5, 640, 480));
+	assert_false(wish(field, 3, 1921, 1080));
+	assert_false(wish(field, 3, 1920, 1081));
+	run_for(field, 5);
+	assert_int_equal(field->heard, 0);
+	assert_true(wish(field, 3, 1920, 1080));
+	run_for(field, 5);
+	assert_int_equal(field->heard, 1);
+	assert_int_equal(field->width, 1920);
+	assert_int_equal(field->height, 1080);
+}
+
+static void a_flood_is_the_last_one(void **state)
+{
+	struct field *field = *state;
+
+	sizes_set(&field->sizes, 8192, 8192);
+	for (uint32_t i = 1; i <= 8000; i++)
+		assert_true(wish(field, 3, i, i + 1));
+	run_for(field, 5);
+	assert_int_equal(field->heard, 1);
+	assert_int_equal(field->width, 8000);
+	for (uint32_t i = 1; i <= 8000; i++)
+		assert_true(wish(field, 3, 2 * i % 8192 + 1, 5));
+	run_for(field, 5);
+	assert_int_equal(field->heard, 1);
+	run_for(field, LIMIT_RESIZE_MS + 50);
+	assert_int_equal(field->heard, 2);
+	assert_int_equal(field->width, 2 * 8000 % 8192 + 1);
+	assert_int_equal(field->height, 5);
+}
+
+/* The program could not know yet. */
+static void a_wish_may_cross_new_sizes(void **state)
+{
+	struct field *field = *state;
+
+	sizes_set(&field->sizes, 1920, 1080);
+	sizes_set(&field->sizes, 800, 600);
+	assert_true(wish(field, 3, 1920, 1080));
+	run_for(field, 5);
+	assert_int_equal(field->heard, 0);
+	assert_true(sizes_set(&field->sizes, 0, 0));
+	assert_true(wish(field, 3, 800, 600));
+	run_for(field, 5);
+	assert_int_equal(field->heard, 0);
+	/* The next program was never told of them. */
+	sizes_begin(&field->sizes);
+	assert_false(wish(field, 3, 800, 600));
+}
+
+static void a_wish_ends_with_its_program(void **state)
+{
+	struct field *field = *state;
+
+	sizes_set(&field->sizes, 1920, 1080);
+	assert_true(wish(field, 3, 640, 480));
+	sizes_begin(&field->sizes);
+	run_for(field, 5);
+	assert_int_equal(field->heard, 0);
+	assert_true(wish(field, 3, 800, 600));
+	run_for(field, 5);
+	assert_int_equal(field->heard, 1);
+}
+
+static void sizes_out_of_range_are_none(void **state)
+{
+	struct field *field = *state;
+
+	sizes_set(&field->sizes, 640, 480);
+	assert_true(sizes_set(&field->sizes, LIMIT_WIDTH + 1, 480));
+	assert_int_equal(sizes_message(&field->sizes).sizes.width, 0);
+	assert_int_equal(sizes_message(&field->sizes).sizes.height, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(nothing_may_be_asked_for_at_first),
+		TEST(only_who_controls_may_ask),
+		TEST(a_flood_is_the_last_one),
+		TEST(a_wish_may_cross_new_sizes),
+		TEST(a_wish_ends_with_its_program),
+		TEST(sizes_out_of_range_are_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

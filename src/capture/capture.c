@@ -103,6 +103,11 @@ static int open_dmabuf(
 	capture->stale_count = 0;
 	if (r < 0)
 		return r;
+	r = dmabuf_map(dmabuf, plane, &capture->reason);
+	if (r == -ENODEV)
+		dmabuf_cache_give_up(&capture->dmabufs, dmabuf, capture->reason);
+	if (r < 0)
+		return r;
 	r = dmabuf_begin(dmabuf);
 	if (r < 0 && r != -ENOTTY) {
 		capture->reason = "the dma-buf is not ready to be read";

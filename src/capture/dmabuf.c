@@ -18,8 +18,10 @@ void dmabuf_cache_init(struct dmabuf_cache *cache, struct source *source)
 		cache->entries[i].fd = -EBADF;
 }
 
-static void entry_close(struct dmabuf *entry)
+static void entry_close(struct dmabuf_cache *cache, struct dmabuf *entry)
 {
+	if (entry->fd >= 0 && cache->closing)
+		cache->closing(cache->closing_arg, dmabuf_cache_index(cache, entry));
 	mapping_close(&entry->mapping);
 	fd_closep(&entry->fd);
 }
@@ -27,7 +29,12 @@ static void entry_close(struct dmabuf *entry)
 void dmabuf_cache_finish(struct dmabuf_cache *cache)
 {
 	for (size_t i = 0; i < LIMIT_DMABUFS; i++)
-		entry_close(&cache->entries[i]);
+		entry_close(cache, &cache->entries[i]);
+}
+
+unsigned int dmabuf_cache_index(const struct dmabuf_cache *cache, const struct dmabuf *dmabuf)
+{
+	return dmabuf - cache->entries;
 }
 
 unsigned int dmabuf_cache_open(const struct dmabuf_cache *cache)
@@ -79,24 +86,6 @@ static struct dmabuf *entry_oldest(struct dmabuf_cache *cache)
 	return oldest;
 }
 
-/* Maps @entry as far as @plane needs it: an id can come back with a larger stride. */
-static int entry_map(struct dmabuf *entry, const struct plane *plane, const char **ret_reason)
-{
-	uint64_t bytes = plane_bytes(plane);
-	struct buffer buffer = {.fd = entry->fd, .dmabuf = true, .length = entry->size};
-	struct mapping mapping;
-	int r;
-
-	if (entry->mapping.base && entry->mapping.asked >= bytes)
-		return 0;
-	r = mapping_open(&mapping, &buffer, plane->offset, bytes, ret_reason);
-	if (r < 0)
-		return r;
-	mapping_close(&entry->mapping);
-	entry->mapping = mapping;
-	return 0;
-}
-
 static int entry_open(struct dmabuf_cache *cache, const struct plane *plane, struct dmabuf **ret,
 	const char **ret_reason)
 {
@@ -108,7 +97,7 @@ static int entry_open(struct dmabuf_cache *cache, const struct plane *plane, str
 	if (r < 0)
 		return r;
 	entry = entry_oldest(cache);
-	entry_close(entry);
+	entry_close(cache, entry);
 	*entry = (struct dmabuf){.id = plane->token, .fd = buffer.fd, .size = buffer.length};
 	*ret = entry;
 	return 0;
@@ -127,17 +116,42 @@ int dmabuf_cache_get(struct dmabuf_cache *cache, const struct plane *plane, stru
 	}
 	if (!entry)
 		r = entry_open(cache, plane, &entry, ret_reason);
-	if (r >= 0) {
-		entry->used = ++cache->clock;
-		r = entry_map(entry, plane, ret_reason);
-		if (r == -ENODEV)
-			entry_close(entry);
-	}
 	if (r == -ENODEV)
 		broken_add(cache, plane->token, *ret_reason);
 	if (r < 0)
 		return r;
+	entry->used = ++cache->clock;
 	*ret = entry;
+	return 0;
+}
+
+void dmabuf_cache_give_up(struct dmabuf_cache *cache, struct dmabuf *dmabuf, const char *reason)
+{
+	broken_add(cache, dmabuf->id, reason);
+	entry_close(cache, dmabuf);
+}
+
+/* An id can come back with a larger stride: what is mapped already may be too short. */
+int dmabuf_map(struct dmabuf *dmabuf, const struct plane *plane, const char **ret_reason)
+{
+	uint64_t bytes = plane_bytes(plane);
+	struct buffer buffer = {.fd = dmabuf->fd, .dmabuf = true, .length = dmabuf->size};
+	struct mapping mapping;
+	int r;
+
+	if (dmabuf->unmappable) {
+		*ret_reason = dmabuf->unmappable;
+		return -ENODEV;
+	}
+	if (dmabuf->mapping.base && dmabuf->mapping.asked >= bytes)
+		return 0;
+	r = mapping_open(&mapping, &buffer, plane->offset, bytes, ret_reason);
+	if (r == -ENODEV)
+		dmabuf->unmappable = *ret_reason;
+	if (r < 0)
+		return r;
+	mapping_close(&dmabuf->mapping);
+	dmabuf->mapping = mapping;
 	return 0;
 }
 

@@ -11,10 +11,8 @@ struct child;
 struct loop;
 
 #define CHILD_LEAVE_MS 2000
-#define CHILD_SOCKET   3 /* where the child finds its socket */
 
-/* Starts @program with @arguments (NULL-terminated, [0] included) and @socket as fd 3; stdin and stdout are /dev/null. No other fd
- * and only a few environment variables are inherited. @ended is called once, on the loop, with waitid's status as a text for the log
+/* spawn_program(), watched by the loop. @ended is called once, on the loop, with waitid's status as a text for the log
  * ("exit status 1", "signal 9"). @socket stays the caller's. */
 int child_spawn(struct loop *loop, const char *program, char *const arguments[], int socket,
 	void (*ended)(void *arg, const char *how), void *arg, struct child **ret);

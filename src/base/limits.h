@@ -24,6 +24,9 @@
 #define LIMIT_DMABUF_BROKEN 64           /* remembered ids that cannot be mapped, the oldest forgotten first */
 #define LIMIT_REGION_INFO   4096         /* bytes of VFIO_DEVICE_GET_REGION_INFO with its capabilities */
 
+/* vfio-displayctl adopt. */
+#define LIMIT_ADOPT_DEVICES 64 /* VFIO devices that one process has open: a VM has a few, the widest some dozen */
+
 /* Control socket (varlink). */
 #define LIMIT_VARLINK_MESSAGE     (256u << 10) /* bytes of one message: List of one display is about 2 KiB */
 #define LIMIT_VARLINK_QUEUE       (1u << 20)   /* bytes waiting for one slow peer, then it is dropped */
@@ -65,6 +68,7 @@
 #define LIMIT_QUERY_SLOW_MS  1000 /* a plane query without an answer for so long shows in List */
 #define LIMIT_REGISTER_MS    2000 /* Register answers with "offered" when the device's probe takes longer */
 #define LIMIT_SNAPSHOT_MS    5000 /* Capture answers NotLive when the picture takes longer */
+#define LIMIT_ADOPT_PROBE_MS 5000 /* vfio-displayctl adopt: a device that says nothing for so long is passed over */
 #define LIMIT_UNREGISTER_MS  30000 /* Unregister's reply gives up waiting for a stuck driver after this */
 
 /* The configuration file. Only its owner can push against these; they keep a wrong path from being read for ever. */

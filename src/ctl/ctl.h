@@ -24,6 +24,7 @@ struct verb {
 int verb_list(const struct ctl *ctl, int argc, char **argv);
 int verb_describe(const struct ctl *ctl, int argc, char **argv);
 int verb_register(const struct ctl *ctl, int argc, char **argv);
+int verb_adopt(const struct ctl *ctl, int argc, char **argv);
 int verb_unregister(const struct ctl *ctl, int argc, char **argv);
 int verb_attach(const struct ctl *ctl, int argc, char **argv);
 int verb_viewers(const struct ctl *ctl, int argc, char **argv);

@@ -18,6 +18,8 @@ static const struct verb verbs[] = {
 	{"describe", "ID", "all about one display", verb_describe},
 	{"register", "--device PATH|--device-fd N [OPTION...]", "hand a display over",
 		verb_register},
+	{"adopt", "--pid PID [--device N] [ID] [OPTION...]",
+		"hand over a device that a running VMM has open", verb_adopt},
 	{"unregister", "ID", "end a registration, wait until the device is closed",
 		verb_unregister},
 	{"attach", "ID [--view-only] [--label L] [--exec CMD...]",

@@ -23,17 +23,28 @@ static bool is_open(int fd)
 	return flags >= 0 && !(flags & O_PATH);
 }
 
-static bool link_is(int fd, const char *text)
+static bool begins_with(const char *text, const char *beginning)
 {
-	char path[32], target[256];
+	return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
+/* Empty where there is none. Returns @target. */
+static const char *link_of(int fd, char target[256])
+{
+	char path[32];
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n < 0)
-		return false;
-	target[n] = '\0';
-	return strncmp(target, text, strlen(text)) == 0;
+	n = readlink(path, target, 255);
+	target[n < 0 ? 0 : n] = '\0';
+	return target;
+}
+
+static bool link_is(int fd, const char *text)
+{
+	char target[256];
+
+	return begins_with(link_of(fd, target), text);
 }
 
 /* What is known without asking: a file system in user space would be asked by fstat(), and answers when it likes. */
@@ -42,20 +53,31 @@ static int stat_known(int fd, struct statx *ret)
 	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, ret);
 }
 
+static bool is_cdev_link(const char *link)
+{
+	return begins_with(link, "/dev/vfio/devices/");
+}
+
+bool descriptor_link_is_vfio(const char *link)
+{
+	/* Since 6.10 device fds have inodes of their own (vfio_main.c), shown as [vfio-device] or the cdev's path. */
+	return begins_with(link, "anon_inode:[vfio-device]") ||
+	       begins_with(link, "[vfio-device]") || begins_with(link, "/[vfio-device]") ||
+	       is_cdev_link(link);
+}
+
 const char *descriptor_vfio_device(int fd)
 {
+	char link[256];
 	struct statx st;
 
 	if (!is_open(fd))
 		return "is not an open file (O_PATH or closed)";
-	if (link_is(fd, "anon_inode:[vfio-device]"))
-		return NULL;
-	/* Since 6.10 device fds have inodes of their own (vfio_main.c), shown as [vfio-device] or the cdev's path. */
-	if (link_is(fd, "[vfio-device]") || link_is(fd, "/[vfio-device]"))
-		return NULL;
-	if (link_is(fd, "/dev/vfio/devices/") && stat_known(fd, &st) == 0 && S_ISCHR(st.stx_mode))
-		return NULL;
-	return "is not a VFIO device";
+	if (!descriptor_link_is_vfio(link_of(fd, link)))
+		return "is not a VFIO device";
+	if (is_cdev_link(link) && (stat_known(fd, &st) < 0 || !S_ISCHR(st.stx_mode)))
+		return "is not a VFIO device";
+	return NULL;
 }
 
 const char *descriptor_surface(int fd)
@@ -145,10 +167,17 @@ const char *descriptor_lease(int fd)
 	return "is not a pidfd, pipe or connected socket";
 }
 
+int descriptor_same_file(int a, int b)
+{
+	long r = syscall(
+		SYS_kcmp, getpid(), getpid(), KCMP_FILE, (unsigned long)a, (unsigned long)b);
+
+	return r < 0 ? -errno : r == 0;
+}
+
 int descriptor_same(int a, int b)
 {
 	struct statx sa, sb;
-	long r;
 
 	if (stat_known(a, &sa) < 0 || stat_known(b, &sb) < 0)
 		return -errno;
@@ -159,6 +188,5 @@ int descriptor_same(int a, int b)
 	if (S_ISREG(sa.stx_mode) && S_ISREG(sb.stx_mode))
 		return sa.stx_dev_major == sb.stx_dev_major &&
 		       sa.stx_dev_minor == sb.stx_dev_minor && sa.stx_ino == sb.stx_ino;
-	r = syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, (unsigned long)a, (unsigned long)b);
-	return r < 0 ? -errno : r == 0;
+	return descriptor_same_file(a, b);
 }

@@ -224,7 +224,9 @@ class Test(unittest.TestCase):
         for arguments in ([], ["dance"], ["describe"], ["attach"], ["attach", "a", "b"], ["capture", "a"],
                           ["list", "vm1"], ["register"], ["register", "--head", "x", "--device-fd", "0"],
                           ["register", "--device-fd", "99"], ["register", "--device-fd", "0", "vm1"],
-                          ["call", "List", "{"], ["attach", "a", "--exec"]):
+                          ["call", "List", "{"], ["attach", "a", "--exec"], ["adopt"], ["adopt", "--pid", "x"],
+                          ["adopt", "--pid", "0"], ["adopt", "--pid", "1", "--device", "-1"],
+                          ["adopt", "--pid", "1", "a", "b"], ["adopt", "--pid", "1", "--id", "a", "b"]):
             self.said(ctl("/nowhere", *arguments), status=2)
         self.assertEqual(ctl("/nowhere", "--help").returncode, 0)
         self.assertEqual(ctl("/nowhere", "--version").returncode, 0)
@@ -298,6 +300,42 @@ class Test(unittest.TestCase):
                    {"parameters": {"id": "vm1", "event": "unregistered"}}]
         with Daemon(lambda call, fds: replies) as daemon:
             self.assertEqual(self.hold(daemon).wait(LIMIT), 0)
+
+    # Adopt: what can be tested without a device
+
+    def test_adopt_without_a_device(self):
+        pid = str(os.getpid())
+        with open("/dev/null") as file:
+            self.said(ctl("/nowhere", "adopt", "--pid", pid), f"process {pid}: ", "no VFIO device open")
+            self.said(ctl("/nowhere", "adopt", "--pid", pid, "vm1", "--device", str(file.fileno())),
+                      f"process {pid}: ", f"descriptor {file.fileno()} is no VFIO device", "--list")
+        listed = ctl("/nowhere", "adopt", "--pid", pid, "--list")
+        self.assertEqual((listed.returncode, listed.stdout.split()), (0, [b"DESCRIPTOR", b"DEVICE", b"DISPLAY"]))
+        listed = ctl("/nowhere", "--json", "adopt", "--pid", pid, "--list")
+        self.assertEqual((listed.returncode, json.loads(listed.stdout)), (0, []))
+
+    def test_adopt_a_dead_process(self):
+        child = subprocess.Popen(["true"])
+        child.wait()
+        self.said(ctl("/nowhere", "adopt", "--pid", str(child.pid)), f"process {child.pid}: ", "no such process")
+
+    def test_adopt_a_thread(self):
+        ended = threading.Event()
+        thread = threading.Thread(target=ended.wait)
+        thread.start()
+        try:
+            self.said(ctl("/nowhere", "adopt", "--pid", str(thread.native_id)), "this is a thread")
+        finally:
+            ended.set()
+            thread.join()
+
+    def test_adopt_without_permission(self):
+        options = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
+        try:
+            result = ctl("/nowhere", "adopt", "--pid", str(os.getpid() if options else 1), **options)
+        except PermissionError:
+            self.skipTest("nobody may not run what was built here")
+        self.said(result, "you may not", "CAP_SYS_PTRACE")
 
     # Attach
 

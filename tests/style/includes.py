@@ -15,7 +15,7 @@ BESIDE = {
     "input": ["frame"],
     "metrics": [],
     "testcard": ["frame", "varlink"],
-    "ctl": ["varlink"],
+    "ctl": ["handover", "vfio", "varlink"],
     "control": [*LINE, "varlink", "state", "metrics", "."],
 }
 # "." are the files of src/ itself: display, which joins the rooms, its parts, and what is built on it.

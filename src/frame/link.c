@@ -3,33 +3,13 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/fd.h"
+#include "base/packet.h"
 
 int link_send(int link, const struct link_message *message, int fd)
 {
-	struct iovec iov = {.iov_base = (void *)message, .iov_len = sizeof(*message)};
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-
-	if (fd >= 0) {
-		msg.msg_control = &control;
-		msg.msg_controllen = sizeof(control);
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
-	}
-	while (sendmsg(link, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-		if (errno == EINTR)
-			continue;
-		return errno == ECONNRESET || errno == ENOTCONN ? -EPIPE : -errno;
-	}
-	return 0;
+	return packet_send(link, message, sizeof(*message), fd);
 }
 
 static bool text_ends(const char *text, size_t size)
@@ -128,55 +108,13 @@ int link_check(const struct link_message *message, bool from_broker, bool has_fd
 											 : -EPROTO;
 }
 
-/* A message carries one descriptor at most, but the padding of control data leaves room for a second one, which the kernel
- * then installs without MSG_CTRUNC. Each must be found, or it is leaked. Returns how many came; *ret_fd is the first. */
-static size_t take_fds(struct msghdr *msg, int *ret_fd)
-{
-	size_t count = 0;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t at = 0; CMSG_LEN(at + sizeof(int)) <= c->cmsg_len; at += sizeof(int)) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
-			if (count++)
-				fd_close(fd);
-			else
-				*ret_fd = fd;
-		}
-	}
-	return count;
-}
-
 int link_receive(int link, bool from_broker, struct link_message *ret, int *ret_fd)
 {
-	struct iovec iov = {.iov_base = ret, .iov_len = sizeof(*ret)};
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
 	_cleanup_fd_ int fd = -EBADF;
-	size_t count;
-	ssize_t n;
+	int r = packet_receive(link, ret, sizeof(*ret), &fd);
 
-	do
-		n = recvmsg(link, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return errno == ECONNRESET ? -EPIPE : -errno;
-	count = take_fds(&msg, &fd);
-	if (n == 0)
-		return -EPIPE;
-	if (n != sizeof(*ret) || msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || count > 1)
-		return -EPROTO;
+	if (r < 0)
+		return r;
 	if (link_check(ret, from_broker, fd >= 0) < 0)
 		return -EPROTO;
 	*ret_fd = take_fd(&fd);

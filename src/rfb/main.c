@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/confine.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -41,15 +42,6 @@ static void limit_files(void)
 		return;
 	limit.rlim_cur = MIN(limit.rlim_max, (rlim_t)FILES);
 	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/* What viewers cost in memory is paid here, not by the broker, whose score we have. */
-static void be_the_first_to_go(void)
-{
-	_cleanup_fd_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, "500", 3) < 0)
-		log_debug(NULL, "oom_score_adj: %m");
 }
 
 /* The broker has started us and sends at once; -ETIMEDOUT if it does not. */
@@ -129,7 +121,7 @@ int main(void)
 		log_warn(NULL, "close_range: %m");
 	signal(SIGPIPE, SIG_IGN);
 	limit_files();
-	be_the_first_to_go();
+	confine_be_first_to_go();
 	fcntl(LINK_FD, F_SETFD, FD_CLOEXEC);
 	link = fd_move_high(LINK_FD);
 	if (link < 0) {

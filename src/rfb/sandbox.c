@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -20,11 +19,10 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/confine.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -168,29 +166,9 @@ static int install_filter(void)
 
 #endif
 
-/* There are some where the broker runs as root. Without threads yet, this one's are all. In the service there are none, and its
- * unit forbids capset(). */
-static int drop_capabilities(void)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
-	struct __user_cap_data_struct had[_LINUX_CAPABILITY_U32S_3];
-
-	if (syscall(SYS_capget, &header, had) == 0 && memcmp(had, none, sizeof(none)) == 0)
-		return 0;
-	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
-}
-
 int sandbox_enter(void)
 {
-	const struct rlimit none = {0, 0};
-	int r;
+	int r = confine_self();
 
-	/* A core dump would hold guests' pictures. */
-	if (setrlimit(RLIMIT_CORE, &none) < 0)
-		return -errno;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
-	r = drop_capabilities();
 	return r < 0 ? r : install_filter();
 }

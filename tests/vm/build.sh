@@ -5,11 +5,13 @@
 #
 # Makes what run.sh boots, from Debian packages by name and the current tree:
 #
-#   CACHE/kernel-KEY/   vmlinuz, the modules the initramfs needs, and the kernel's sample display drivers: mbochs as it is,
-#                       mbochs_rw (the same with a dma-buf that the CPU can map) and mdpy. Their sources come out of the
+#   CACHE/kernel-KEY/   vmlinux, the modules the two initramfs need, and the kernel's sample display drivers: mbochs as it
+#                       is, mbochs_rw (the same with a dma-buf that the CPU can map) and mdpy. Their sources come out of the
 #                       package linux-source at this moment and are not part of this tree.
-#   CACHE/rootfs-KEY/   a Debian root file system with systemd, the libraries the product needs, and two VNC viewers
-#   BUILDDIR/tests/vm/vm/  initramfs, product.tar (make install DESTDIR=...) and files that name the two above
+#   CACHE/rootfs-KEY/   a Debian root file system with systemd, the libraries the product needs, Mesa's software driver, two
+#                       VNC viewers, and a QEMU for the guest inside the VM
+#   BUILDDIR/tests/vm/vm/  initramfs, product.tar (make install DESTDIR=..., the checks, the inner guest's initramfs)
+#                       and files that name the two above
 #
 # The cache's keys are versions of packages, so a second run makes only the last line.
 # Needs root: mmdebstrap and mke2fs -d are to keep the owners of files.
@@ -24,14 +26,20 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/vfio-displayd-vm.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 
 # Bumped when a recipe below changes.
-kernel_recipe=1
-rootfs_recipe=1
+kernel_recipe=2
+rootfs_recipe=2
 
 # In insmod's order.
-modules=(vfio vfio_virqfd vfio_iommu_type1 mdev virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci
-	virtio_blk crc16 mbcache jbd2 crc32c_generic libcrc32c ext4)
+disk_modules=(virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk crc16 mbcache jbd2
+	crc32c_generic libcrc32c ext4)
+vfio_modules=(vfio vfio_virqfd vfio_iommu_type1 mdev)
+# bochs: the guest's display, and card0 of the VM. vgem: a render node.
+bochs_modules=(drm drm_kms_helper ttm drm_ttm_helper drm_vram_helper bochs)
+vgem_modules=(drm_shmem_helper vgem)
+drivers=(mbochs mbochs_rw mdpy)
 packages=(systemd systemd-sysv dbus udev kmod libvncserver1 libevent-core-2.1-7 libevent-pthreads-2.1-7 libjansson4 libsystemd0
-	libdrm2 libseccomp2 libpng16-16 libssl3 python3-minimal libpython3-stdlib gvncviewer vncsnapshot)
+	libdrm2 libseccomp2 libpng16-16 libssl3 python3-minimal libpython3-stdlib gvncviewer vncsnapshot
+	libgbm1 libgl1-mesa-dri qemu-system-x86)
 
 say() { echo "tests/vm: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -58,6 +66,18 @@ build_drivers()
 		{ cat "$scratch/modules.log" >&2; die "the sample drivers do not build"; }
 }
 
+# The ELF file inside a bzImage, which QEMU boots as it is (PVH): most of an emulated machine's boot is spent on xz otherwise.
+unpack_kernel() # VMLINUZ INTO
+{
+	local offset
+
+	offset=$(LC_ALL=C grep -obaUP '\xfd7zXZ\x00' "$1" | cut -d: -f1)
+	offset=${offset%%$'\n'*}
+	[ -n "$offset" ] || die "$1 is not compressed with xz"
+	xz -dc --single-stream < <(tail -c "+$((offset + 1))" "$1") >"$2"
+	[ "$(head -c 4 "$2")" = $'\x7fELF' ] || die "$1 holds no ELF file"
+}
+
 make_kernel() # KVER INTO
 {
 	local version=${1%%-*} series source into=$2 module path
@@ -69,8 +89,8 @@ make_kernel() # KVER INTO
 	mkdir "$scratch/deb" "$scratch/tree" "$scratch/drivers" "$scratch/kernel"
 	(cd "$scratch/deb" && chmod 755 . && apt-get -q -o APT::Sandbox::User=root download "linux-image-$1") >&2
 	dpkg -x "$scratch"/deb/*.deb "$scratch/tree"
-	cp "$scratch/tree/boot/vmlinuz-$1" "$scratch/kernel/vmlinuz"
-	for module in "${modules[@]}"; do
+	unpack_kernel "$scratch/tree/boot/vmlinuz-$1" "$scratch/kernel/vmlinux"
+	for module in "${disk_modules[@]}" "${vfio_modules[@]}" "${bochs_modules[@]}" "${vgem_modules[@]}"; do
 		path=$(find "$scratch/tree" -name "$module.ko" -print -quit)
 		[ -n "$path" ] || die "linux-image-$1 has no module $module"
 		cp "$path" "$scratch/kernel/"
@@ -93,24 +113,26 @@ make_rootfs() # INTO
 		bookworm "$scratch/rootfs.tar" >"$scratch/rootfs.log" 2>&1 ||
 		{ cat "$scratch/rootfs.log" >&2; die "mmdebstrap failed"; }
 	tar -C "$scratch/root" -xf "$scratch/rootfs.tar"
-	mke2fs -q -F -t ext4 -d "$scratch/root" "$scratch/rootfs/root.ext4" 1G
+	mke2fs -q -F -t ext4 -d "$scratch/root" "$scratch/rootfs/root.ext4" 2G
 	mv "$scratch/rootfs" "$1"
 }
 
-make_initramfs()
+# An initramfs INTO with busybox, the script INIT as its PID 1, and modules in insmod's order.
+make_initramfs() # INTO INIT MODULE...
 {
-	local dir=$scratch/initramfs module
+	local dir module
 
+	dir=$(mktemp -d "$scratch/initramfs.XXXXXX")
 	mkdir -p "$dir"/{bin,dev,proc,sys,root,modules}
 	cp "$(command -v busybox)" "$dir/bin/busybox"
-	cp "$here/initramfs-init" "$dir/init"
+	cp "$2" "$dir/init"
 	chmod 755 "$dir/init"
-	for module in "${modules[@]}" mbochs mbochs_rw mdpy; do
+	for module in "${@:3}"; do
 		cp "$cache/$kernel/$module.ko" "$dir/modules/"
 		echo "$module"
 	done >"$dir/modules/order"
-	(cd "$dir" && find . | cpio -o -H newc --quiet | gzip -1) >"$out/initramfs.gz.$$"
-	mv "$out/initramfs.gz.$$" "$out/initramfs.gz"
+	(cd "$dir" && find . | cpio -o -H newc --quiet | gzip -1) >"$1.$$"
+	mv "$1.$$" "$1"
 }
 
 setting() # NAME: a variable of BUILDDIR/Makefile
@@ -150,13 +172,14 @@ make_product()
 	make -s -C "$tree" DESTDIR="$dest" localstatedir=/var runstatedir=/run install >"$scratch/install.log"
 	install -D -t "$dest/opt/vm-test" "$tree/tests/vm/test-vmm" "$here"/*.py
 	install -D -m 644 -t "$dest/etc/systemd/system" "$here/vm-test.service"
+	install -D -m 644 -t "$dest/opt/vm-test" "$out/guest.gz"
 	tar -C "$dest" --owner=0 --group=0 -cf "$out/product.tar.$$" .
 	mv "$out/product.tar.$$" "$out/product.tar"
 }
 
 [ "$(id -u)" = 0 ] || die "needs root"
-for tool in mmdebstrap mke2fs busybox cpio apt-cache; do
-	command -v "$tool" >/dev/null || die "$tool is missing: apt-get install mmdebstrap e2fsprogs busybox-static cpio"
+for tool in mmdebstrap mke2fs busybox cpio xz apt-cache; do
+	command -v "$tool" >/dev/null || die "$tool is missing: apt-get install mmdebstrap e2fsprogs busybox-static cpio xz-utils"
 done
 kver=$(newest_headers)
 [ -n "$kver" ] || die "no kernel headers: apt-get install linux-headers-amd64"
@@ -172,7 +195,9 @@ flock 9
 find "$cache" -mindepth 1 -maxdepth 1 -type d \( -name 'kernel-*' -o -name 'rootfs-*' \) ! -name "$kernel" ! -name "$rootfs" \
 	-exec rm -rf {} +
 flock -u 9
-make_initramfs
+make_initramfs "$out/initramfs.gz" "$here/initramfs-init" "${vfio_modules[@]}" "${disk_modules[@]}" "${bochs_modules[@]}" \
+	"${vgem_modules[@]}" "${drivers[@]}"
+make_initramfs "$out/guest.gz" "$here/guest-init" "${bochs_modules[@]}"
 make_product
-printf '%s\n' "$cache/$kernel/vmlinuz" >"$out/vmlinuz"
+printf '%s\n' "$cache/$kernel/vmlinux" >"$out/vmlinux"
 printf '%s\n' "$cache/$rootfs/root.ext4" >"$out/rootfs"

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The VM itself: without these the other checks say nothing."""
 
+import glob
 import os
 
-from machine import Mdev, Vmm, always, check, expect
+from machine import HERE, Mdev, Vmm, always, check, command, expect
 
 
 @always
@@ -35,3 +36,9 @@ def a_region_reads_back():
     vmm = Vmm(Mdev("mdpy", "vga"))
     vmm("paint noise 1")
     return vmm("readback")
+
+
+@check
+def mesa_without_a_gpu_imports_its_own_buffers():
+    nodes = sorted(glob.glob("/dev/dri/card*") + glob.glob("/dev/dri/renderD*"))
+    return command("python3", HERE + "/gbm_probe.py", *nodes).strip().replace("\n", "; ")

@@ -20,7 +20,7 @@ timeout=${VM_TIMEOUT:-600}
 boot()
 {
 	timeout -k 5 "$2" qemu-system-x86_64 -nodefaults -no-user-config -accel "$1" -cpu max -smp 2 -m "$3" -display none \
-		-no-reboot -kernel "$(cat "$out/vmlinuz")" -initrd "$out/initramfs.gz" -serial "file:$out/console.log" \
+		-no-reboot -kernel "$(cat "$out/vmlinux")" -initrd "$out/initramfs.gz" -serial "file:$out/console.log" \
 		-serial "file:$4" -append "console=ttyS0 quiet loglevel=4 panic=-1 $5" "${@:6}" </dev/null >"$out/qemu.log" 2>&1
 }
 
@@ -45,9 +45,11 @@ accel=${VM_ACCEL:-$(choose_accel)}
 echo "# accelerator: $accel"
 started=$SECONDS
 status=0
-boot "$accel" "$timeout" 1024 "$out/results.log" "systemd.show_status=0 vm-test.checks=${VM_CHECKS:-}" \
+boot "$accel" "$timeout" 1536 "$out/results.log" "systemd.show_status=0 vm-test.checks=${VM_CHECKS:-}" \
+	-device bochs-display \
 	-drive "file=$(cat "$out/rootfs"),format=raw,if=virtio,snapshot=on" \
-	-drive "file=$out/product.tar,format=raw,if=virtio,readonly=on" || status=$?
+	-drive "file=$out/product.tar,format=raw,if=virtio,readonly=on" \
+	-drive "file=$(cat "$out/vmlinux"),format=raw,if=virtio,readonly=on" || status=$?
 tr -d '\r' <"$out/results.log" | grep -E '^(ok|not ok|#) ' || :
 echo "# the VM ran $((SECONDS - started)) s"
 

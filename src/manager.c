@@ -163,19 +163,23 @@ static const char *unfit_descriptor(const struct handover *h, int *ret_index)
 {
 	const char *unfit;
 
-	*ret_index = 0;
+	*ret_index = HANDOVER_DEVICE;
 	unfit = h->source == SOURCE_VFIO ? descriptor_vfio_device(h->device)
 					 : descriptor_surface(h->device);
 	if (!unfit && h->change >= 0) {
-		*ret_index = 1;
+		*ret_index = HANDOVER_CHANGE;
 		unfit = descriptor_eventfd(h->change);
 	}
 	if (!unfit && h->lease >= 0) {
-		*ret_index = 2;
+		*ret_index = HANDOVER_LEASE;
 		unfit = descriptor_lease(h->lease);
 	}
+	if (!unfit && h->render >= 0) {
+		*ret_index = HANDOVER_RENDER;
+		unfit = descriptor_render(h->render);
+	}
 	for (size_t i = 0; i < h->listeners_used && !unfit; i++) {
-		*ret_index = 3 + i;
+		*ret_index = HANDOVER_LISTENERS + (int)i;
 		if (h->listeners[i].fd >= 0)
 			unfit = descriptor_listener(h->listeners[i].fd);
 	}
@@ -201,7 +205,7 @@ static int open_listeners(
 	for (size_t i = 0; i < h->listeners_used; i++) {
 		struct handover_listener *listener = &h->listeners[i];
 
-		*ret_index = 3 + i;
+		*ret_index = HANDOVER_LISTENERS + (int)i;
 		if (listener->fd < 0) {
 			r = address_listen(listener->address, &listener->fd);
 			if (r < 0) {
@@ -249,7 +253,7 @@ static int admit(struct manager *m, struct handover *h, const char **ret_reason,
 		if (!display_same_device(entry->display, h->device))
 			continue;
 		*ret_reason = "is registered under another id";
-		*ret_index = 0;
+		*ret_index = HANDOVER_DEVICE;
 		return -EBUSY;
 	}
 	return m->displays_used >= LIMIT_DISPLAYS ? -ENOSPC : 0;

@@ -28,7 +28,7 @@ int manager_run(struct manager *manager);
 void manager_destroy(struct manager *manager);
 
 /* Checks the hand-over's descriptors and id (made up when empty) and starts a display. Descriptors of @handover are taken or
- * closed in every case. *ret_reason: static text; *ret_index: 0 device, 1 change, 2 lease, 3+n listener n.
+ * closed in every case. *ret_reason: static text; *ret_index: enum handover_place, -1: none.
  * 0: @ready follows. 1: the same device under the same id by the same uid is there already: done, @ready does not come.
  * -EEXIST: the id is taken; -EBUSY: the device is registered under another id; -EBADF: a descriptor is not fit;
  * -EINVAL: the address of a listener; -EADDRINUSE and others: the listener could not be made; -EACCES: an address

@@ -9,6 +9,7 @@ static const char *const capabilities[] = {
 	"source-vfio-region",
 	"source-surface",
 	"change-eventfd",
+	"change-interrupt",
 	"change-timer",
 	"lease-descriptor",
 	"lease-connection",
@@ -18,6 +19,7 @@ static const char *const capabilities[] = {
 	"attach-descriptor",
 	"capture",
 	"cursor",
+	"edid",
 	"rfb-none",
 	"rfb-vncauth",
 };

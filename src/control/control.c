@@ -51,22 +51,18 @@ void method_reader(struct fields_reader *reader, struct varlink_call *call)
 	fields_init(reader, take_from_call, call);
 }
 
-bool method_owns(const struct varlink_call *call, const struct display *display)
+bool method_may_end(
+	const struct varlink_call *call, struct manager *manager, const struct display *display)
 {
 	uid_t uid = varlink_call_peer(call)->uid;
-
-	return uid == 0 || uid == geteuid() || uid == display_registrant(display)->uid;
-}
-
-bool method_owns_any(const struct varlink_call *call, struct manager *manager)
-{
-	uid_t uid = varlink_call_peer(call)->uid;
-	struct display *display = NULL;
+	struct display *any = NULL;
 
 	if (uid == 0 || uid == geteuid())
 		return true;
-	while ((display = manager_next(manager, display)))
-		if (display_registrant(display)->uid == uid)
+	if (display)
+		return display_registrant(display)->uid == uid;
+	while ((any = manager_next(manager, any)))
+		if (display_registrant(any)->uid == uid)
 			return true;
 	return false;
 }

@@ -111,16 +111,27 @@ json_t *describe_context(const struct context *context)
 	return finish(json, error);
 }
 
+/* Drivers also say what cannot be: outside the image is unknown too. */
+static json_t *hot_spot_json(const struct plane *plane)
+{
+	if (plane->type != PLANE_CURSOR || plane->hot_x >= plane->width ||
+		plane->hot_y >= plane->height)
+		return NULL;
+	return json_pack(
+		"{s:I, s:I}", "x", (json_int_t)plane->hot_x, "y", (json_int_t)plane->hot_y);
+}
+
 static json_t *plane_json(const struct plane *plane)
 {
-	char format[16], modifier[24];
+	char format[16], modifier[24], name[64];
 
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:s, s:I, s:I}", "type",
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:s, s:o, s:I, s:I, s:o*}", "type",
 		plane_names[plane->type], "source", kind_names[plane->kind], "width",
 		(json_int_t)plane->width, "height", (json_int_t)plane->height, "stride",
 		(json_int_t)plane->stride, "format", text_json(format_name(plane->fourcc, format)),
-		"modifier", describe_modifier(plane->modifier, modifier), "x", (json_int_t)plane->x,
-		"y", (json_int_t)plane->y);
+		"modifier", describe_modifier(plane->modifier, modifier), "modifierName",
+		text_json(modifier_name(plane->modifier, name)), "x", (json_int_t)plane->x, "y",
+		(json_int_t)plane->y, "hotSpot", hot_spot_json(plane));
 }
 
 static json_t *planes_json(const struct display_runtime *runtime)
@@ -157,6 +168,10 @@ json_t *describe_runtime(const struct display_runtime *runtime, const struct han
 	error |= json_object_set_new(json, "planes", planes_json(runtime));
 	error |= set_number(json, "viewers", runtime->viewers);
 	error |= set_text(json, "change", change_names[runtime->change]);
+	if (runtime->width_maximum && runtime->height_maximum)
+		error |= json_object_set_new(json, "sizeMaximum",
+			json_pack("{s:I, s:I}", "width", (json_int_t)runtime->width_maximum,
+				"height", (json_int_t)runtime->height_maximum));
 	error |=
 		set_text(json, "lease", runtime->lease_is_descriptor ? "descriptor" : "connection");
 	error |= json_object_set_new(json, "registrant",

@@ -24,10 +24,10 @@ void method_get_capabilities(struct varlink_call *call, json_t *parameters, void
 
 /* A reader that takes its descriptors out of @call. */
 void method_reader(struct fields_reader *reader, struct varlink_call *call);
-/* The peer registered @display, or is root or the daemon's own user. */
-bool method_owns(const struct varlink_call *call, const struct display *display);
-/* It owns any display at all: only then may it learn that a name does not exist. */
-bool method_owns_any(const struct varlink_call *call, struct manager *manager);
+/* The peer registered @display, or is root or the daemon's own user. @display NULL, what it named does not exist: it owns any
+ * display at all, only then may it learn that. */
+bool method_may_end(
+	const struct varlink_call *call, struct manager *manager, const struct display *display);
 
 /* Replies one by one where only the last may end the call: each waits until the next is there. */
 struct reply_series {

@@ -68,11 +68,12 @@ void refuse_address(struct varlink_call *call, const char *address, const char *
 
 void refuse_format(struct varlink_call *call, uint32_t fourcc, uint64_t modifier)
 {
-	char format[16], text[24];
+	char format[16], text[24], name[64];
 
 	varlink_error(call, ERROR("FormatUnsupported"),
-		json_pack("{s:s, s:s}", "format", format_name(fourcc, format), "modifier",
-			describe_modifier(modifier, text)));
+		json_pack("{s:s, s:s, s:s}", "format", format_name(fourcc, format), "modifier",
+			describe_modifier(modifier, text), "modifierName",
+			modifier_name(modifier, name)));
 }
 
 void refuse_not_live(struct varlink_call *call, const char *id, enum display_state state)

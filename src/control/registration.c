@@ -45,13 +45,26 @@ static json_t *registration_event(const struct registration *registration, const
 		       : NULL;
 }
 
+/* Frees it and returns its call, which is to be ended now. */
+static struct varlink_call *registration_finish(struct registration *registration)
+{
+	struct varlink_call *call = registration->call;
+
+	varlink_call_on_gone(call, NULL, NULL);
+	free(registration);
+	return call;
+}
+
+static void registration_reply(struct registration *registration, const char *event)
+{
+	json_t *parameters = registration_event(registration, event);
+
+	reply_or_refuse(registration_finish(registration), parameters);
+}
+
 static void registration_ended(void *arg)
 {
-	struct registration *registration = arg;
-
-	varlink_call_on_gone(registration->call, NULL, NULL);
-	reply_or_refuse(registration->call, registration_event(registration, "unregistered"));
-	free(registration);
+	registration_reply(arg, "unregistered");
 }
 
 /* Frees first: display_release() may call back. */
@@ -86,13 +99,12 @@ static void registration_follow(struct registration *registration)
 
 	if (!event || display_on_end(registration->display, registration_ended, registration) < 0) {
 		struct display *display = registration->display;
+		bool is_lease = registration->is_lease;
 
 		json_decref(event);
-		varlink_call_on_gone(registration->call, NULL, NULL);
-		refuse_unavailable(registration->call, "out of memory");
-		if (registration->is_lease)
+		refuse_unavailable(registration_finish(registration), "out of memory");
+		if (is_lease)
 			display_release(display, DISPLAY_LOST, NULL, NULL);
-		free(registration);
 		return;
 	}
 	/* A peer that does not take it is dropped, and gone follows. */
@@ -107,30 +119,26 @@ static void registration_establish(struct registration *registration, struct dis
 	} else if (varlink_call_more(registration->call)) {
 		registration_follow(registration);
 	} else {
-		varlink_call_on_gone(registration->call, NULL, NULL);
-		reply_or_refuse(registration->call, registration_event(registration, NULL));
-		free(registration);
+		registration_reply(registration, NULL);
 	}
 }
 
 static void registration_ready(void *arg, struct display *display, int error, const char *reason)
 {
-	struct registration *registration = arg;
+	struct varlink_call *call;
 
 	if (!error)
-		return registration_establish(registration, display);
-	varlink_call_on_gone(registration->call, NULL, NULL);
+		return registration_establish(arg, display);
+	call = registration_finish(arg);
 	if (error == -ESHUTDOWN)
-		refuse_shutting_down(registration->call);
+		refuse_shutting_down(call);
 	else if (error == -ENOMEM || error == -EAGAIN)
-		refuse_unavailable(registration->call, reason ? reason : "out of memory");
+		refuse_unavailable(call, reason ? reason : "out of memory");
 	else
-		refuse_device(registration->call,
-			reason ? reason
-			: error == -ECANCELED
-				? "the registration ended before the device was probed"
-				: strerror(-error));
-	free(registration);
+		refuse_device(call, reason ? reason
+				    : error == -ECANCELED
+					    ? "the registration ended before the device was probed"
+					    : strerror(-error));
 }
 
 /* Where a listener failed, its own address says more than an index. */
@@ -155,7 +163,10 @@ static void refuse_registration(struct varlink_call *call, int error,
 	const struct handover *handover, const struct request_indexes *indexes, const char *reason,
 	int index)
 {
-	size_t listener = index >= 3 ? MIN((size_t)index - 3, (size_t)LIMIT_LISTENERS - 1) : 0;
+	size_t listener =
+		index >= HANDOVER_LISTENERS
+			? MIN((size_t)index, ARRAY_SIZE(indexes->at) - 1) - HANDOVER_LISTENERS
+			: 0;
 
 	switch (error) {
 	case -EEXIST:
@@ -173,7 +184,7 @@ static void refuse_registration(struct varlink_call *call, int error,
 	case -ESHUTDOWN:
 		return refuse_shutting_down(call);
 	}
-	if (index >= 3)
+	if (index >= HANDOVER_LISTENERS)
 		return refuse_listener(call, error, handover, listener, reason);
 	refuse_unavailable(call, reason ? reason : strerror(-error));
 }
@@ -311,7 +322,7 @@ void method_unregister(struct varlink_call *call, json_t *parameters, void *arg)
 	if (r < 0)
 		return refuse_request(call, &reader, r);
 	display = manager_find(arg, request.id);
-	if (display ? !method_owns(call, display) : !method_owns_any(call, arg))
+	if (!method_may_end(call, arg, display))
 		return refuse_permission(call, request.id, "Unregister");
 	if (!display)
 		return refuse_no_such_display(call, request.id);

@@ -114,7 +114,8 @@ static const struct field listener_fields[] = {
 struct request_registration {
 	struct context context;
 	enum source_kind source;
-	struct field_fd device, change, lease;
+	struct field_fd device, change, lease, render;
+	bool display_interrupt, owns_edid;
 	struct request_listener listeners[LIMIT_LISTENERS];
 	size_t listeners_used;
 };
@@ -172,6 +173,9 @@ static const struct field register_fields[] = {
 		.required = true),
 	FIELD("changeFileDescriptorIndex", field_fd, struct request_registration, change),
 	FIELD("leaseFileDescriptorIndex", field_fd, struct request_registration, lease),
+	FIELD("renderNodeFileDescriptorIndex", field_fd, struct request_registration, render),
+	FIELD("displayInterrupt", field_bool, struct request_registration, display_interrupt),
+	FIELD("ownsEdid", field_bool, struct request_registration, owns_edid),
 	WHOLE("listen", read_listeners),
 };
 
@@ -183,6 +187,7 @@ static void registration_init(struct request_registration *registration)
 		.device = no_fd,
 		.change = no_fd,
 		.lease = no_fd,
+		.render = no_fd,
 	};
 	for (size_t i = 0; i < LIMIT_LISTENERS; i++)
 		registration->listeners[i].socket = no_fd;
@@ -194,6 +199,7 @@ static void registration_finish(struct request_registration *registration)
 	fd_discardp(&registration->device.fd);
 	fd_discardp(&registration->change.fd);
 	fd_discardp(&registration->lease.fd);
+	fd_discardp(&registration->render.fd);
 	for (size_t i = 0; i < LIMIT_LISTENERS; i++)
 		fd_discardp(&registration->listeners[i].socket.fd);
 }
@@ -209,9 +215,13 @@ static void registration_hand_over(struct request_registration *registration,
 	handover->device = take_fd(&registration->device.fd);
 	handover->change = take_fd(&registration->change.fd);
 	handover->lease = take_fd(&registration->lease.fd);
-	indexes->at[0] = registration->device.index;
-	indexes->at[1] = registration->change.index;
-	indexes->at[2] = registration->lease.index;
+	handover->render = take_fd(&registration->render.fd);
+	handover->display_interrupt = registration->display_interrupt;
+	handover->owns_edid = registration->owns_edid;
+	indexes->at[HANDOVER_DEVICE] = registration->device.index;
+	indexes->at[HANDOVER_CHANGE] = registration->change.index;
+	indexes->at[HANDOVER_LEASE] = registration->lease.index;
+	indexes->at[HANDOVER_RENDER] = registration->render.index;
 	for (size_t i = 0; i < LIMIT_LISTENERS; i++) {
 		struct request_listener *from = &registration->listeners[i];
 		struct handover_listener *to = &handover->listeners[i];
@@ -219,9 +229,24 @@ static void registration_hand_over(struct request_registration *registration,
 		to->fd = take_fd(&from->socket.fd);
 		to->mode = handover->context.view_only ? VIEW_MODE_VIEW : from->mode;
 		memcpy(to->address, from->address, sizeof(to->address));
-		indexes->at[3 + i] = from->socket.index;
+		indexes->at[HANDOVER_LISTENERS + i] = from->socket.index;
 	}
 	handover->listeners_used = registration->listeners_used;
+}
+
+/* A surface has no interrupt, no EDID, and memory that needs no import. Who asks for it has mistaken something. */
+static int check_source(
+	struct fields_reader *reader, const struct request_registration *registration)
+{
+	const char *wrong = registration->display_interrupt ? "displayInterrupt"
+			    : registration->owns_edid	    ? "ownsEdid"
+			    : registration->render.fd >= 0  ? "renderNodeFileDescriptorIndex"
+							    : NULL;
+
+	if (registration->source != SOURCE_SURFACE || !wrong)
+		return 0;
+	field_enter(reader, wrong);
+	return -EINVAL;
 }
 
 int request_register(struct fields_reader *reader, json_t *parameters, struct handover *ret,
@@ -233,6 +258,8 @@ int request_register(struct fields_reader *reader, json_t *parameters, struct ha
 	registration_init(&registration);
 	r = fields_read(
 		reader, parameters, register_fields, ARRAY_SIZE(register_fields), &registration);
+	if (r >= 0)
+		r = check_source(reader, &registration);
 	if (r >= 0)
 		registration_hand_over(&registration, ret, ret_indexes);
 	registration_finish(&registration);

@@ -12,10 +12,9 @@
 #include "control/fields.h"
 #include "handover/context.h"
 
-/* Where a hand-over's descriptor stood in the message, by manager_register()'s index: 0 device, 1 change, 2 lease, 3+n
- * listener n. -1: it had none. */
+/* Where a hand-over's descriptor stood in the message. -1: it had none. */
 struct request_indexes {
-	int at[3 + LIMIT_LISTENERS];
+	int at[HANDOVER_PLACES];
 };
 
 struct request_id { /* Unregister, Capture, ListViewers */

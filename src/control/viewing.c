@@ -162,7 +162,7 @@ void method_detach(struct varlink_call *call, json_t *parameters, void *arg)
 	if (r < 0)
 		return refuse_request(call, &reader, r);
 	display = manager_find_viewer(arg, request.viewer);
-	if (display ? !method_owns(call, display) : !method_owns_any(call, arg))
+	if (!method_may_end(call, arg, display))
 		return refuse_permission(call, NULL, "Detach");
 	if (!display || wall_detach(display_wall(display), request.viewer) < 0)
 		return refuse_no_such_viewer(call, request.viewer);

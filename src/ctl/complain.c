@@ -143,8 +143,10 @@ static void say_address(const char *about, const char *method, const json_t *par
 
 static void say_format(const char *about, const char *method, const json_t *parameters)
 {
+	const char *name = json_string_value(json_object_get(parameters, "modifierName"));
+
 	complain(about, "the picture cannot be read: its format is %s with modifier %s",
-		text_of(parameters, "format"), text_of(parameters, "modifier"));
+		text_of(parameters, "format"), name ? name : text_of(parameters, "modifier"));
 }
 
 static void say_not_live(const char *about, const char *method, const json_t *parameters)

@@ -33,22 +33,38 @@ static const json_t *primary_of(const json_t *runtime)
 	return NULL;
 }
 
+/* The daemon may be older and have no name for it. */
+static const char *modifier_of(const json_t *plane)
+{
+	return text_of(plane, json_object_get(plane, "modifierName") ? "modifierName" : "modifier");
+}
+
+/* "XRGB8888" where it is linear as nearly everything is, "XRGB8888/INTEL_X_TILED". */
+static void format_print(const json_t *plane, char *text, size_t size)
+{
+	bool linear = strcmp(text_of(plane, "modifier"), "0x0") == 0;
+
+	snprintf(text, size, "%s%s%s", text_of(plane, "format"), linear ? "" : "/",
+		linear ? "" : modifier_of(plane));
+}
+
 static int list_row(struct table *table, const json_t *entry)
 {
 	const json_t *context = json_object_get(entry, "context");
 	const json_t *runtime = json_object_get(entry, "runtime");
 	const json_t *plane = primary_of(runtime);
-	char size[48] = "", viewers[24];
+	char size[48] = "", format[96] = "", viewers[24];
 
 	if (plane)
 		snprintf(size, sizeof(size), "%" JSON_INTEGER_FORMAT "x%" JSON_INTEGER_FORMAT,
 			number_of(plane, "width"), number_of(plane, "height"));
+	if (plane)
+		format_print(plane, format, sizeof(format));
 	snprintf(viewers, sizeof(viewers), "%" JSON_INTEGER_FORMAT, number_of(runtime, "viewers"));
-	return table_add(table,
-		(const char *const[TABLE_COLUMNS]){text_of(context, "id"),
-			text_of(runtime, "state"), size, plane ? text_of(plane, "format") : "",
-			viewers, text_of(context, "machine"), text_of(context, "name"),
-			text_of(runtime, "stateReason")});
+	return table_add(table, (const char *const[TABLE_COLUMNS]){text_of(context, "id"),
+					text_of(runtime, "state"), size, format, viewers,
+					text_of(context, "machine"), text_of(context, "name"),
+					text_of(runtime, "stateReason")});
 }
 
 static int viewer_row(struct table *table, const json_t *entry)
@@ -148,16 +164,21 @@ static void planes_print(const json_t *planes)
 	size_t i;
 
 	json_array_foreach (planes, i, plane) {
-		char line[256];
+		const json_t *spot = json_object_get(plane, "hotSpot");
+		char line[320], hot[64] = "";
 
+		if (json_is_object(spot))
+			snprintf(hot, sizeof(hot),
+				", points with %" JSON_INTEGER_FORMAT ",%" JSON_INTEGER_FORMAT,
+				number_of(spot, "x"), number_of(spot, "y"));
 		snprintf(line, sizeof(line),
 			"%" JSON_INTEGER_FORMAT "x%" JSON_INTEGER_FORMAT "%+" JSON_INTEGER_FORMAT
 			"%+" JSON_INTEGER_FORMAT ", %s, modifier %s, stride %" JSON_INTEGER_FORMAT
-			", from a %s",
+			", from a %s%s",
 			number_of(plane, "width"), number_of(plane, "height"),
 			number_of(plane, "x"), number_of(plane, "y"), text_of(plane, "format"),
-			text_of(plane, "modifier"), number_of(plane, "stride"),
-			text_of(plane, "source"));
+			modifier_of(plane), number_of(plane, "stride"), text_of(plane, "source"),
+			hot);
 		line_print(text_of(plane, "type"), line);
 	}
 }
@@ -165,6 +186,7 @@ static void planes_print(const json_t *planes)
 static void runtime_print(const json_t *runtime)
 {
 	const json_t *registrant = json_object_get(runtime, "registrant");
+	const json_t *sizes = json_object_get(runtime, "sizeMaximum");
 	const json_t *endpoint;
 	char line[160];
 	size_t i;
@@ -179,6 +201,12 @@ static void runtime_print(const json_t *runtime)
 		line_print(
 			"endpoint", json_string_value(endpoint) ? json_string_value(endpoint) : "");
 	line_print("change", text_of(runtime, "change"));
+	if (json_is_object(sizes)) {
+		snprintf(line, sizeof(line),
+			"viewers may ask for up to %" JSON_INTEGER_FORMAT "x%" JSON_INTEGER_FORMAT,
+			number_of(sizes, "width"), number_of(sizes, "height"));
+		line_print("sizes", line);
+	}
 	line_print("lease", text_of(runtime, "lease"));
 	snprintf(line, sizeof(line),
 		"uid %" JSON_INTEGER_FORMAT ", gid %" JSON_INTEGER_FORMAT

@@ -94,6 +94,16 @@ int offer_add_inherited(
 	return offer_add_fd(offer, field, fd);
 }
 
+int offer_add_file(struct offer *offer, const char *field, const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		return offer_add_fd(offer, field, fd);
+	complain(path, "cannot open the device: %s", strerror(errno));
+	return CTL_FAILED;
+}
+
 static int add_listener(struct offer *offer, const char *mode, const char *address)
 {
 	json_t *listen = json_object_get(offer->parameters, "listen");
@@ -128,6 +138,12 @@ int offer_option(struct offer *offer, int option, const char *name, const char *
 		return set_true(offer, offer->context, "viewOnly");
 	case OFFER_CHANGE_FD:
 		return offer_add_inherited(offer, "changeFileDescriptorIndex", name, argument);
+	case OFFER_RENDER_NODE:
+		return offer_add_file(offer, "renderNodeFileDescriptorIndex", argument);
+	case OFFER_INTERRUPT:
+		return set_true(offer, offer->parameters, "displayInterrupt");
+	case OFFER_EDID:
+		return set_true(offer, offer->parameters, "ownsEdid");
 	case OFFER_LISTEN:
 		return add_listener(offer, "control", argument);
 	case OFFER_LISTEN_VIEW:

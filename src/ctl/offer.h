@@ -51,6 +51,9 @@ enum {
 	{"viewers-maximum", required_argument, NULL, OFFER_VIEWERS}, \
 	{"view-only", no_argument, NULL, OFFER_VIEW_ONLY}, \
 	{"change-fd", required_argument, NULL, OFFER_CHANGE_FD}, \
+	{"render-node", required_argument, NULL, OFFER_RENDER_NODE}, \
+	{"allow-interrupt", no_argument, NULL, OFFER_INTERRUPT}, \
+	{"owns-edid", no_argument, NULL, OFFER_EDID}, \
 	{"listen", required_argument, NULL, OFFER_LISTEN}, \
 	{"listen-view", required_argument, NULL, OFFER_LISTEN_VIEW}
 /* clang-format on */
@@ -62,6 +65,8 @@ void offer_finish(struct offer *offer);
 int offer_option(struct offer *offer, int option, const char *name, const char *argument);
 /* @fd is consumed. @field: "deviceFileDescriptorIndex". */
 int offer_add_fd(struct offer *offer, const char *field, int fd);
+/* Opens @path for reading and writing. */
+int offer_add_file(struct offer *offer, const char *field, const char *path);
 /* The descriptor @argument of this program. */
 int offer_add_inherited(
 	struct offer *offer, const char *field, const char *name, const char *argument);

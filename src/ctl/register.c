@@ -34,16 +34,6 @@ static const struct option options[] = {
 	{0},
 };
 
-static int add_device(struct offer *offer)
-{
-	int fd = open(optarg, O_RDWR | O_CLOEXEC);
-
-	if (fd >= 0)
-		return offer_add_fd(offer, "deviceFileDescriptorIndex", fd);
-	complain(optarg, "cannot open the device: %s", strerror(errno));
-	return CTL_FAILED;
-}
-
 static int add_process(struct offer *offer)
 {
 	int pid;
@@ -66,7 +56,7 @@ static int take_option(struct offer *offer, int option, const char *name)
 			json_object_set_new(offer->parameters, "source", json_string(optarg));
 		return CTL_OK;
 	case OPTION_DEVICE:
-		return add_device(offer);
+		return offer_add_file(offer, "deviceFileDescriptorIndex", optarg);
 	case OPTION_DEVICE_FD:
 		return offer_add_inherited(offer, "deviceFileDescriptorIndex", name, optarg);
 	case OPTION_LEASE_FD:
@@ -149,6 +139,7 @@ static void complain_descriptor(
 		{"deviceFileDescriptorIndex", "device"},
 		{"changeFileDescriptorIndex", "change descriptor"},
 		{"leaseFileDescriptorIndex", "lease"},
+		{"renderNodeFileDescriptorIndex", "render node"},
 	};
 	json_t *index = json_object_get(result->parameters, "index");
 	const char *reason = json_string_value(json_object_get(result->parameters, "reason"));

@@ -38,12 +38,22 @@ struct handover_listener {
 	char address[128]; /* "127.0.0.1:5900", "[::1]:5900", "unix:/path"; empty with fd */
 };
 
+/* A hand-over's descriptors by number, for errors that say which one was not fit. */
+enum handover_place {
+	HANDOVER_DEVICE,
+	HANDOVER_CHANGE,
+	HANDOVER_LEASE,
+	HANDOVER_RENDER,
+	HANDOVER_LISTENERS, /* the first of them */
+	HANDOVER_PLACES = HANDOVER_LISTENERS + LIMIT_LISTENERS
+};
+
 struct handover {
 	struct context context;
 	enum source_kind source;
 	int device; /* owned: VFIO device or surface memfd */
 	int change; /* owned, -EBADF: none. eventfd */
-	int render; /* owned, -EBADF: none. DRM render node that can import the device's dma-bufs */
+	int render; /* owned, -EBADF: none. DRM node that can import the device's dma-bufs */
 	int lease;  /* owned, -EBADF: the connection is the lease */
 	struct handover_listener listeners[LIMIT_LISTENERS];
 	size_t listeners_used;

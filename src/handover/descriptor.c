@@ -15,6 +15,9 @@
 
 #include "vfio-displayd/surface.h"
 
+#define DRM_MAJOR \
+	226 /* Documentation/admin-guide/devices.txt: card0 from minor 0, renderD128 from minor 128 */
+
 /* An O_PATH fd answers fstat() and readlink() like the file itself, but nothing can be done with it. */
 static bool is_open(int fd)
 {
@@ -94,6 +97,19 @@ const char *descriptor_surface(int fd)
 		return "is a memfd without F_SEAL_SHRINK";
 	if ((size_t)st.st_size < sizeof(struct vfio_displayd_surface))
 		return "is a memfd too small for a surface header";
+	return NULL;
+}
+
+const char *descriptor_render(int fd)
+{
+	struct statx st;
+
+	if (!is_open(fd))
+		return "is not an open file (O_PATH or closed)";
+	if (stat_known(fd, &st) < 0 || !S_ISCHR(st.stx_mode) || st.stx_rdev_major != DRM_MAJOR)
+		return "is not a DRM node";
+	if ((fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDWR)
+		return "is not open for reading and writing";
 	return NULL;
 }
 

@@ -12,6 +12,7 @@ const char *descriptor_vfio_device(
 	int fd); /* anon_inode:[vfio-device], or a char device under /dev/vfio/devices */
 const char *descriptor_surface(
 	int fd); /* a memfd sealed against shrinking, large enough for a header */
+const char *descriptor_render(int fd);	       /* a DRM render or primary node, open for reading and writing */
 const char *descriptor_eventfd(int fd);	 /* non-semaphore or semaphore, both are fine */
 const char *descriptor_listener(int fd); /* AF_UNIX or AF_INET(6) stream socket that listens */
 const char *descriptor_stream(int fd);	 /* connected stream socket */

@@ -95,6 +95,8 @@ static void check_handover(const struct handover *handover)
 		check_text(context->labels[i].value, LIMIT_LABEL_CHARS);
 	}
 	expect(handover->device >= 0);
+	expect(handover->source == SOURCE_VFIO ||
+		(!handover->display_interrupt && !handover->owns_edid && handover->render < 0));
 	expect(handover->listeners_used <= LIMIT_LISTENERS);
 	for (size_t i = 0; i < handover->listeners_used; i++)
 		expect((handover->listeners[i].fd >= 0) !=

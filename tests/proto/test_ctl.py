@@ -90,7 +90,7 @@ def ctl(daemon, *arguments, **options):
 
 def runtime(**changes):
     plane = {"type": "primary", "source": "dmabuf", "width": 1920, "height": 1080, "stride": 7680,
-             "format": "XRGB8888", "modifier": "0x0", "x": 0, "y": 0}
+             "format": "XRGB8888", "modifier": "0x0", "modifierName": "LINEAR", "x": 0, "y": 0}
     return {"state": "live", "planes": [plane], "viewers": 2, "change": "eventfd",
             "lease": "descriptor", "registrant": {"uid": 64055, "gid": 64055, "pid": 17},
             "endpoints": ["unix:/run/vfio-displayd/rfb/vm1"], "framesCaptured": 12,
@@ -149,9 +149,26 @@ class Test(unittest.TestCase):
             text = ctl(daemon, "describe", "vm1").stdout.decode()
             self.assertIn("state: live", text)
             self.assertIn("label: owner=ann", text)
-            self.assertIn("1920x1080+0+0, XRGB8888, modifier 0x0, stride 7680, from a dmabuf", text)
+            self.assertIn("1920x1080+0+0, XRGB8888, modifier LINEAR, stride 7680, from a dmabuf\n", text)
+            self.assertNotIn("sizes:", text)
             self.assertEqual(daemon.calls[0]["parameters"], {"id": "vm1"})
             self.assertNotIn("more", daemon.calls[0])
+
+    def test_planes_and_sizes(self):
+        tiled = {**runtime()["planes"][0], "modifier": "0x100000000000001", "modifierName": "INTEL_X_TILED"}
+        cursor = {**tiled, "type": "cursor", "width": 64, "height": 64, "x": -4, "hotSpot": {"x": 3, "y": 5}}
+        entry = display("vm1")
+        entry["runtime"].update(planes=[tiled, cursor], change="interrupt", sizeMaximum={"width": 1920, "height": 1440})
+        with Daemon(lambda call, fds: series([entry])) as daemon:
+            text = ctl(daemon, "describe", "vm1").stdout.decode()
+            self.assertIn("1920x1080+0+0, XRGB8888, modifier INTEL_X_TILED, stride 7680, from a dmabuf\n", text)
+            self.assertIn("64x64-4+0, ", text)
+            self.assertIn("from a dmabuf, points with 3,5\n", text)
+            self.assertIn("change: interrupt\n", text)
+            self.assertIn("sizes: viewers may ask for up to 1920x1440\n", text)
+            self.assertEqual(ctl(daemon, "list").stdout.decode().splitlines()[1].split()[3], "XRGB8888/INTEL_X_TILED")
+            del tiled["modifierName"]  # an older daemon
+            self.assertIn("modifier 0x100000000000001,", ctl(daemon, "describe", "vm1").stdout.decode())
 
     def test_viewers(self):
         viewer = {"viewer": "v3", "id": "vm1", "mode": "view", "peer": "[::1]:5000", "bytesSent": 99,
@@ -247,6 +264,21 @@ class Test(unittest.TestCase):
                 "source": "surface", "deviceFileDescriptorIndex": 0, "leaseFileDescriptorIndex": 1,
                 "listen": [{"mode": "control", "address": "unix:/x"},
                            {"mode": "view", "address": "[::1]:0"}]}})
+
+    def test_register_gives_leave(self):
+        with Daemon(lambda call, fds: [{"parameters": {"id": "vm1"}}]) as daemon:
+            result = ctl(daemon, "register", "--device", "/dev/null", "--lease-pid", str(os.getpid()),
+                         "--allow-interrupt", "--owns-edid", "--render-node", "/dev/zero")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(daemon.calls[0]["parameters"], {
+                "context": {}, "deviceFileDescriptorIndex": 0, "leaseFileDescriptorIndex": 1,
+                "displayInterrupt": True, "ownsEdid": True, "renderNodeFileDescriptorIndex": 2})
+            self.said(ctl(daemon, "register", "--device", "/dev/null", "--render-node", "/dev/dri/none"),
+                      "/dev/dri/none: cannot open")
+        with Daemon(lambda call, fds: error(INTERFACE + "DescriptorUnsuitable", index=1,
+                                            reason="is not a DRM node")) as daemon:
+            self.said(ctl(daemon, "register", "--device", "/dev/null", "--render-node", "/dev/null"),
+                      "this render node is not fit: it is not a DRM node")
 
     def test_register_hands_over_what_it_inherits(self):
         kinds = []

@@ -429,11 +429,12 @@ static void test_register_reads_all(void **state)
 	json_t *json;
 
 	call_begin(false, 1);
-	give_some(4);
+	give_some(5);
 	json = json_loads(
 		"{\"context\":{\"id\":\"vm7-0\",\"name\":\"Zwölf\",\"machine\":\"5b1c\",\"head\":2,"
 		"\"labels\":{\"owner\":\"ann\"},\"framesPerSecondMaximum\":25,\"viewersMaximum\":3,"
-		"\"viewOnly\":false},\"source\":\"surface\",\"deviceFileDescriptorIndex\":2,"
+		"\"viewOnly\":false},\"source\":\"vfio\",\"deviceFileDescriptorIndex\":2,"
+		"\"renderNodeFileDescriptorIndex\":4,\"displayInterrupt\":true,\"ownsEdid\":true,"
 		"\"changeFileDescriptorIndex\":0,\"leaseFileDescriptorIndex\":1,\"listen\":["
 		"{\"mode\":\"view\",\"address\":\"127.0.0.1:5900\"},"
 		"{\"mode\":\"control\",\"fileDescriptorIndex\":3,\"address\":null}]}",
@@ -451,20 +452,54 @@ static void test_register_reads_all(void **state)
 	assert_string_equal(handover.context.labels[0].value, "ann");
 	assert_int_equal(handover.context.frames_maximum, 25);
 	assert_int_equal(handover.context.viewers_maximum, 3);
-	assert_int_equal(handover.source, SOURCE_SURFACE);
-	assert_true(handover.device >= 0 && handover.change >= 0 && handover.lease >= 0);
+	assert_int_equal(handover.source, SOURCE_VFIO);
+	assert_true(handover.display_interrupt && handover.owns_edid);
+	assert_true(handover.device >= 0 && handover.change >= 0 && handover.lease >= 0 &&
+		    handover.render >= 0);
 	assert_int_equal(handover.listeners_used, 2);
 	assert_int_equal(handover.listeners[0].mode, VIEW_MODE_VIEW);
 	assert_string_equal(handover.listeners[0].address, "127.0.0.1:5900");
 	assert_int_equal(handover.listeners[0].fd, -EBADF);
 	assert_int_equal(handover.listeners[1].mode, VIEW_MODE_CONTROL);
 	assert_true(handover.listeners[1].fd >= 0);
-	assert_int_equal(indexes.at[0], 2);
-	assert_int_equal(indexes.at[1], 0);
-	assert_int_equal(indexes.at[2], 1);
-	assert_int_equal(indexes.at[3], -1);
-	assert_int_equal(indexes.at[4], 3);
+	assert_int_equal(indexes.at[HANDOVER_DEVICE], 2);
+	assert_int_equal(indexes.at[HANDOVER_CHANGE], 0);
+	assert_int_equal(indexes.at[HANDOVER_LEASE], 1);
+	assert_int_equal(indexes.at[HANDOVER_RENDER], 4);
+	assert_int_equal(indexes.at[HANDOVER_LISTENERS], -1);
+	assert_int_equal(indexes.at[HANDOVER_LISTENERS + 1], 3);
 	handover_finish(&handover);
+}
+
+/* What is not asked for is not given leave to, and a surface may say so. */
+static void test_leave_is_never_assumed(void **state)
+{
+	static const char *const texts[] = {
+		"{\"deviceFileDescriptorIndex\":0}",
+		"{\"deviceFileDescriptorIndex\":0,\"displayInterrupt\":null,\"ownsEdid\":null,"
+		"\"renderNodeFileDescriptorIndex\":null}",
+		"{\"deviceFileDescriptorIndex\":0,\"source\":\"surface\","
+		"\"displayInterrupt\":false,\"ownsEdid\":false}",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		json_t *json = json_loads(texts[i], 0, NULL);
+		struct request_indexes indexes;
+		struct fields_reader reader;
+		struct handover handover;
+
+		call_begin(false, 1);
+		give_some(1);
+		method_reader(&reader, &call);
+		assert_int_equal(request_register(&reader, json, &handover, &indexes), 0);
+		assert_false(handover.display_interrupt || handover.owns_edid);
+		assert_int_equal(handover.render, -EBADF);
+		assert_int_equal(indexes.at[HANDOVER_RENDER], -1);
+		handover_finish(&handover);
+		json_decref(json);
+		call_finish();
+	}
+	call_begin(false, 1);
 }
 
 static void test_register_names_the_wrong_field(void **state)
@@ -482,6 +517,18 @@ static void test_register_names_the_wrong_field(void **state)
 			"leaseFileDescriptorIndex"},
 		{"{\"deviceFileDescriptorIndex\":0,\"source\":\"usb\"}", "source"},
 		{"{\"deviceFileDescriptorIndex\":0,\"source\":0}", "source"},
+		{"{\"deviceFileDescriptorIndex\":0,\"displayInterrupt\":1}", "displayInterrupt"},
+		{"{\"deviceFileDescriptorIndex\":0,\"ownsEdid\":\"yes\"}", "ownsEdid"},
+		{"{\"deviceFileDescriptorIndex\":0,\"renderNodeFileDescriptorIndex\":0}",
+			"renderNodeFileDescriptorIndex"},
+		{"{\"deviceFileDescriptorIndex\":0,\"source\":\"surface\","
+		 "\"displayInterrupt\":true}",
+			"displayInterrupt"},
+		{"{\"deviceFileDescriptorIndex\":0,\"source\":\"surface\",\"ownsEdid\":true}",
+			"ownsEdid"},
+		{"{\"deviceFileDescriptorIndex\":0,\"source\":\"surface\","
+		 "\"renderNodeFileDescriptorIndex\":1}",
+			"renderNodeFileDescriptorIndex"},
 		{"{\"context\":[]}", "context"},
 		{"{\"context\":{\"id\":\"\"}}", "context.id"},
 		{"{\"context\":{\"id\":\"..\"}}", "context.id"},
@@ -706,14 +753,17 @@ static void test_register_refused(void **state)
 		const char *error, *field, *value;
 	} refused[] = {
 		{-EEXIST, -1, ERROR("DisplayExists"), "id", "vm1"},
-		{-EBUSY, 0, ERROR("DeviceUnsuitable"), "reason", "is registered under another id"},
-		{-EBADF, 2, ERROR("DescriptorUnsuitable"), "reason", "is not what it should be"},
+		{-EBUSY, HANDOVER_DEVICE, ERROR("DeviceUnsuitable"), "reason",
+			"is registered under another id"},
+		{-EBADF, HANDOVER_LEASE, ERROR("DescriptorUnsuitable"), "reason",
+			"is not what it should be"},
 		{-ENOSPC, -1, ERROR("LimitReached"), "limit", "displays"},
 		{-ESHUTDOWN, -1, ERROR("ShuttingDown"), NULL, NULL},
-		{-EINVAL, 4, "org.varlink.service.InvalidParameter", "parameter",
-			"listen[1].address"},
-		{-EACCES, 3, "org.varlink.service.PermissionDenied", NULL, NULL},
-		{-EADDRINUSE, 4, ERROR("AddressUnavailable"), "address", "unix:/b"},
+		{-EINVAL, HANDOVER_LISTENERS + 1, "org.varlink.service.InvalidParameter",
+			"parameter", "listen[1].address"},
+		{-EACCES, HANDOVER_LISTENERS, "org.varlink.service.PermissionDenied", NULL, NULL},
+		{-EADDRINUSE, HANDOVER_LISTENERS + 1, ERROR("AddressUnavailable"), "address",
+			"unix:/b"},
 		{-ENOMEM, -1, ERROR("Unavailable"), "reason", "Cannot allocate memory"},
 	};
 
@@ -1059,7 +1109,9 @@ static void test_runtime_is_described(void **state)
 	struct display_runtime runtime = {.state = DISPLAY_BLANK,
 		.reason = "off",
 		.viewers = 4,
-		.change = DISPLAY_CHANGE_TIMER,
+		.change = DISPLAY_CHANGE_INTERRUPT,
+		.width_maximum = 1920,
+		.height_maximum = 1440,
 		.lease_is_descriptor = true,
 		.frames_captured = 9,
 		.planes = {{.type = PLANE_PRIMARY}, {.type = PLANE_CURSOR,
@@ -1069,7 +1121,9 @@ static void test_runtime_is_described(void **state)
 							    .height = 32,
 							    .stride = 256,
 							    .x = -3,
-							    .y = 5}},
+							    .y = 5,
+							    .hot_x = 63,
+							    .hot_y = 0}},
 		.planes_used = 2};
 	static const char *const endpoints[] = {"unix:/a\xff"};
 	struct handover registrant = {.uid = 4294967294u, .gid = 2, .pid = 3};
@@ -1078,8 +1132,10 @@ static void test_runtime_is_described(void **state)
 	expected = json_loads(
 		"{\"state\":\"blank\",\"stateReason\":\"off\",\"planes\":[{\"type\":\"cursor\","
 		"\"source\":\"region\",\"width\":64,\"height\":32,\"stride\":256,"
-		"\"format\":\"XRGB8888\",\"modifier\":\"0x0\",\"x\":-3,\"y\":5}],\"viewers\":4,"
-		"\"change\":\"timer\",\"lease\":\"descriptor\","
+		"\"format\":\"XRGB8888\",\"modifier\":\"0x0\",\"modifierName\":\"LINEAR\","
+		"\"x\":-3,\"y\":5,\"hotSpot\":{\"x\":63,\"y\":0}}],\"viewers\":4,"
+		"\"change\":\"interrupt\",\"sizeMaximum\":{\"width\":1920,\"height\":1440},"
+		"\"lease\":\"descriptor\","
 		"\"registrant\":{\"uid\":4294967294,\"gid\":2,\"pid\":3},"
 		"\"endpoints\":[\"unix:/a?\"],\"framesCaptured\":9,\"framesPublished\":0}",
 		0, NULL);
@@ -1088,6 +1144,49 @@ static void test_runtime_is_described(void **state)
 	json_decref(json);
 	json_decref(expected);
 	call_begin(false, 1);
+}
+
+static json_t *described_plane(struct plane plane)
+{
+	struct display_runtime runtime = {.planes = {plane}, .planes_used = 1};
+	struct handover registrant = {0};
+	json_t *json = describe_runtime(&runtime, &registrant, NULL, 0);
+	json_t *got = json_incref(json_array_get(json_object_get(json, "planes"), 0));
+
+	assert_null(json_object_get(json, "sizeMaximum"));
+	json_decref(json);
+	assert_non_null(got);
+	return got;
+}
+
+static void test_plane_is_described(void **state)
+{
+	struct plane cursor = {.type = PLANE_CURSOR,
+		.kind = PLANE_DMABUF,
+		.fourcc = 0x34325241,
+		.modifier = 0x0100000000000001,
+		.width = 64,
+		.height = 64};
+	static const uint32_t nonsense[] = {64, 65, PLANE_HOT_UNKNOWN};
+	json_t *json;
+
+	call_begin(false, 1);
+	json = described_plane(cursor);
+	assert_string_equal(text(json, "modifier"), "0x100000000000001");
+	assert_string_equal(text(json, "modifierName"), "INTEL_X_TILED");
+	assert_non_null(json_object_get(json, "hotSpot"));
+	json_decref(json);
+	for (size_t i = 0; i < ARRAY_SIZE(nonsense); i++) {
+		cursor.hot_x = nonsense[i];
+		json = described_plane(cursor);
+		assert_null(json_object_get(json, "hotSpot"));
+		json_decref(json);
+	}
+	cursor.hot_x = 0;
+	cursor.type = PLANE_PRIMARY;
+	json = described_plane(cursor);
+	assert_null(json_object_get(json, "hotSpot"));
+	json_decref(json);
 }
 
 /* ---- The table and the interface file ---- */
@@ -1142,6 +1241,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_register_reads_all),
+		TEST(test_leave_is_never_assumed),
 		TEST(test_register_names_the_wrong_field),
 		TEST(test_register_needs_its_descriptors),
 		TEST(test_labels_are_bounded),
@@ -1167,6 +1267,7 @@ int main(void)
 		TEST(test_capture_refused),
 		TEST(test_context_goes_round),
 		TEST(test_runtime_is_described),
+		TEST(test_plane_is_described),
 		TEST(test_interface_has_each_method),
 		TEST(test_table_has_each_method),
 		TEST(test_capabilities),

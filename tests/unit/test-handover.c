@@ -66,6 +66,7 @@ static void kinds(void **state)
 		assert_non_null(descriptor_lease(fd));
 		assert_non_null(descriptor_listener(fd));
 		assert_non_null(descriptor_stream(fd));
+		assert_non_null(descriptor_render(fd));
 	}
 	assert_null(descriptor_eventfd(event));
 	assert_non_null(descriptor_eventfd(null));
@@ -86,6 +87,56 @@ static void kinds(void **state)
 	for (int i = 0; i < 11; i++)
 		close((int[]){null, path, event, memory, pidfd, pipes[0], pipes[1], pair[0],
 			pair[1], packets[0], packets[1]}[i]);
+}
+
+/* Where this machine has a graphics device. */
+static void render_nodes(void **state)
+{
+	static const char *const nodes[] = {"/dev/dri/renderD128", "/dev/dri/card0"};
+	bool found = false;
+
+	for (size_t i = 0; i < 2; i++) {
+		int fd = open(nodes[i], O_RDWR | O_CLOEXEC);
+
+		if (fd < 0)
+			continue;
+		found = true;
+		assert_null(descriptor_render(fd));
+		close(fd);
+		fd = open(nodes[i], O_RDONLY | O_CLOEXEC);
+		assert_string_equal(descriptor_render(fd), "is not open for reading and writing");
+		close(fd);
+		fd = open(nodes[i], O_PATH | O_CLOEXEC);
+		assert_non_null(descriptor_render(fd));
+		close(fd);
+	}
+	if (!found)
+		skip();
+}
+
+static void links(void **state)
+{
+	assert_true(descriptor_link_is_vfio("anon_inode:[vfio-device]"));
+	assert_true(descriptor_link_is_vfio("[vfio-device]"));
+	assert_true(descriptor_link_is_vfio("/dev/vfio/devices/vfio0"));
+	assert_false(descriptor_link_is_vfio("/dev/vfio/vfio"));
+	assert_false(descriptor_link_is_vfio("/dev/vfio/12"));
+	assert_false(descriptor_link_is_vfio("/dev/null"));
+	assert_false(descriptor_link_is_vfio(""));
+}
+
+/* Two openings of one device are the same device, and two files. */
+static void same_files(void **state)
+{
+	int a = open("/dev/null", O_RDWR | O_CLOEXEC), b = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int copy = fcntl(a, F_DUPFD_CLOEXEC, 0);
+
+	assert_int_equal(descriptor_same_file(a, copy), 1);
+	assert_int_equal(descriptor_same_file(a, b), 0);
+	assert_int_equal(descriptor_same(a, b), 1);
+	assert_true(descriptor_same_file(a, -1) < 0);
+	for (int i = 0; i < 3; i++)
+		close((int[]){a, b, copy}[i]);
 }
 
 struct ending {
@@ -193,6 +244,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids),
 		cmocka_unit_test(kinds),
+		cmocka_unit_test(render_nodes),
+		cmocka_unit_test(links),
+		cmocka_unit_test(same_files),
 		cmocka_unit_test(lease_hangs_up),
 		cmocka_unit_test(lease_refuses),
 	};

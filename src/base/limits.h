@@ -23,6 +23,9 @@
 #define LIMIT_DMABUFS       8            /* open dma-bufs for each display: triple buffering, cursors, slack */
 #define LIMIT_DMABUF_BROKEN 64           /* remembered ids that cannot be mapped, the oldest forgotten first */
 #define LIMIT_REGION_INFO   4096         /* bytes of VFIO_DEVICE_GET_REGION_INFO with its capabilities */
+#define LIMIT_INTERRUPTS    64           /* a device that says it has more is not asked which is its display's */
+#define LIMIT_REGIONS       64           /* likewise, for its EDID */
+#define LIMIT_EDID          1024         /* bytes: eight blocks, what mbochs takes; more of a device's room is not used */
 
 /* vfio-displayctl adopt. */
 #define LIMIT_ADOPT_DEVICES 64 /* VFIO devices that one process has open: a VM has a few, the widest some dozen */

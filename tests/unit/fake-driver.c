@@ -68,14 +68,52 @@ static int fake_query(struct fake_driver *driver, struct vfio_device_gfx_plane_i
 	return 0;
 }
 
+static int fake_info(struct fake_driver *driver, struct vfio_device_info *info)
+{
+	driver->infos++;
+	if (driver->info < 0)
+		return driver->info;
+	info->num_regions = driver->num_regions;
+	info->num_irqs = driver->num_irqs;
+	return driver->info;
+}
+
+static int fake_irq(struct fake_driver *driver, struct vfio_irq_info *info)
+{
+	driver->irqs++;
+	driver->forbidden += info->index < VFIO_PCI_NUM_IRQS;
+	return driver->irq ? driver->irq(driver, info) : -EINVAL;
+}
+
+static int fake_set(struct fake_driver *driver, const struct vfio_irq_set *set)
+{
+	int event = -1;
+
+	driver->sets++;
+	driver->forbidden += set->index < VFIO_PCI_NUM_IRQS;
+	driver->set_flags = set->flags;
+	driver->set_index = set->index;
+	driver->set_start = set->start;
+	driver->set_count = set->count;
+	if (driver->set_error < 0)
+		return driver->set_error;
+	if (set->flags & VFIO_IRQ_SET_DATA_EVENTFD) {
+		memcpy(&event, set->data, sizeof(event));
+		event = dup(event);
+	}
+	if (driver->event >= 0)
+		close(driver->event);
+	driver->event = event;
+	return 0;
+}
+
 static int fake_ioctl(const struct vfio_ops *ops, int fd, unsigned long request, void *argument)
 {
 	struct fake_driver *driver = container_of((struct vfio_ops *)ops, struct fake_driver, ops);
 
 	switch (request) {
 	case VFIO_DEVICE_GET_INFO:
-		driver->infos++;
-		return driver->info;
+		return fake_info(driver, argument);
 	case VFIO_DEVICE_QUERY_GFX_PLANE:
 		return fake_query(driver, argument);
 	case VFIO_DEVICE_GET_GFX_DMABUF:
@@ -84,16 +122,163 @@ static int fake_ioctl(const struct vfio_ops *ops, int fd, unsigned long request,
 	case VFIO_DEVICE_GET_REGION_INFO:
 		driver->regions++;
 		return driver->region ? driver->region(driver, argument) : -EINVAL;
+	case VFIO_DEVICE_GET_IRQ_INFO:
+		return fake_irq(driver, argument);
+	case VFIO_DEVICE_SET_IRQS:
+		return fake_set(driver, argument);
 	default:
 		driver->others++;
 		return -ENOTTY;
 	}
 }
 
+static void edid_log(struct fake_edid *edid, char what)
+{
+	size_t n = strlen(edid->log);
+
+	if ((n && edid->log[n - 1] == what && what == 'b') || n + 1 >= sizeof(edid->log))
+		return;
+	edid->log[n] = what;
+}
+
+/* What GVT-g calls a good EDID, as far as it matters here. */
+static bool edid_valid(const struct fake_edid *edid)
+{
+	uint8_t sum = 0;
+
+	for (unsigned int i = 0; i < 128; i++)
+		sum = (uint8_t)(sum + edid->blob[i]);
+	return edid->regs.edid_size == 128 && edid->blob[1] == 0xff && sum == 0;
+}
+
+static int edid_set(struct fake_edid *edid, uint64_t at, uint32_t value)
+{
+	switch (at) {
+	case offsetof(struct vfio_region_gfx_edid, link_state):
+		if (edid->gvt && value == VFIO_DEVICE_GFX_LINK_STATE_UP && !edid_valid(edid))
+			return -EINVAL;
+		edid->regs.link_state = value;
+		edid_log(edid, value == VFIO_DEVICE_GFX_LINK_STATE_UP ? 'u' : 'd');
+		return 0;
+	case offsetof(struct vfio_region_gfx_edid, edid_size):
+		if (value > edid->regs.edid_max_size)
+			return -EINVAL;
+		edid->regs.edid_size = value;
+		edid_log(edid, 's');
+		return 0;
+	default:
+		return -EPERM;
+	}
+}
+
+/* Where in the region, or -errno. */
+static int64_t edid_place(const struct fake_edid *edid, size_t size, off_t offset)
+{
+	int64_t at = offset - (int64_t)edid->offset;
+	uint32_t room = edid->gvt ? edid->regs.edid_size : edid->regs.edid_max_size;
+
+	if (!edid->index || at < 0 || at % 4 || size != 4)
+		return -EINVAL;
+	if (at < (int64_t)sizeof(edid->regs))
+		return at;
+	return at < edid->regs.edid_offset || at + 4 > (int64_t)edid->regs.edid_offset + room
+		       ? -EINVAL
+		       : at;
+}
+
+static ssize_t fake_pread(const struct vfio_ops *ops, int fd, void *data, size_t size, off_t offset)
+{
+	struct fake_driver *driver = container_of((struct vfio_ops *)ops, struct fake_driver, ops);
+	struct fake_edid *edid = &driver->edid;
+	int64_t at = edid_place(edid, size, offset);
+
+	driver->accesses++;
+	if (at < 0)
+		return at;
+	if (at < (int64_t)sizeof(edid->regs))
+		memcpy(data, (uint8_t *)&edid->regs + at, size);
+	else
+		memcpy(data, edid->blob + at - edid->regs.edid_offset, size);
+	return (ssize_t)size;
+}
+
+static ssize_t fake_pwrite(
+	const struct vfio_ops *ops, int fd, const void *data, size_t size, off_t offset)
+{
+	struct fake_driver *driver = container_of((struct vfio_ops *)ops, struct fake_driver, ops);
+	struct fake_edid *edid = &driver->edid;
+	int64_t at = edid_place(edid, size, offset);
+	uint32_t value;
+	int r = 0;
+
+	driver->accesses++;
+	if (at < 0)
+		return at;
+	memcpy(&value, data, sizeof(value));
+	if (edid->refuse && at == edid->refuse_at) {
+		r = edid->refuse;
+		edid->refuse = 0;
+	} else if (at < (int64_t)sizeof(edid->regs)) {
+		r = edid_set(edid, (uint64_t)at, value);
+	} else {
+		memcpy(edid->blob + at - edid->regs.edid_offset, data, size);
+		edid_log(edid, 'b');
+	}
+	if (r < 0)
+		edid_log(edid, 'x');
+	return r < 0 ? r : (ssize_t)size;
+}
+
 void fake_driver_init(struct fake_driver *driver)
 {
-	*driver = (struct fake_driver){.probe_region = -EINVAL, .memory = -1};
+	*driver = (struct fake_driver){
+		.probe_region = -EINVAL,
+		.num_regions = VFIO_PCI_NUM_REGIONS,
+		.num_irqs = VFIO_PCI_NUM_IRQS,
+		.memory = -1,
+		.event = -1,
+	};
 	driver->ops.ioctl = fake_ioctl;
+	driver->ops.pread = fake_pread;
+	driver->ops.pwrite = fake_pwrite;
+}
+
+void fake_driver_edid(struct fake_driver *driver, bool gvt, uint32_t max_size)
+{
+	driver->num_regions = 11;
+	driver->region = fake_region_edid;
+	driver->edid = (struct fake_edid){
+		.index = 10,
+		.offset = 10ull << 40,
+		.gvt = gvt,
+		.regs = {.edid_offset = 4096 / 2, .edid_max_size = max_size},
+	};
+}
+
+int fake_region_edid(struct fake_driver *driver, struct vfio_region_info *info)
+{
+	struct {
+		struct vfio_region_info base;
+		struct vfio_region_info_cap_type type;
+	} answer = {
+		.base = {.argsz = sizeof(answer),
+			.flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE |
+				 VFIO_REGION_INFO_FLAG_CAPS,
+			.index = info->index,
+			.cap_offset = sizeof(answer.base),
+			.size = 4096,
+			.offset = driver->edid.offset},
+		.type = {.header = {.id = VFIO_REGION_INFO_CAP_TYPE, .version = 1},
+			.type = VFIO_REGION_TYPE_GFX,
+			.subtype = VFIO_REGION_SUBTYPE_GFX_EDID},
+	};
+
+	if (info->argsz > sizeof(answer))
+		return -EINVAL;
+	if (!driver->edid.index || info->index != driver->edid.index)
+		return fake_region_plain(driver, info);
+	memcpy(info, &answer, info->argsz);
+	return 0;
 }
 
 void fake_driver_show(

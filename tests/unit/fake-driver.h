@@ -8,6 +8,20 @@
 #include "vfio/device.h"
 
 #define FAKE_ERRORS 8
+#define FAKE_LOG    64
+
+/* An EDID region as drivers have it: registers of 4 bytes, bytes behind them. */
+struct fake_edid {
+	uint32_t index;	 /* of the region; 0: the driver has none */
+	uint64_t offset; /* of the region on the device */
+	bool gvt;	 /* its rules, else those of mbochs */
+	struct vfio_region_gfx_edid regs;
+	uint8_t blob[1024];
+	uint32_t refuse_at; /* offset at which a write fails... */
+	int refuse;	    /* ...so */
+	/* d: link down, u: up, s: size, b: one or more of the EDID's words, x: refused */
+	char log[FAKE_LOG];
+};
 
 struct fake_driver {
 	struct vfio_ops ops;
@@ -21,10 +35,19 @@ struct fake_driver {
 	int (*get)(struct fake_driver *driver, uint32_t id); /* an fd, or -errno */
 	int (*region)(struct fake_driver *driver, struct vfio_region_info *info);
 	struct vfio_region_info region_info; /* for fake_region_plain() */
-	int memory;			     /* an fd for get() to duplicate */
+	uint32_t num_regions, num_irqs;
+	int (*irq)(struct fake_driver *driver, struct vfio_irq_info *info);
+	int set_error;	       /* of SET_IRQS */
+	struct fake_edid edid; /* for fake_region_edid() */
+	int memory;	       /* an fd for get() to duplicate */
 	int get_error;
 	/* What happened. */
 	unsigned int infos, probes, queries, cursor_queries, gets, regions, others;
+	unsigned int irqs, sets,
+		forbidden;     /* forbidden: GET_IRQ_INFO or SET_IRQS of interrupts 0 to 4 */
+	unsigned int accesses; /* pread and pwrite */
+	uint32_t set_flags, set_index, set_start, set_count; /* of the last SET_IRQS */
+	int event;  /* the eventfd that it gave, a duplicate; -1: none */
 	bool dirty; /* a plane query came with another size than 64, or not zeroed */
 };
 
@@ -37,6 +60,10 @@ void fake_driver_show(
 int fake_get_memory(struct fake_driver *driver, uint32_t id);
 /* region(): region_info. */
 int fake_region_plain(struct fake_driver *driver, struct vfio_region_info *info);
+
+/* A driver with an EDID region of either kind, and region() = fake_region_edid, which has GET_REGION_INFO's rules of mbochs. */
+void fake_driver_edid(struct fake_driver *driver, bool gvt, uint32_t max_size);
+int fake_region_edid(struct fake_driver *driver, struct vfio_region_info *info);
 
 /* A memfd of @size bytes; each byte is its offset / 4 % 251. */
 int fake_memory(uint64_t size);

@@ -113,6 +113,18 @@ class HandoverAbuse(unittest.TestCase):
             self.client.call("Register", parameters(), [self.surface.fd, self.lease])
         self.assertIn(caught.exception.error, ("DeviceUnsuitable", "DescriptorUnsuitable"))
 
+    # ---- what a surface has not ----
+
+    def test_a_surface_has_no_interrupt_no_edid_and_needs_no_import(self):
+        node = self.keep(os.open("/dev/null", os.O_RDWR))
+        for field, value in (("displayInterrupt", True), ("ownsEdid", True), ("renderNodeFileDescriptorIndex", 2)):
+            with self.subTest(field):
+                said = self.refused("InvalidParameter", [self.surface.fd, self.lease, node], **{field: value})
+                self.assertEqual(said["parameter"], field)
+        self.client.call("Register", parameters(displayInterrupt=False, ownsEdid=False, renderNodeFileDescriptorIndex=None),
+                         [self.surface.fd, self.lease])
+        self.client.call("Unregister", {"id": "abuse"})
+
     # ---- leases and eventfds that are none ----
 
     def test_what_is_not_a_lease(self):

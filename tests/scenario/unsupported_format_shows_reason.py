@@ -85,7 +85,7 @@ class UnsupportedFormatShowsReason(unittest.TestCase):
             with self.assertRaises(varlink.VarlinkError) as caught:
                 d.connect().call("Capture", {"id": "a"})
             self.assertEqual(caught.exception.error, "FormatUnsupported")
-            self.assertEqual(caught.exception.parameters, {"format": "NV12", "modifier": "0x5"})
+            self.assertEqual(caught.exception.parameters, {"format": "NV12", "modifier": "0x5", "modifierName": "0x5"})
             plane, = d.connect().until("a", lambda r: r["planes"])["planes"]
             self.assertEqual((plane["format"], plane["modifier"]), ("NV12", "0x5"))
             del held

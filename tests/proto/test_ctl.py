@@ -346,6 +346,36 @@ class Test(unittest.TestCase):
         listed = ctl("/nowhere", "--json", "adopt", "--pid", pid, "--list")
         self.assertEqual((listed.returncode, json.loads(listed.stdout)), (0, []))
 
+    # In a mount namespace of its own: what has the name of a device and is none.
+    NODES = """
+        mount -t tmpfs none /dev || exit 77
+        mkdir -p /dev/vfio/devices
+        mknod /dev/null c 1 3 && mknod /dev/vfio/devices/vfio0 c 1 3 && mknod /dev/vfio/devices/vfio1 c 1 5 || exit 77
+        exec 7<>/dev/vfio/devices/vfio0 8<&7 9<>/dev/vfio/devices/vfio1 || exit 77
+        exec 2>&1
+        "$1" --json adopt --pid $$ --list || exit
+        "$1" adopt --pid $$ vm1 && exit
+        "$1" adopt --pid $$ vm1 --device 8 && exit
+        exit 0
+    """
+
+    def test_adopt_names_what_it_finds(self):
+        try:
+            result = subprocess.run(["unshare", "--mount", "sh", "-c", self.NODES, "sh", PROGRAM], capture_output=True,
+                                    text=True, timeout=LIMIT)
+        except FileNotFoundError:
+            self.skipTest("there is no unshare(1)")
+        if result.returncode == 77 or "unshare" in result.stderr:
+            self.skipTest("no mount namespaces or no device nodes here")
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        listed, end = json.JSONDecoder().raw_decode(result.stdout)
+        self.assertEqual(listed, [{"descriptor": 7, "device": "/dev/vfio/devices/vfio0", "display": "failed"},
+                                  {"descriptor": 9, "device": "/dev/vfio/devices/vfio1", "display": "failed"}])
+        said = result.stdout[end:].strip().splitlines()
+        self.assertEqual(len(said), 2, said)
+        self.assertIn("no VFIO device of it has a display: 7 (/dev/vfio/devices/vfio0, failed), 9 (", said[0])
+        self.assertIn("its descriptor 8 answers with errors", said[1])
+
     def test_adopt_a_dead_process(self):
         child = subprocess.Popen(["true"])
         child.wait()

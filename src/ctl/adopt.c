@@ -11,6 +11,7 @@
 #include "ctl/offer.h"
 #include "ctl/process.h"
 #include "ctl/table.h"
+#include "vfio/guard.h"
 
 enum { OPTION_PID = OFFER_LAST, OPTION_DEVICE, OPTION_LIST };
 
@@ -267,6 +268,8 @@ static int adopt(const struct ctl *ctl, struct adoption *adoption)
 	int status;
 	int r;
 
+	/* A mistake here must not reach a running guest's device. Where there is no seccomp, care must do. */
+	vfio_guard_install();
 	r = process_open(&adoption->process, adoption->pid);
 	if (r >= 0)
 		r = process_scan(&adoption->process, &process_kernel, adoption->device);

@@ -20,6 +20,9 @@ static const char *const capabilities[] = {
 	"capture",
 	"cursor",
 	"edid",
+#ifdef HAVE_GBM
+	"import",
+#endif
 	"rfb-none",
 	"rfb-vncauth",
 };

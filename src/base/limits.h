@@ -21,7 +21,7 @@
 #define LIMIT_FRAME_BYTES   (256u << 20) /* 8192 x 8192 x 4: one frame */
 #define LIMIT_CURSOR        256          /* pixels: the largest hardware cursor there is */
 #define LIMIT_DMABUFS       8            /* open dma-bufs for each display: triple buffering, cursors, slack */
-#define LIMIT_DMABUF_BROKEN 64           /* remembered ids that cannot be mapped, the oldest forgotten first */
+#define LIMIT_DMABUFS_KEPT  128          /* with a driver whose ids must not be asked for twice: guests use few modes, and double buffers */
 #define LIMIT_REGION_INFO   4096         /* bytes of VFIO_DEVICE_GET_REGION_INFO with its capabilities */
 #define LIMIT_INTERRUPTS    64           /* a device that says it has more is not asked which is its display's */
 #define LIMIT_REGIONS       64           /* likewise, for its EDID */

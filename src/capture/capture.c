@@ -68,6 +68,7 @@ void capture_forget(struct capture *capture)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(capture->windows); i++)
 		mapping_close(&capture->windows[i].mapping);
+	dmabuf_cache_forget(&capture->dmabufs);
 }
 
 const char *capture_reason(const struct capture *capture)
@@ -104,8 +105,6 @@ static int open_dmabuf(
 	if (r < 0)
 		return r;
 	r = dmabuf_map(dmabuf, plane, &capture->reason);
-	if (r == -ENODEV)
-		dmabuf_cache_give_up(&capture->dmabufs, dmabuf, capture->reason);
 	if (r < 0)
 		return r;
 	r = dmabuf_begin(dmabuf);

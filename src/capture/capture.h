@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* capture.h - from a plane to pixels that the CPU may read: mappings, the dma-buf cache, SIGBUS.
  *
- * A capture belongs to one thread and borrows its source. One fd and one mapping for each dma-buf id, kept while the
- * source lives (bounded by LIMIT_DMABUFS, least recently used closed first); ids that cannot be mapped are remembered and
- * never asked for again (a second GET has killed kernels, facts: mbochs). Region mappings are dropped when geometry changes
- * and when the plane goes off.
+ * A capture belongs to one thread and borrows its source. One fd and one mapping for each dma-buf id, kept while the display is
+ * on in one mode (bounded by LIMIT_DMABUFS, least recently used closed first); but with mbochs, where asking for an id again has
+ * killed kernels, as long as the source lives. What cannot be mapped is remembered as long as its fd is open. Region
+ * mappings are dropped when geometry changes and when the plane goes off.
  */
 #pragma once
 
@@ -28,7 +28,7 @@ int capture_begin(struct capture *capture, const struct plane *plane, struct vie
 void capture_end(struct capture *capture);
 /* Static text for the last error. */
 const char *capture_reason(const struct capture *capture);
-/* The plane is off or the device was reset: mappings of regions go, dma-bufs stay (see above). */
+/* The display is off, or its memory vanished under a reader: all mappings go, and all dma-bufs that may (see above). */
 void capture_forget(struct capture *capture);
 
 /* Runs fn(arg), which reads a view. 0 and up: what fn returned; -EFAULT: SIGBUS on the way (fn was left by

@@ -51,11 +51,11 @@ static int set_irqs(scmp_filter_ctx filter)
 	size_t size;
 	uint64_t first = (uintptr_t)irq_sets_table(&size);
 	int r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 2, number,
-		SCMP_A2(SCMP_CMP_LT, first));
+		SCMP_A2(SCMP_CMP_LT, first, 0));
 
 	if (r >= 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 2, number,
-			SCMP_A2(SCMP_CMP_GE, first + size));
+			SCMP_A2(SCMP_CMP_GE, first + size, 0));
 	for (uint64_t bit = 1; bit < IRQ_SETS_ALIGN && r >= 0; bit *= 2)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 2, number,
 			SCMP_A2(SCMP_CMP_MASKED_EQ, bit, bit));

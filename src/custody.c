@@ -18,6 +18,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "capture/capture.h"
+#include "capture/import.h"
 #include "display_internal.h"
 #include "frame/wall.h"
 #include "handover/descriptor.h"
@@ -161,6 +162,38 @@ static int start_thread(struct display *d)
 	return r;
 }
 
+static bool is_stopping(void *arg)
+{
+	struct display *d = arg;
+
+	return inbox_stopping(&d->inbox);
+}
+
+static int take_importer(struct display *d)
+{
+	struct importer_options options = {
+		.program = d->config->import_program,
+		.id = d->handover.context.id,
+		.node = d->handover.render,
+		.node_path = d->config->render_node,
+		.policy = d->config->import,
+		.log_level = d->config->log_level,
+		.stopping = is_stopping,
+		.arg = d,
+	};
+	struct importer *importer;
+	int r;
+
+	if (d->handover.source != SOURCE_VFIO)
+		return 0;
+	r = importer_create(&options, &importer);
+	if (r < 0)
+		return r;
+	take_fd(&d->handover.render);
+	capture_set_importer(d->capture, importer);
+	return 0;
+}
+
 static int take_source(struct display *d)
 {
 	int r;
@@ -172,7 +205,8 @@ static int take_source(struct display *d)
 	if (r < 0)
 		return r;
 	d->device = take_fd(&d->handover.device);
-	return capture_create(d->source, &d->capture);
+	r = capture_create(d->source, &d->capture);
+	return r < 0 ? r : take_importer(d);
 }
 
 static int raise_wall(struct display *d)

@@ -131,3 +131,13 @@ struct orders inbox_take(struct inbox *inbox)
 	pthread_mutex_unlock(&inbox->lock);
 	return orders;
 }
+
+bool inbox_stopping(struct inbox *inbox)
+{
+	bool stop;
+
+	pthread_mutex_lock(&inbox->lock);
+	stop = inbox->orders.stop;
+	pthread_mutex_unlock(&inbox->lock);
+	return stop;
+}

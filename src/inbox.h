@@ -36,5 +36,7 @@ void inbox_taken(struct inbox *inbox, uint32_t generation);
 void inbox_glance(struct inbox *inbox);
 void inbox_snapshot(struct inbox *inbox);
 
+/* The capture thread, in the middle of something: is it to stop? */
+bool inbox_stopping(struct inbox *inbox);
 /* The capture thread: what was ordered since the last call. `stop` and `watchers` stay. */
 struct orders inbox_take(struct inbox *inbox);

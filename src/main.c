@@ -167,6 +167,11 @@ static int run(const struct arguments *a, struct config *config)
 	config->testcard_program = find_program("vfio-displayd-testcard");
 	if (!config->rfb_program || !config->testcard_program)
 		return -ENOMEM;
+#ifdef HAVE_GBM
+	config->import_program = find_program("vfio-displayd-import");
+	if (!config->import_program)
+		return -ENOMEM;
+#endif
 	r = vfio_guard_install();
 	if (r < 0) {
 		log_err(NULL, "cannot install the system call filter: %s", strerror(-r));
@@ -196,6 +201,7 @@ int main(int argc, char **argv)
 	r = run(&arguments, &config);
 	free(config.rfb_program);
 	free(config.testcard_program);
+	free(config.import_program);
 	config_finish(&config);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -13,7 +13,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-enum key_type { KEY_PATH, KEY_SWITCH, KEY_NUMBER, KEY_LEVEL };
+enum key_type { KEY_PATH, KEY_SWITCH, KEY_NUMBER, KEY_WORD };
 
 struct key {
 	const char *section, *name;
@@ -25,6 +25,12 @@ struct key {
 
 /* A socket's path has to fit, with its NUL. */
 #define SOCKET_PATH_CHARS (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+
+static const char *const level_words[] = {"err", "warning", "notice", "info", "debug"};
+static const char *const import_words[] = {"auto", "always", "never"};
+
+static_assert(ARRAY_SIZE(level_words) == LOG_LEVEL_DEBUG + 1, "a word for each level");
+static_assert(ARRAY_SIZE(import_words) == IMPORT_NEVER + 1, "a word for each policy");
 
 static const struct key keys[] = {
 	{"control", "socket", KEY_PATH, offsetof(struct config, control_socket), 0,
@@ -47,15 +53,16 @@ static const struct key keys[] = {
 	{"capture", "timer-slow-ms", KEY_NUMBER, offsetof(struct config, timer_slow_ms), 10, 10000,
 		100},
 	{"capture", "safety-ms", KEY_NUMBER, offsetof(struct config, safety_ms), 100, 60000, 1000},
-	{"log", "level", KEY_LEVEL, offsetof(struct config, log_level), 0, LOG_LEVEL_DEBUG,
+	{"capture", "render-node", KEY_PATH, offsetof(struct config, render_node), 0,
+		LIMIT_CONFIG_LINE, 0},
+	{"capture", "import", KEY_WORD, offsetof(struct config, import), 0, IMPORT_NEVER,
+		IMPORT_AUTO},
+	{"log", "level", KEY_WORD, offsetof(struct config, log_level), 0, LOG_LEVEL_DEBUG,
 		LOG_LEVEL_INFO},
 };
 
-static_assert(sizeof(enum log_level) == sizeof(uint32_t), "a level is stored as a number");
-
-static const char *const level_names[] = {"err", "warning", "notice", "info", "debug"};
-
-static_assert(ARRAY_SIZE(level_names) == LOG_LEVEL_DEBUG + 1, "a name for each level");
+static_assert(sizeof(enum log_level) == sizeof(uint32_t), "a word is stored as a number");
+static_assert(sizeof(enum import_policy) == sizeof(uint32_t), "a word is stored as a number");
 
 struct reader {
 	struct config *config;
@@ -65,6 +72,12 @@ struct reader {
 	unsigned int set[ARRAY_SIZE(keys)]; /* line that set keys[i]; 0: none */
 	char **ret_error;
 };
+
+/* What may stand at a KEY_WORD, for 0 to @key->high. */
+static const char *const *key_words(const struct key *key)
+{
+	return key->offset == offsetof(struct config, import) ? import_words : level_words;
+}
 
 static char **key_path(struct config *config, const struct key *key)
 {
@@ -80,7 +93,7 @@ static void key_store(struct config *config, const struct key *key, uint32_t val
 		*(bool *)at = value;
 		break;
 	case KEY_NUMBER:
-	case KEY_LEVEL:
+	case KEY_WORD:
 		memcpy(at, &value, sizeof(value));
 		break;
 	case KEY_PATH:
@@ -122,8 +135,8 @@ bool config_key(
 	case KEY_NUMBER:
 		snprintf(ret_preset, size, "%" PRIu32, key->preset);
 		break;
-	case KEY_LEVEL:
-		snprintf(ret_preset, size, "%s", level_names[key->preset]);
+	case KEY_WORD:
+		snprintf(ret_preset, size, "%s", key_words(key)[key->preset]);
 		break;
 	}
 	*ret_section = key->section;
@@ -207,10 +220,28 @@ static int read_number(struct reader *reader, const struct key *key, const char 
 	return 0;
 }
 
+static int read_word(struct reader *reader, const struct key *key, const char *value)
+{
+	const char *const *may = key_words(key);
+	char words[64] = "";
+	size_t used = 0;
+
+	for (uint32_t i = 0; i <= key->high; i++) {
+		if (strcmp(value, may[i]) == 0) {
+			key_store(reader->config, key, i);
+			return 0;
+		}
+		used += snprintf(words + used, sizeof(words) - used, "%s%s",
+			!i		? ""
+			: i < key->high ? ", "
+					: " or ",
+			may[i]);
+	}
+	return complain(reader, "%s is %s, not \"%s\"", key->name, words, value);
+}
+
 static int read_value(struct reader *reader, const struct key *key, const char *value)
 {
-	enum log_level level;
-
 	switch (key->type) {
 	case KEY_PATH:
 		return read_path(reader, key, value);
@@ -221,13 +252,8 @@ static int read_value(struct reader *reader, const struct key *key, const char *
 			return complain(reader, "%s is yes or no, not \"%s\"", key->name, value);
 		key_store(reader->config, key, strcmp(value, "yes") == 0);
 		return 0;
-	case KEY_LEVEL:
-		if (log_level_from_name(value, &level) < 0)
-			return complain(reader,
-				"%s is err, warning, notice, info or debug, not \"%s\"", key->name,
-				value);
-		key_store(reader->config, key, level);
-		return 0;
+	case KEY_WORD:
+		return read_word(reader, key, value);
 	}
 	return -EINVAL;
 }

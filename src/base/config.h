@@ -14,6 +14,9 @@
 
 #include "base/log.h"
 
+/* When a dma-buf is read by vfio-displayd-import: where the CPU cannot map it; wherever there is a render node; never. */
+enum import_policy { IMPORT_AUTO, IMPORT_ALWAYS, IMPORT_NEVER };
+
 struct config {
 	/* [control] */
 	char *control_socket;          /* socket = PATH; NULL: $RUNSTATEDIR/vfio-displayd/org.vfiodisplay.Display */
@@ -29,11 +32,14 @@ struct config {
 	uint32_t timer_fast_ms;        /* timer-fast-ms = 4..1000: while the picture changes; 16 */
 	uint32_t timer_slow_ms;        /* timer-slow-ms = 10..10000: after a quiet minute; 100 */
 	uint32_t safety_ms;            /* safety-ms = 100..60000: look anyway when an eventfd is silent; 1000 */
+	char *render_node;	       /* render-node = PATH: for displays that are registered without one; NULL: none */
+	enum import_policy import;     /* import = auto|always|never, default auto */
 	/* [log] */
 	enum log_level log_level;      /* level = err|warning|notice|info|debug, default info */
 	/* Not keys: main.c sets them. */
 	char *rfb_program;	       /* path of vfio-displayd-rfb */
 	char *testcard_program;
+	char *import_program;	       /* path of vfio-displayd-import; NULL: not built */
 };
 
 /* Fills in the defaults. Pair with config_finish(). */

@@ -67,6 +67,11 @@
 #define LIMIT_RESIZE_MS   250  /* not more often than this is a viewer's wish for another size heard, the newest then */
 #define LIMIT_LISTENERS   8    /* listening sockets for each display */
 
+/* The import program (dma-bufs that the CPU cannot map). It starts within LIMIT_START_MS and as often as LIMIT_RESPAWN_MS says. */
+#define LIMIT_IMPORT_COPY_MS  2000 /* a picture that is not copied by then: the program is ended. The slowest seen is some 100 ms */
+#define LIMIT_IMPORT_RETRY_MS 1000 /* a buffer that the node's driver refused is offered again */
+#define LIMIT_IMPORT_END_MS   500  /* a killed program is waited for, so that it holds no dma-buf; a driver can keep it longer */
+
 /* Time that a driver may take. */
 #define LIMIT_QUERY_SLOW_MS  1000 /* a plane query without an answer for so long shows in List */
 #define LIMIT_REGISTER_MS    2000 /* Register answers with "offered" when the device's probe takes longer */

@@ -7,17 +7,22 @@
  * anything differs, and after capture_forget(), because a driver can free and make the memory behind a region while an old
  * mapping goes on showing what was there.
  *
- * Order at the end: mappings, dma-bufs, and then (source_destroy) the device fd; a dma-buf of mbochs that outlives its device
- * is a use after free in the kernel.
+ * A dma-buf that the CPU cannot map is copied by a program (import.c) to memory that it can read; from there on the plane is a
+ * linear one. The program's hold on a dma-buf ends with the cache's.
+ *
+ * Order at the end: the program, mappings, dma-bufs, and then (source_destroy) the device fd; a dma-buf of mbochs that
+ * outlives its device is a use after free in the kernel.
  */
 #include "capture/capture.h"
 
+#include <drm_fourcc.h>
 #include <errno.h>
 #include <stdbool.h>
 
 #include "base/mem.h"
 #include "capture/convert.h"
 #include "capture/dmabuf.h"
+#include "capture/import.h"
 #include "capture/mapping.h"
 #include "plane/format.h"
 
@@ -33,7 +38,9 @@ struct window {
 struct capture {
 	struct source *source; /* borrowed */
 	struct dmabuf_cache dmabufs;
-	struct window windows[2]; /* by enum plane_type */
+	struct importer *importer; /* owned; NULL: dma-bufs are mapped or not read */
+	struct mapping imported;   /* borrowed from it */
+	struct window windows[2];  /* by enum plane_type */
 	bool reading;
 	struct dmabuf *synced; /* between its START and END */
 	uint32_t stale_id;
@@ -59,9 +66,23 @@ void capture_destroy(struct capture *capture)
 	if (!capture)
 		return;
 	capture_end(capture);
+	capture->dmabufs.closing = NULL;
+	importer_destroy(capture->importer);
 	capture_forget(capture);
 	dmabuf_cache_finish(&capture->dmabufs);
 	free(capture);
+}
+
+static void on_closing(void *arg, unsigned int index)
+{
+	importer_drop(arg, index);
+}
+
+void capture_set_importer(struct capture *capture, struct importer *importer)
+{
+	capture->importer = importer;
+	capture->dmabufs.closing = on_closing;
+	capture->dmabufs.closing_arg = importer;
 }
 
 void capture_forget(struct capture *capture)
@@ -93,18 +114,38 @@ static int stale_count(struct capture *capture, uint32_t id)
 	return capture->stale_count < STALE_MAX ? -ESTALE : -ENODEV;
 }
 
-static int open_dmabuf(
-	struct capture *capture, const struct plane *plane, const struct mapping **ret)
+/* @linear becomes the plane that lies in the importer's memory. */
+static int import_dmabuf(struct capture *capture, const struct plane *plane,
+	const struct dmabuf *dmabuf, struct plane *linear, const struct mapping **ret)
 {
-	struct dmabuf *dmabuf;
-	int r = dmabuf_cache_get(&capture->dmabufs, plane, &dmabuf, &capture->reason);
+	const struct format *format = format_find(plane->fourcc);
+	uint32_t row = plane->width * format->bytes;
+	struct imported imported;
+	int r;
 
-	if (r == -ESTALE)
-		return stale_count(capture, plane->token);
-	capture->stale_count = 0;
-	if (r < 0)
+	r = importer_copy(capture->importer, dmabuf_cache_index(&capture->dmabufs, dmabuf),
+		dmabuf->fd, plane, row, &imported);
+	if (r < 0) {
+		capture->reason = importer_reason(capture->importer);
 		return r;
-	r = dmabuf_map(dmabuf, plane, &capture->reason);
+	}
+	*linear = *plane;
+	linear->modifier = DRM_FORMAT_MOD_LINEAR;
+	linear->stride = imported.stride;
+	linear->offset = 0;
+	capture->imported = (struct mapping){
+		.pixels = imported.pixels,
+		.readable = (uint64_t)imported.stride * (plane->height - 1) + row,
+	};
+	*ret = &capture->imported;
+	return 0;
+}
+
+static int map_dmabuf(struct capture *capture, const struct plane *plane, struct dmabuf *dmabuf,
+	const struct mapping **ret)
+{
+	int r = dmabuf_map(dmabuf, plane, &capture->reason);
+
 	if (r < 0)
 		return r;
 	r = dmabuf_begin(dmabuf);
@@ -115,6 +156,34 @@ static int open_dmabuf(
 	capture->synced = r < 0 ? NULL : dmabuf;
 	*ret = &dmabuf->mapping;
 	return 0;
+}
+
+static int open_dmabuf(struct capture *capture, const struct plane *plane, struct plane *linear,
+	const struct mapping **ret)
+{
+	struct importer *importer = capture->importer;
+	const char *absent;
+	struct dmabuf *dmabuf;
+	int r = dmabuf_cache_get(&capture->dmabufs, plane, &dmabuf, &capture->reason);
+
+	if (r == -ESTALE)
+		return stale_count(capture, plane->token);
+	capture->stale_count = 0;
+	if (r < 0)
+		return r;
+	if (importer && importer_is_first_choice(importer)) {
+		r = import_dmabuf(capture, plane, dmabuf, linear, ret);
+		if (r != -ENODEV)
+			return r;
+	}
+	r = map_dmabuf(capture, plane, dmabuf, ret);
+	if (r != -ENODEV || !importer)
+		return r;
+	absent = importer_absent(importer);
+	if (!absent)
+		return import_dmabuf(capture, plane, dmabuf, linear, ret);
+	capture->reason = absent;
+	return r;
 }
 
 static int open_window(
@@ -153,6 +222,7 @@ int capture_begin(struct capture *capture, const struct plane *plane, struct vie
 	const struct format *format = format_find(plane->fourcc);
 	const char *unsuitable = plane_unsuitable(plane);
 	const struct mapping *mapping;
+	struct plane linear = *plane;
 	uint32_t rows;
 	int r;
 
@@ -162,10 +232,11 @@ int capture_begin(struct capture *capture, const struct plane *plane, struct vie
 		capture->reason = unsuitable;
 		return -ENOTSUP;
 	}
-	r = plane->kind == PLANE_DMABUF ? open_dmabuf(capture, plane, &mapping)
+	r = plane->kind == PLANE_DMABUF ? open_dmabuf(capture, plane, &linear, &mapping)
 					: open_window(capture, plane, &mapping);
 	if (r < 0)
 		return r == -ERANGE ? -ENODEV : r == -EAGAIN ? -EIO : r;
+	plane = &linear;
 	capture->reading = true;
 	rows = rows_readable(plane, format->bytes, mapping->readable);
 	if (!rows) {

@@ -15,10 +15,13 @@
 #include "plane/source.h"
 
 struct capture;
+struct importer;
 
 int capture_create(struct source *source, struct capture **ret);
 /* Unmaps everything, closes every dma-buf. Takes NULL. Call it before source_destroy(). */
 void capture_destroy(struct capture *capture);
+/* Before the first look. Takes @importer (capture/import.h), for dma-bufs that the CPU cannot map. */
+void capture_set_importer(struct capture *capture, struct importer *importer);
 
 /* Maps @plane (which plane_unsuitable() found good) and starts reading.
  * 0: *ret is valid until capture_end(). -ESTALE: query again now. -ENODEV: the CPU cannot map this buffer,
@@ -26,7 +29,7 @@ void capture_destroy(struct capture *capture);
  * capture_reason() says each in words. A SIGBUS on the way: capture_forget(), so that the next look maps anew. */
 int capture_begin(struct capture *capture, const struct plane *plane, struct view *ret);
 void capture_end(struct capture *capture);
-/* Static text for the last error. */
+/* In words, for the last error; valid until the next look. */
 const char *capture_reason(const struct capture *capture);
 /* The display is off, or its memory vanished under a reader: all mappings go, and all dma-bufs that may (see above). */
 void capture_forget(struct capture *capture);

@@ -6,7 +6,7 @@ import sys
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src"
 LINE = ["handover", "vfio", "plane", "capture", "damage", "frame"]
-ENDS = ["rfb"]                  # at the end of the line, beside each other
+ENDS = ["rfb", "import"]        # at the end of the line, beside each other
 # Rooms that are not on the line, and what they may see besides themselves and base/.
 BESIDE = {
     "base": [],

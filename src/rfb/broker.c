@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Theory of operation: what the broker must not miss is kept until the link takes it. TAKEN, MAY_WRITE, BUSY, WATCH and IDLE are one flag each,
- * since only the newest counts; VIEWER_ADDED and VIEWER_GONE wait in a list, which is bounded because nobody is admitted while it is
+/* Theory of operation: what the broker must not miss is kept until the link takes it. TAKEN, MAY_WRITE, BUSY, WATCH, RESIZE and
+ * IDLE are one flag each, since only the newest counts, and RESIZE only while its viewer is there; VIEWER_ADDED and VIEWER_GONE wait in a list, which is bounded because nobody is admitted while it is
  * long (door_events::congested), and those who are in can each leave once. VIEWER_STATE is offered again by the door.
  */
 #include "rfb/broker.h"
@@ -38,8 +38,9 @@ struct broker {
 
 	STAILQ_HEAD(, pending) pending;
 	unsigned int pending_count;
-	bool say_may_write, say_watch, say_idle, say_busy, say_taken;
+	bool say_may_write, say_watch, say_idle, say_busy, say_taken, say_resize;
 	uint32_t granted, watch;
+	struct link_message resize;
 };
 
 static const char *id(const struct broker *broker)
@@ -63,45 +64,34 @@ static bool say(struct broker *broker, const struct link_message *message)
 	return r != -EAGAIN && r != -ENOBUFS && r != -ENOMEM;
 }
 
+static bool say_flag(struct broker *broker, bool *flag, const struct link_message *message)
+{
+	if (*flag && !say(broker, message))
+		return false;
+	*flag = false;
+	return true;
+}
+
+static bool say_generation(
+	struct broker *broker, bool *flag, enum link_type type, uint32_t generation)
+{
+	struct link_message message = {.type = type};
+
+	message.publish.generation = generation;
+	return say_flag(broker, flag, &message);
+}
+
 static bool say_flags(struct broker *broker)
 {
-	struct link_message message;
+	struct link_message watch = {.type = LINK_WATCH}, idle = {.type = LINK_IDLE};
 
-	if (broker->say_taken) {
-		message = (struct link_message){.type = LINK_TAKEN};
-		message.publish.generation = broker->generation;
-		if (!say(broker, &message))
-			return false;
-		broker->say_taken = false;
-	}
-	if (broker->say_may_write) {
-		message = (struct link_message){.type = LINK_MAY_WRITE};
-		message.publish.generation = broker->granted;
-		if (!say(broker, &message))
-			return false;
-		broker->say_may_write = false;
-	}
-	if (broker->say_watch) {
-		message = (struct link_message){.type = LINK_WATCH};
-		message.watch.count = broker->watch;
-		if (!say(broker, &message))
-			return false;
-		broker->say_watch = false;
-	}
-	if (broker->say_busy) {
-		message = (struct link_message){.type = LINK_BUSY};
-		message.publish.generation = broker->generation;
-		if (!say(broker, &message))
-			return false;
-		broker->say_busy = false;
-	}
-	if (broker->say_idle) {
-		message = (struct link_message){.type = LINK_IDLE};
-		if (!say(broker, &message))
-			return false;
-		broker->say_idle = false;
-	}
-	return true;
+	watch.watch.count = broker->watch;
+	return say_generation(broker, &broker->say_taken, LINK_TAKEN, broker->generation) &&
+	       say_generation(broker, &broker->say_may_write, LINK_MAY_WRITE, broker->granted) &&
+	       say_flag(broker, &broker->say_watch, &watch) &&
+	       say_generation(broker, &broker->say_busy, LINK_BUSY, broker->generation) &&
+	       say_flag(broker, &broker->say_resize, &broker->resize) &&
+	       say_flag(broker, &broker->say_idle, &idle);
 }
 
 static bool say_pending(struct broker *broker)
@@ -165,6 +155,10 @@ static void on_added(void *arg, uint32_t viewer, enum link_mode mode, const char
 static void on_gone(
 	void *arg, uint32_t viewer, enum link_mode mode, const char *peer, const char *reason)
 {
+	struct broker *broker = arg;
+
+	if (broker->resize.resize.viewer == viewer)
+		broker->say_resize = false;
 	post_seen(arg, LINK_VIEWER_GONE, viewer, mode, peer, reason);
 }
 
@@ -181,6 +175,18 @@ static bool on_state(
 	message.state.bytes_sent = bytes;
 	snprintf(message.state.encoding, sizeof(message.state.encoding), "%s", encoding);
 	return say(broker, &message);
+}
+
+static void on_wish(void *arg, uint32_t viewer, uint32_t width, uint32_t height)
+{
+	struct broker *broker = arg;
+
+	broker->resize.type = LINK_RESIZE;
+	broker->resize.resize.viewer = viewer;
+	broker->resize.resize.width = width;
+	broker->resize.resize.height = height;
+	broker->say_resize = true;
+	say_all(broker);
 }
 
 static void on_watch(void *arg, uint32_t count)
@@ -216,6 +222,7 @@ static const struct door_events door_events = {
 	.added = on_added,
 	.gone = on_gone,
 	.state = on_state,
+	.wish = on_wish,
 	.watch = on_watch,
 	.congested = on_congested,
 	.idle = on_idle,
@@ -324,7 +331,8 @@ static void dispatch(struct broker *broker, struct link_message *message, int fd
 		door_detach(broker->door, message->seen.viewer, message->seen.reason);
 		break;
 	case LINK_SIZES:
-		break; /* nobody may ask yet */
+		door_sizes(broker->door, message->sizes.width, message->sizes.height);
+		break;
 	case LINK_STOP:
 		broker->leaving = true;
 		door_stop(broker->door);

@@ -58,6 +58,7 @@ struct caller {
 
 	struct handshake handshake;
 	uint64_t challenged; /* when the challenge went out; 0: no answer is awaited */
+	struct parse_hooks hooks;
 	struct relay relay;
 };
 
@@ -217,6 +218,36 @@ static int begin_flush(struct caller *caller, const char *reason)
 
 static void on_inner(int fd, unsigned int events, void *arg);
 
+/* ---- what the parser finds, while VIEWING ---- */
+
+static void on_extras(void *arg, unsigned int extras)
+{
+	struct caller *caller = arg;
+
+	viewer_extras(caller->viewer, extras);
+}
+
+static void on_layout(void *arg)
+{
+	struct caller *caller = arg;
+
+	viewer_layout(caller->viewer);
+}
+
+static void on_size(void *arg, uint16_t width, uint16_t height, bool whole)
+{
+	struct caller *caller = arg;
+	struct wish_asked asked = {
+		.viewer = caller->number,
+		.mode = caller->mode,
+		.width = width,
+		.height = height,
+		.whole = whole,
+	};
+
+	viewer_answer(caller->viewer, caller->host->asked(caller->host, caller, &asked));
+}
+
 static int start_worker(struct caller *caller)
 {
 	struct caller_host *host = caller->host;
@@ -236,7 +267,13 @@ static int start_worker(struct caller *caller)
 		host->loop, caller->inner, LOOP_READ, on_inner, caller, &caller->inner_source);
 	if (r < 0)
 		return give_up(caller, r, "no resources for a worker");
-	parser_init(&caller->relay.parser, host->width, host->height, NULL);
+	caller->hooks = (struct parse_hooks){
+		.extras = on_extras,
+		.layout = on_layout,
+		.size = on_size,
+		.arg = caller,
+	};
+	parser_init(&caller->relay.parser, host->width, host->height, &caller->hooks);
 	set_state(caller, VIEWING, 0);
 	caller_resized(caller);
 	return checked(caller, relay_forward(&caller->relay, caller->inner));
@@ -424,8 +461,14 @@ void caller_start(struct caller *caller)
 
 void caller_resized(struct caller *caller)
 {
-	if (caller->state == VIEWING)
-		relay_resize(&caller->relay, caller->host->width, caller->host->height);
+	uint32_t wisher = caller->host->wisher;
+
+	if (caller->state != VIEWING)
+		return;
+	relay_resize(&caller->relay, caller->host->width, caller->host->height);
+	viewer_resized(caller->viewer, !wisher			  ? REASON_SERVER
+				       : wisher == caller->number ? REASON_THIS_VIEWER
+								  : REASON_OTHER_VIEWER);
 }
 
 void caller_end(struct caller *caller, const char *reason, bool flush_first)

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Theory of operation
  *
- * Viewers with a cursor encoding get the image as a shape and move it themselves. RFB's mask has one bit for each pixel, so
- * half-transparent pixels become opaque or nothing, and the premultiplied colours are divided by their alpha again. A cursor plane
- * is often much larger than the arrow in it; the shape is cut to the visible part and the hot spot.
- *
- * For the others it is blended into the frame. Their mapping of the frame is MAP_PRIVATE: drawing copies the touched pages, and
- * madvise(MADV_DONTNEED) after the encode throws these copies away, so that the next read sees the broker's pixels again. Nothing
- * but the cursor is ever written there, hence nothing is lost, and there is no second copy of the screen.
+ * A viewer's mapping of the frame is MAP_PRIVATE: drawing copies the touched pages, and madvise(MADV_DONTNEED) after the encode
+ * throws these copies away, so that the next read sees the broker's pixels again. Nothing but the cursor is ever written there, hence
+ * nothing is lost, and there is no second copy of the screen.
  */
 #include "rfb/cursor.h"
 
@@ -17,98 +13,9 @@
 
 #include "base/mem.h"
 
-#define OPAQUE 128 /* alpha from here on is opaque in a mask of one bit */
-
 static uint32_t alpha_of(uint32_t pixel)
 {
 	return pixel >> 24;
-}
-
-static void shape_hide(struct cursor *cursor)
-{
-	cursor->mask[0] = cursor->source[0] = 0;
-	cursor->colours[0] = 0;
-	cursor->shape.width = cursor->shape.height = 1;
-	cursor->shape.xhot = cursor->shape.yhot = 0;
-}
-
-void cursor_init(struct cursor *cursor)
-{
-	memset(cursor, 0, sizeof(*cursor));
-	cursor->shape.source = cursor->source;
-	cursor->shape.mask = cursor->mask;
-	cursor->shape.richSource = (unsigned char *)cursor->colours;
-	/* XCursor: dark pixels are foreground. */
-	cursor->shape.backRed = cursor->shape.backGreen = cursor->shape.backBlue = 0xffff;
-	cursor->fits = true;
-	shape_hide(cursor);
-}
-
-/* The smallest part of the image with the hot spot and every pixel that a mask shows. */
-static struct rect visible_part(const struct frame_cursor *live, const uint32_t *image)
-{
-	uint32_t left = live->hot_x, right = left, top = live->hot_y, bottom = top;
-
-	for (uint32_t y = 0; y < live->height; y++)
-		for (uint32_t x = 0; x < live->width; x++) {
-			if (alpha_of(image[y * live->width + x]) < OPAQUE)
-				continue;
-			left = MIN(left, x);
-			right = MAX(right, x);
-			top = MIN(top, y);
-			bottom = MAX(bottom, y);
-		}
-	return (struct rect){left, top, right - left + 1, bottom - top + 1};
-}
-
-static uint32_t unpremultiplied(uint32_t pixel)
-{
-	uint32_t alpha = alpha_of(pixel), colour = 0;
-
-	for (unsigned int shift = 0; shift < 24; shift += 8) {
-		uint32_t value = ((pixel >> shift & 0xff) * 255 + alpha / 2) / alpha;
-
-		colour |= MIN(value, 255u) << shift;
-	}
-	return colour;
-}
-
-static bool is_dark(uint32_t colour)
-{
-	uint32_t red = colour >> 16 & 0xff, green = colour >> 8 & 0xff, blue = colour & 0xff;
-
-	return 2 * red + 5 * green + blue < 8 * 128;
-}
-
-static void shape_build(struct cursor *cursor, const uint32_t *image)
-{
-	struct rect part = visible_part(&cursor->live, image);
-	size_t row_bytes = DIV_ROUND_UP(part.width, 8u);
-
-	cursor->fits = part.width <= CURSOR_SHAPE_SIDE && part.height <= CURSOR_SHAPE_SIDE;
-	if (!cursor->fits) {
-		shape_hide(cursor);
-		return;
-	}
-	memset(cursor->mask, 0, sizeof(cursor->mask));
-	memset(cursor->source, 0, sizeof(cursor->source));
-	for (uint32_t y = 0; y < part.height; y++)
-		for (uint32_t x = 0; x < part.width; x++) {
-			uint32_t pixel = image[(part.y + y) * cursor->live.width + part.x + x];
-			uint32_t *colour = &cursor->colours[y * part.width + x];
-			uint8_t bit = 0x80 >> x % 8;
-
-			*colour = alpha_of(pixel) < OPAQUE ? 0 : unpremultiplied(pixel);
-			if (alpha_of(pixel) < OPAQUE)
-				continue;
-			cursor->mask[y * row_bytes + x / 8] |= bit;
-			if (is_dark(*colour))
-				cursor->source[y * row_bytes + x / 8] |= bit;
-		}
-	cursor->shape.width = part.width;
-	cursor->shape.height = part.height;
-	cursor->shape.xhot = cursor->live.hot_x - part.x;
-	cursor->shape.yhot = cursor->live.hot_y - part.y;
 }
 
 unsigned int cursor_look(struct cursor *cursor, const struct frame *frame)
@@ -120,22 +27,14 @@ unsigned int cursor_look(struct cursor *cursor, const struct frame *frame)
 		now.height > FRAME_CURSOR_SIDE)
 		now.visible = 0;
 	now.visible = !!now.visible;
-	if (now.visible) {
-		now.hot_x = MIN(now.hot_x, now.width - 1);
-		now.hot_y = MIN(now.hot_y, now.height - 1);
-	}
+	if (now.hot_x >= now.width || now.hot_y >= now.height)
+		now.hot_x = now.hot_y = 0;
 	cursor->live = now;
 	if (now.x != old.x || now.y != old.y)
 		news |= CURSOR_MOVED;
 	if (now.visible == old.visible && now.serial == old.serial && now.width == old.width &&
 		now.height == old.height && now.hot_x == old.hot_x && now.hot_y == old.hot_y)
 		return news;
-	if (now.visible) {
-		shape_build(cursor, frame_cursor_pixels(frame));
-	} else {
-		cursor->fits = true;
-		shape_hide(cursor);
-	}
 	return news | CURSOR_RESHAPED;
 }
 

@@ -43,6 +43,7 @@ struct door {
 	unsigned int watching;		    /* viewers whose connection is open */
 	uint32_t next_number;		    /* odd */
 	bool stopping;
+	struct wish wish;
 	struct loop_source *tick, *idle, *rest;
 	bool ticking;
 };
@@ -294,9 +295,26 @@ static void left(struct caller_host *host, struct caller *caller, const char *re
 			caller_peer(caller), reason);
 	if (!was_viewer)
 		return;
+	wish_forget(&door->wish, caller_number(caller));
 	if (--door->watching == 0)
 		picture_unwatched(host->picture);
 	door->events->watch(door->arg, door->watching);
+}
+
+static enum size_status asked(
+	struct caller_host *host, struct caller *caller, const struct wish_asked *size)
+{
+	struct door *door = door_of(host);
+
+	log_debug(host->id, "viewer %u asks for %ux%u", size->viewer, size->width, size->height);
+	return wish_ask(&door->wish, size, host->width, host->height);
+}
+
+static void forward_wish(void *arg, uint32_t viewer, uint32_t width, uint32_t height)
+{
+	struct door *door = arg;
+
+	door->events->wish(door->arg, viewer, width, height);
 }
 
 static void released(struct caller_host *host, struct caller *caller)
@@ -373,10 +391,18 @@ static void each(struct door *door, void (*fn)(struct caller *caller))
 	}
 }
 
+void door_sizes(struct door *door, uint32_t width, uint32_t height)
+{
+	wish_sizes(&door->wish, width, height);
+}
+
 void door_resize(struct door *door, uint32_t width, uint32_t height)
 {
+	if (width == door->host.width && height == door->host.height)
+		return;
 	door->host.width = width;
 	door->host.height = height;
+	door->host.wisher = wish_come_true(&door->wish, width, height);
 	each(door, caller_resized);
 }
 
@@ -429,10 +455,13 @@ int door_create(struct loop *loop, struct picture *picture, const struct door_op
 		.admit = admit,
 		.joined = joined,
 		.moved = moved,
+		.asked = asked,
 		.left = left,
 		.released = released,
 	};
-	r = loop_timer_add(loop, on_tick, door, &door->tick);
+	r = wish_init(&door->wish, loop, forward_wish, door);
+	if (r == 0)
+		r = loop_timer_add(loop, on_tick, door, &door->tick);
 	if (r == 0)
 		r = loop_timer_add(loop, on_idle, door, &door->idle);
 	if (r == 0)
@@ -462,6 +491,7 @@ void door_destroy(struct door *door)
 		fd_close(door->listeners[i].fd);
 		explicit_bzero(door->listeners[i].password, sizeof(door->listeners[i].password));
 	}
+	wish_finish(&door->wish);
 	loop_source_free(door->tick);
 	loop_source_free(door->idle);
 	loop_source_free(door->rest);

@@ -27,6 +27,7 @@ struct door_events {
 	/* False: not now, it is offered again. */
 	bool (*state)(void *arg, uint32_t viewer, uint32_t behind, uint64_t bytes,
 		const char *encoding);
+	void (*wish)(void *arg, uint32_t viewer, uint32_t width, uint32_t height); /* it asks for that size */
 	void (*watch)(void *arg, uint32_t count); /* viewers that want pictures */
 	bool (*congested)(void *arg);		  /* nobody may be admitted now */
 	void (*idle)(void *arg);		  /* nobody for the grace time; accepting rests for a while */
@@ -46,7 +47,9 @@ int door_listen(struct door *door, int fd, enum link_security security, enum lin
 void door_attach(struct door *door, int fd, uint32_t viewer, enum link_mode mode);
 void door_detach(struct door *door, uint32_t viewer, const char *reason);
 
-/* A new frame has come; its picture has its first publish. */
+/* The largest size that viewers may ask for; 0: none, which is how it begins. */
+void door_sizes(struct door *door, uint32_t width, uint32_t height);
+/* A new frame has come, and is not yet published; its picture has its first publish. */
 void door_resize(struct door *door, uint32_t width, uint32_t height);
 void door_picture(struct door *door);
 /* Accepts nobody more, lets what is queued go out for at most a second, then calls stopped. */

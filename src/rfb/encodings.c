@@ -11,19 +11,36 @@
 static const struct {
 	uint32_t first, last;
 } permitted[] = {
-	{0, 2},				     /* Raw, CopyRect, RRE */
-	{4, 7},				     /* CoRRE, Hextile, Zlib, Tight */
-	{9, 9},				     /* Ultra */
-	{16, 17},			     /* ZRLE, ZYWRLE */
-	{0xfffffd00, 0xfffffd05},	     /* TurboVNC: chroma subsampling */
-	{0xfffffe00, 0xfffffe64},	     /* TurboVNC: JPEG quality 0 to 100 */
-	{0xffffff00, 0xffffff09},	     /* compression level, -256 to -247 */
-	{0xffffff10, 0xffffff11},	     /* XCursor, Cursor: -240, -239 */
-	{0xffffff18, 0xffffff18},	     /* pointer position, -232 */
-	{0xffffff20, ENCODING_DESKTOP_SIZE}, /* LastRect -224, DesktopSize -223 */
-	{0xffffffe0, 0xffffffe9},	     /* JPEG quality level, -32 to -23 */
-	{ENCODING_EXTENDED_DESKTOP_SIZE, ENCODING_EXTENDED_DESKTOP_SIZE},
+	{0, 2},			  /* Raw, CopyRect, RRE */
+	{4, 7},			  /* CoRRE, Hextile, Zlib, Tight */
+	{9, 9},			  /* Ultra */
+	{16, 17},		  /* ZRLE, ZYWRLE */
+	{0xfffffd00, 0xfffffd05}, /* TurboVNC: chroma subsampling */
+	{0xfffffe00, 0xfffffe64}, /* TurboVNC: JPEG quality 0 to 100 */
+	{0xffffff00, 0xffffff09}, /* compression level, -256 to -247 */
+	{0xffffff20, 0xffffff20}, /* LastRect, -224 */
+	{0xffffffe0, 0xffffffe9}, /* JPEG quality level, -32 to -23 */
 };
+
+unsigned int encoding_extra(uint32_t encoding)
+{
+	switch (encoding) {
+	case ENCODING_DESKTOP_SIZE:
+		return EXTRA_DESKTOP_SIZE;
+	case ENCODING_EXTENDED_DESKTOP_SIZE:
+		return EXTRA_EXTENDED_DESKTOP_SIZE;
+	case ENCODING_POINTER_POSITION:
+		return EXTRA_POINTER_POSITION;
+	case ENCODING_XCURSOR:
+		return EXTRA_XCURSOR;
+	case ENCODING_CURSOR:
+		return EXTRA_CURSOR;
+	case ENCODING_CURSOR_ALPHA:
+		return EXTRA_CURSOR_ALPHA;
+	default:
+		return 0;
+	}
+}
 
 bool encoding_permitted(uint32_t encoding)
 {

@@ -28,6 +28,8 @@ enum message {
 	SET_DESKTOP_SIZE = 251,
 };
 
+#define SCREEN_BYTES 16 /* each, in SetDesktopSize (rfbproto.rst) */
+
 static_assert(4 + 4 * PARSE_ENCODINGS <= PARSE_OUT, "the longest message fits");
 
 void parser_init(
@@ -122,6 +124,9 @@ static void update_request(struct parser *parser, uint8_t *out, size_t *ret_out)
 	 * wait for ever if it came to nothing. One pixel keeps it alive. */
 	width = MIN(width, parser->width - x);
 	height = MIN(height, parser->height - y);
+	if (!head[1] && parser->extras & EXTRA_EXTENDED_DESKTOP_SIZE && parser->hooks &&
+		parser->hooks->layout)
+		parser->hooks->layout(parser->hooks->arg);
 	out[0] = UPDATE_REQUEST;
 	out[1] = !!head[1];
 	wire_put_u16(out + 2, x);
@@ -131,20 +136,17 @@ static void update_request(struct parser *parser, uint8_t *out, size_t *ret_out)
 	*ret_out = 10;
 }
 
-static void set_desktop_size(struct parser *parser, uint8_t *out, size_t *ret_out)
+static void set_desktop_size(struct parser *parser)
 {
-	uint32_t screens = parser->head[6];
+	const struct parse_hooks *hooks = parser->hooks;
+	const uint8_t *head = parser->head, *screen = head + 8;
+	uint32_t screens = head[6];
+	bool whole = screens == 1 && !wire_u16(screen + 4) && !wire_u16(screen + 6) &&
+		     memcmp(screen + 8, head + 2, 4) == 0;
 
-	parser->skip = screens * 16;
-	if (!parser->extended_resizes)
-		return;
-	/* The answer is "prohibited" whatever the layout, so one screen will do. */
-	memset(out, 0, 24);
-	memcpy(out, parser->head, 6);
-	out[1] = 0;
-	out[6] = 1;
-	memcpy(out + 16, parser->head + 2, 4);
-	*ret_out = 24;
+	parser->skip = screens ? (screens - 1) * SCREEN_BYTES : 0;
+	if (parser->extras & EXTRA_EXTENDED_DESKTOP_SIZE && hooks && hooks->size)
+		hooks->size(hooks->arg, wire_u16(head + 2), wire_u16(head + 4), whole);
 }
 
 static int cut_text(struct parser *parser)
@@ -175,30 +177,30 @@ static void begin_encodings(struct parser *parser)
 	parser->entries = wire_u16(parser->head + 2);
 	parser->looked = 0;
 	parser->encoding_count = 0;
+	parser->extras_coming = 0;
 }
 
 static void end_encodings(struct parser *parser, uint8_t *out, size_t *ret_out)
 {
-	parser->resizes = parser->extended_resizes = false;
+	const struct parse_hooks *hooks = parser->hooks;
+
+	parser->extras = parser->extras_coming;
+	if (hooks && hooks->extras)
+		hooks->extras(hooks->arg, parser->extras);
 	out[0] = SET_ENCODINGS;
 	out[1] = 0;
 	wire_put_u16(out + 2, parser->encoding_count);
-	for (uint32_t i = 0; i < parser->encoding_count; i++) {
-		uint32_t encoding = parser->encodings[i];
-
-		wire_put_u32(out + 4 + 4 * i, encoding);
-		if (encoding == ENCODING_EXTENDED_DESKTOP_SIZE)
-			parser->resizes = parser->extended_resizes = true;
-		if (encoding == ENCODING_DESKTOP_SIZE)
-			parser->resizes = true;
-	}
+	for (uint32_t i = 0; i < parser->encoding_count; i++)
+		wire_put_u32(out + 4 + 4 * i, parser->encodings[i]);
 	*ret_out = 4 + 4 * parser->encoding_count;
 }
 
 static void look_at_encoding(struct parser *parser, uint32_t encoding)
 {
-	if (parser->looked++ >= LIMIT_ENCODINGS || parser->encoding_count >= PARSE_ENCODINGS ||
-		!encoding_permitted(encoding))
+	if (parser->looked++ >= LIMIT_ENCODINGS)
+		return;
+	parser->extras_coming |= encoding_extra(encoding);
+	if (parser->encoding_count >= PARSE_ENCODINGS || !encoding_permitted(encoding))
 		return;
 	for (uint32_t i = 0; i < parser->encoding_count; i++)
 		if (parser->encodings[i] == encoding)
@@ -227,12 +229,22 @@ static int act(struct parser *parser, uint8_t *out, size_t *ret_out)
 		r = cut_text(parser);
 		break;
 	case SET_DESKTOP_SIZE:
-		set_desktop_size(parser, out, ret_out);
+		set_desktop_size(parser);
 		break;
 	default:
 		input(parser);
 	}
 	return r;
+}
+
+/* Bytes to gather before act(). */
+static size_t wanted(const struct parser *parser, uint8_t type)
+{
+	size_t size = head_size(type);
+
+	if (type == SET_DESKTOP_SIZE && parser->have >= size && parser->head[6])
+		size += SCREEN_BYTES;
+	return size;
 }
 
 static size_t gather(struct parser *parser, size_t want, const uint8_t *data, size_t size)
@@ -283,12 +295,12 @@ int parse(struct parser *parser, const uint8_t *data, size_t size, uint8_t out[P
 			at += take_entry(parser, data + at, size - at, out, ret_out);
 			finish(parser);
 		} else {
-			want = head_size(parser->have ? parser->head[0] : data[at]);
+			want = wanted(parser, parser->have ? parser->head[0] : data[at]);
 			if (!want)
 				return refuse(parser, "a message type that was not offered");
 			at += gather(parser, want, data + at, size - at);
-			if (parser->have < want)
-				break;
+			if (parser->have < wanted(parser, parser->head[0]))
+				continue;
 			if (act(parser, out, ret_out) < 0)
 				return -EPROTO;
 			finish(parser);

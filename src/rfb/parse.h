@@ -3,11 +3,11 @@
  *
  * Sans I/O, no allocation. Every message is rebuilt, so that nothing but the fields checked here gets through:
  *   SetPixelFormat (0)            checked: 8, 16 or 32 bits, maxima 2^n - 1 inside them; a colour map with 8 bits only
- *   SetEncodings (2)              only what LibVNCServer does safely, each once, in the viewer's order
+ *   SetEncodings (2)              only what LibVNCServer does safely, each once, in the viewer's order; extras to the hooks
  *   FramebufferUpdateRequest (3)  cut to the screen
  *   KeyEvent (4), PointerEvent (5) to the hooks, never forwarded
  *   ClientCutText (6)             skipped, not stored
- *   SetDesktopSize (251)          with one screen, from viewers that announced ExtendedDesktopSize; else skipped
+ *   SetDesktopSize (251)          to the hooks, from viewers that announced ExtendedDesktopSize; else skipped
  *   SetScale (8), PalmVNCSetScaleFactor (15), SetServerInput (9), SetSW (10): skipped; UltraVNC's viewers send them unasked
  * Anything else was not offered to the viewer and is an error: file transfer (7), text chat (11), ContinuousUpdates (150),
  * Fence (248), xvp (250), QEMU (255), unknown ones.
@@ -24,24 +24,28 @@
 struct parse_hooks {
 	void (*key)(void *arg, bool down, uint32_t keysym);
 	void (*pointer)(void *arg, uint8_t buttons, uint16_t x, uint16_t y);
+	void (*extras)(void *arg, unsigned int extras); /* each SetEncodings: enum encoding_extra */
+	void (*layout)(void *arg); /* ExtendedDesktopSize is wanted, since a request was not incremental */
+	/* @whole: its layout is one screen, as large as all. */
+	void (*size)(void *arg, uint16_t width, uint16_t height, bool whole);
 	void *arg;
 };
 
 struct parser {
 	const struct parse_hooks *hooks; /* borrowed, may be NULL, as may each hook */
 	uint32_t width, height;		 /* of the screen; kept by parser_resize() */
-	bool resizes;		/* announced DesktopSize or ExtendedDesktopSize in its last SetEncodings */
-	bool extended_resizes;	/* ExtendedDesktopSize */
+	unsigned int extras;	/* of its last SetEncodings */
 	uint64_t messages;	/* whole ones so far */
 	const char *reason;	/* static text, after an error */
 
-	uint8_t head[20]; /* the message's fixed part, as far as it has come */
+	uint8_t head[24]; /* the message's fixed part, as far as it has come, with one screen of SetDesktopSize */
 	uint8_t have;
 	uint32_t skip;	  /* bytes to throw away */
 	uint32_t entries; /* of SetEncodings that are still to come */
 	uint32_t looked;  /* at so many of them */
 	uint32_t encodings[PARSE_ENCODINGS];
 	uint32_t encoding_count;
+	unsigned int extras_coming;
 };
 
 void parser_init(struct parser *parser, uint32_t width, uint32_t height,

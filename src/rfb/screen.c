@@ -10,8 +10,7 @@
  * a caller. With "RFB " waiting in the socket the library looks for neither a WebSocket nor TLS (each of which can hang), and
  * in protocol 3.3 it picks "None" without a look at its process-wide list of security types.
  *
- * `cursor` of a screen stays NULL: the library would otherwise draw it into the picture for viewers without a cursor
- * encoding. Shapes are handed out by getCursorPtr, which never answers NULL.
+ * `cursor` of a screen stays NULL, or the library would draw it into the picture: to its knowledge no viewer has a cursor encoding.
  */
 #include "rfb/screen.h"
 
@@ -29,7 +28,6 @@
 #define CLIENT_WAIT_MS 5000 /* rfbWriteExact() looks every 5 s: give up at the first look */
 #define RECTS_MAXIMUM \
 	400 /* more in one update become their bounding box (16-bit count in the message) */
-#define RESIZE_IS_PROHIBITED 1 /* ExtendedDesktopSize, status code */
 
 /* RFB 3.3: version and ClientInit; what comes back before ServerInit is a version and one u32, the security type. */
 #define PREAMBLE       "RFB 003.003\n\001"
@@ -64,19 +62,6 @@ static void drop_text(char *text, int bytes, rfbClientPtr client)
 {
 }
 
-static rfbCursorPtr shape_of(rfbClientPtr client)
-{
-	struct cursor *cursor = client->screen->screenData;
-
-	return &cursor->shape;
-}
-
-static int refuse_size(
-	int width, int height, int count, rfbExtDesktopScreen *screens, rfbClientPtr client)
-{
-	return RESIZE_IS_PROHIBITED;
-}
-
 static void template_create(void)
 {
 	rfbScreenInfo *screen;
@@ -98,8 +83,6 @@ static void template_create(void)
 	screen->ptrAddEvent = drop_pointer;
 	screen->setXCutText = drop_text;
 	screen->setXCutTextUTF8 = drop_text;
-	screen->getCursorPtr = shape_of;
-	screen->setDesktopSizeHook = refuse_size;
 
 	screen->depth = screen->serverFormat.depth = 24;
 	screen->serverFormat.bitsPerPixel = 32;
@@ -119,7 +102,7 @@ int screen_prepare(void)
 	return template ? 0 : -ENOMEM;
 }
 
-void screen_init(rfbScreenInfo *screen, const char *name, struct cursor *cursor)
+void screen_init(rfbScreenInfo *screen, const char *name)
 {
 	memcpy(screen, template, sizeof(*screen));
 	pthread_mutex_init(&screen->cursorMutex, NULL);
@@ -130,7 +113,6 @@ void screen_init(rfbScreenInfo *screen, const char *name, struct cursor *cursor)
 	screen->scaledScreenNext = NULL;
 	screen->scaledScreenRefCount = 0;
 	screen->desktopName = name;
-	screen->screenData = cursor;
 }
 
 void screen_finish(rfbScreenInfo *screen)

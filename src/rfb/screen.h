@@ -5,12 +5,11 @@
 #include <rfb/rfb.h>
 
 #include "frame/frame.h"
-#include "rfb/cursor.h"
 
 /* Makes the template that all screens are cloned from, and the library's lazy globals. Once for the process. -ENOMEM. */
 int screen_prepare(void);
-/* @name and @cursor are borrowed until screen_finish(). After screen_prepare(). */
-void screen_init(rfbScreenInfo *screen, const char *name, struct cursor *cursor);
+/* @name is borrowed until screen_finish(). After screen_prepare(). */
+void screen_init(rfbScreenInfo *screen, const char *name);
 void screen_finish(rfbScreenInfo *screen);
 /* Geometry and pixels of @frame, borrowed. The pixel format never changes, so no client's translation does. */
 void screen_show(rfbScreenInfo *screen, const struct frame *frame);

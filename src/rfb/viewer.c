@@ -11,6 +11,9 @@
  * the mapping is a cursor for viewers that cannot draw one (see cursor.c); those pages are given back before picture_end(),
  * so that no private page outlives the rest and hides what the broker writes next.
  *
+ * LibVNCServer sends pixels and nothing else. What a viewer is told beside them (rfb/notices.h) is written by the worker between the
+ * library's updates, through the library's buffer and socket, and only when the viewer has asked for an update.
+ *
  * What the viewer's screen shows is the frame plus the cursor at cursor.drawn. Each update draws the cursor first, and marks where
  * it was and where it is now whenever that changes; LibVNCServer keeps what was not asked for.
  *
@@ -38,6 +41,8 @@
 #include "base/mem.h"
 #include "damage/rects.h"
 #include "rfb/cursor.h"
+#include "rfb/encodings.h"
+#include "rfb/notices.h"
 #include "rfb/picture.h"
 #include "rfb/screen.h"
 
@@ -64,6 +69,7 @@ struct viewer {
 	_Atomic bool allowed, stopping;
 	_Atomic(const char *) encoding;
 	_Atomic(const char *) end_reason;
+	struct notices notices;
 
 	/* The worker's, once it runs. */
 	rfbScreenInfo screen;
@@ -137,7 +143,7 @@ static const char *follow_frame(struct viewer *viewer, const struct frame *share
 
 	if (old->header.generation == shared->header.generation)
 		return NULL;
-	if (resized && !client->useNewFBSize)
+	if (resized && !(viewer->notices.extras & EXTRA_RESIZES))
 		return "cannot resize";
 	if (frame_map(shared, &frame) < 0)
 		return "cannot map the frame";
@@ -147,7 +153,8 @@ static const char *follow_frame(struct viewer *viewer, const struct frame *share
 	sraRgnMakeEmpty(client->modifiedRegion);
 	mark(client, &all);
 	viewer->cursor.drawn.width = 0;
-	client->newFBSizePending |= resized;
+	if (resized)
+		notices_resized(&viewer->notices);
 	return NULL;
 }
 
@@ -166,29 +173,21 @@ static int clamped(int64_t value, int end)
 	return value < 0 ? 0 : MIN(value, (int64_t)end - 1);
 }
 
-/* Where the pointer is, for viewers that asked to be told (PointerPos). Those who control it know better. */
-static void follow_pointer(struct viewer *viewer, bool moved)
+/* Where the pointer is, for viewers that only look: those who control it know better. */
+static void follow_pointer(struct viewer *viewer)
 {
 	const struct frame_cursor *live = &viewer->cursor.live;
-	rfbScreenInfo *screen = &viewer->screen;
-	int64_t x = (int64_t)live->x + live->hot_x, y = (int64_t)live->y + live->hot_y;
 
-	if (live->visible) {
-		screen->cursorX = clamped(x, screen->width);
-		screen->cursorY = clamped(y, screen->height);
-	}
-	viewer->client->cursorX = screen->cursorX;
-	viewer->client->cursorY = screen->cursorY;
-	if (!viewer->view_only || !live->visible)
-		viewer->client->cursorWasMoved = FALSE;
-	else if (moved && viewer->client->enableCursorPosUpdates)
-		viewer->client->cursorWasMoved = TRUE;
+	if (viewer->view_only && live->visible)
+		notices_point(&viewer->notices,
+			clamped((int64_t)live->x + live->hot_x, viewer->screen.width),
+			clamped((int64_t)live->y + live->hot_y, viewer->screen.height));
 }
 
 /* The part of the picture that the cursor is to be drawn into. */
 static struct rect cursor_wanted_at(const struct viewer *viewer)
 {
-	if (viewer->client->enableCursorShapeUpdates && viewer->cursor.fits)
+	if (shape_kind(viewer->notices.extras) != SHAPE_NONE)
 		return (struct rect){0};
 	return cursor_place(&viewer->cursor, viewer->frame);
 }
@@ -210,9 +209,9 @@ static void follow_cursor(struct viewer *viewer)
 		mark(client, &place);
 		cursor->drawn = place;
 	}
-	if ((news & CURSOR_RESHAPED) && client->enableCursorShapeUpdates)
-		client->cursorWasChanged = TRUE;
-	follow_pointer(viewer, news & CURSOR_MOVED);
+	if (news & CURSOR_RESHAPED)
+		notices_reshaped(&viewer->notices);
+	follow_pointer(viewer);
 }
 
 static void encode(struct viewer *viewer)
@@ -221,6 +220,8 @@ static void encode(struct viewer *viewer)
 	bool draw = viewer->cursor.drawn.width != 0;
 	int preferred = client->preferredEncoding;
 
+	if (!notices_write(&viewer->notices, client, &viewer->cursor, viewer->frame))
+		return;
 	if (draw)
 		cursor_draw(&viewer->cursor, viewer->frame);
 	client->preferredEncoding = screen_fit_encoding(client);
@@ -242,6 +243,8 @@ static bool update(struct viewer *viewer)
 	shared = picture_begin(viewer->picture, viewer->reader, &damage);
 	if (!shared)
 		return false;
+	notices_take(
+		&viewer->notices); /* why this frame has another size was told before its first publish */
 	reason = follow_frame(viewer, shared);
 	if (reason) {
 		end(viewer, reason);
@@ -264,10 +267,7 @@ static bool update_wanted(const struct viewer *viewer)
 
 	if (sraRgnEmpty(client->requestedRegion))
 		return false;
-	if (picture_behind(viewer->picture, viewer->reader) ||
-		(client->useNewFBSize && client->newFBSizePending) ||
-		(client->enableCursorShapeUpdates && client->cursorWasChanged) ||
-		(client->enableCursorPosUpdates && client->cursorWasMoved) ||
+	if (picture_behind(viewer->picture, viewer->reader) || notices_due(&viewer->notices) ||
 		cursor_out_of_place(viewer, &place)) /* the viewer changed its encodings */
 		return true;
 	region = sraRgnCreateRgn(client->requestedRegion);
@@ -283,6 +283,7 @@ static bool update_due(struct viewer *viewer, uint64_t *ret_ns)
 {
 	uint64_t now;
 
+	notices_take(&viewer->notices);
 	if (!atomic_load(&viewer->allowed) || !update_wanted(viewer)) {
 		picture_pass(viewer->picture, viewer->reader,
 			atomic_load(&viewer->allowed) &&
@@ -424,8 +425,8 @@ int viewer_create(struct picture *picture, const struct viewer_options *options,
 	viewer->wake = viewer->hangup = -EBADF;
 	viewer->encoding = "";
 	snprintf(viewer->name, sizeof(viewer->name), "%s", options->name);
-	cursor_init(&viewer->cursor);
-	screen_init(&viewer->screen, viewer->name, &viewer->cursor);
+	notices_init(&viewer->notices);
+	screen_init(&viewer->screen, viewer->name);
 	r = viewer_open(viewer, ret_fd);
 	if (r < 0)
 		viewer_destroy(viewer);
@@ -448,6 +449,7 @@ void viewer_destroy(struct viewer *viewer)
 	}
 	picture_leave(viewer->picture, viewer->reader);
 	screen_finish(&viewer->screen);
+	notices_finish(&viewer->notices);
 	frame_destroy(viewer->frame);
 	fd_close(viewer->wake);
 	fd_close(viewer->hangup);
@@ -473,4 +475,32 @@ uint32_t viewer_frames_behind(const struct viewer *viewer)
 const char *viewer_encoding(const struct viewer *viewer)
 {
 	return atomic_load(&viewer->encoding);
+}
+
+static void tell(struct viewer *viewer)
+{
+	eventfd_write(viewer->wake, 1);
+}
+
+void viewer_extras(struct viewer *viewer, unsigned int extras)
+{
+	notices_extras(&viewer->notices, extras);
+	tell(viewer);
+}
+
+void viewer_layout(struct viewer *viewer)
+{
+	notices_layout(&viewer->notices);
+	tell(viewer);
+}
+
+void viewer_answer(struct viewer *viewer, enum size_status status)
+{
+	notices_answer(&viewer->notices, status);
+	tell(viewer);
+}
+
+void viewer_resized(struct viewer *viewer, enum size_reason reason)
+{
+	notices_reason(&viewer->notices, reason);
 }

@@ -7,14 +7,16 @@
  *
  * The door reads its end whenever it is readable: LibVNCServer's writes block, and while an update is being written the broker
  * may not write the frame (LIMIT_GRANT_MS). A queue that would go over its bound ends the viewer instead.
- * The door must not forward (RFB 7.5 and extensions): types 1, 7 to 11, 15, 250 and unknown ones; key, pointer and cut text
- * events (4, 5, 6) are accepted and dropped; SetDesktopSize (251, whole, at least one screen) is answered with "prohibited".
- * SetPixelFormat with bits 8, 16 or 32, maxima not 0 and shifts below the bits. No extended clipboard in SetEncodings.
+ * The door must not forward (RFB 7.5 and extensions): types 1, 7 to 11, 15, 250, 251 and unknown ones; key, pointer and cut text
+ * events (4, 5, 6) are accepted and dropped. SetPixelFormat with bits 8, 16 or 32, maxima not 0 and shifts below the bits.
+ * SetEncodings without what encoding_permitted() does not permit: the extras come by viewer_extras().
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "rfb/encodings.h"
 
 struct picture;
 struct viewer;
@@ -37,6 +39,11 @@ void viewer_destroy(struct viewer *viewer);
 
 /* Door thread: may the worker start an update? Kept by the door from the length of its queue (low: true). Wakes the worker. */
 void viewer_allow(struct viewer *viewer, bool allow);
+/* Door thread: see rfb/notices.h. They wake the worker, but for the reason, which is to be told before the new frame's first publish. */
+void viewer_extras(struct viewer *viewer, unsigned int extras);
+void viewer_layout(struct viewer *viewer);
+void viewer_answer(struct viewer *viewer, enum size_status status);
+void viewer_resized(struct viewer *viewer, enum size_reason reason);
 /* Why the worker ended by itself: static text for viewer_gone's reason; NULL: it did not, or the viewer just went away. */
 const char *viewer_end_reason(const struct viewer *viewer);
 /* What goes into ListViewers. */

@@ -41,19 +41,52 @@ static void check_message(const struct parser *parser, const uint8_t *m, size_t 
 	case 2:
 		expect(size == 4 + 4u * wire_u16(m + 2));
 		for (size_t i = 4; i < size; i += 4)
-			expect(encoding_permitted(wire_u32(m + i)));
+			expect(encoding_permitted(wire_u32(m + i)) &&
+				!encoding_extra(wire_u32(m + i)));
 		break;
 	case 3:
 		expect(size == 10 && m[1] <= 1 && wire_u16(m + 6) && wire_u16(m + 8));
 		expect(wire_u16(m + 2) + (uint32_t)wire_u16(m + 6) <= parser->width);
 		expect(wire_u16(m + 4) + (uint32_t)wire_u16(m + 8) <= parser->height);
 		break;
-	case 251:
-		expect(size == 24 && m[6] == 1 && parser->extended_resizes);
-		break;
 	default:
 		abort();
 	}
+}
+
+/* What the hooks hear is part of the sum. */
+struct heard {
+	struct parser *parser;
+	uint64_t sum;
+};
+
+static void hear(struct heard *heard, uint64_t what)
+{
+	heard->sum = heard->sum * 0x100000001b3 + what + 1;
+}
+
+static void on_extras(void *arg, unsigned int extras)
+{
+	struct heard *heard = arg;
+
+	expect(extras < 64 && extras == heard->parser->extras);
+	hear(heard, extras);
+}
+
+static void on_layout(void *arg)
+{
+	struct heard *heard = arg;
+
+	expect(heard->parser->extras & EXTRA_EXTENDED_DESKTOP_SIZE);
+	hear(heard, 64);
+}
+
+static void on_size(void *arg, uint16_t width, uint16_t height, bool whole)
+{
+	struct heard *heard = arg;
+
+	expect(heard->parser->extras & EXTRA_EXTENDED_DESKTOP_SIZE);
+	hear(heard, (uint64_t)width << 32 | (uint32_t)height << 1 | whole);
 }
 
 /* A sum over all that came out, and in *ret_error where it ended. */
@@ -62,11 +95,14 @@ static uint64_t run(const uint8_t *data, size_t size, uint32_t width, uint32_t h
 {
 	uint8_t out[PARSE_OUT];
 	struct parser parser;
+	struct heard heard = {.parser = &parser};
+	struct parse_hooks hooks = {
+		.extras = on_extras, .layout = on_layout, .size = on_size, .arg = &heard};
 	uint64_t sum = 0;
 	size_t n;
 	int r = 0;
 
-	parser_init(&parser, width, height, NULL);
+	parser_init(&parser, width, height, &hooks);
 	for (size_t at = 0; at < size; at += r) {
 		r = parse(&parser, data + at, MIN(piece, size - at), out, &n);
 		if (r < 0) {
@@ -80,7 +116,7 @@ static uint64_t run(const uint8_t *data, size_t size, uint32_t width, uint32_t h
 			sum = sum * 0x100000001b3 + out[i] + 1;
 	}
 	*ret_error = MIN(r, 0);
-	return sum + parser.messages;
+	return sum + heard.sum + parser.messages;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -15,6 +15,8 @@ import zlib
 
 RAW, COPYRECT, RRE, CORRE, HEXTILE, ZLIB, TIGHT, ULTRA, ZRLE = 0, 1, 2, 4, 5, 6, 7, 9, 16
 CURSOR, XCURSOR, POINTER_POS, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE, LAST_RECT = -239, -240, -232, -223, -308, -224
+CURSOR_WITH_ALPHA = -314
+SET_DESKTOP_SIZE = 251
 NAMES = {RAW: "raw", COPYRECT: "copyrect", RRE: "rre", CORRE: "corre", HEXTILE: "hextile", ZLIB: "zlib",
          TIGHT: "tight", ULTRA: "ultra", ZRLE: "zrle"}
 
@@ -153,9 +155,13 @@ class Client:
         self.format = XRGB
         self.inflaters = {}
         self.cursor = None           # (width, height, hot x, hot y, pixels, mask)
+        self.alpha_cursor = None     # (width, height, hot x, hot y, premultiplied R, G, B, A)
+        self.shapes = 0              # that came, of any kind
         self.pointer = None
         self.resized = 0
         self.screens = None
+        self.size_answer = None      # the last (reason, status)
+        self.size_answers = []       # all (reason, status, width, height)
         self.colours = {}            # number: (red, green, blue) of 16 bits, where the server sent a colour map
         self.updates = []            # times at which an update was complete
         self.rects = []              # of the last update: (x, y, width, height, encoding)
@@ -240,6 +246,13 @@ class Client:
     def request(self, incremental=True, area=None):
         x, y, w, h = area or (0, 0, self.width, self.height)
         self.send(struct.pack(">BBHHHH", 3, incremental, x, y, w, h))
+
+    def ask_size(self, width, height, screens=None):
+        """SetDesktopSize. `screens`: (id, x, y, width, height, flags) each; None: one as large as all."""
+        if screens is None:
+            screens = [(0, 0, 0, width, height, 0)]
+        self.send(struct.pack(">BxHHBx", SET_DESKTOP_SIZE, width, height, len(screens)) +
+                  b"".join(struct.pack(">IHHHHI", *screen) for screen in screens))
 
     # ---- the picture ----
 
@@ -506,8 +519,17 @@ class Client:
         pixels = self.read(width * height * self.format.bytes)
         mask = self.read((width + 7) // 8 * height)
         self.cursor = (width, height, x, y, pixels, mask)
+        self.shapes += 1
+
+    def on_alpha_cursor(self, x, y, width, height):
+        encoding, = self.unpack(">i")
+        if encoding != RAW:
+            raise AssertionError(f"Cursor With Alpha in encoding {encoding}")
+        self.alpha_cursor = (width, height, x, y, self.read(width * height * 4))
+        self.shapes += 1
 
     def on_xcursor(self, x, y, width, height):
+        self.shapes += 1
         if width and height:
             self.read(6 + 2 * ((width + 7) // 8) * height)
 
@@ -523,11 +545,12 @@ class Client:
         count = self.unpack(">Bxxx")[0]
         self.screens = [self.unpack(">IHHHHI") for _ in range(count)]
         self.size_answer = (x, y)
+        self.size_answers.append((x, y, width, height))
         if (width, height) != (self.width, self.height):
             self.on_size(0, 0, width, height)
 
 
 DECODERS = {RAW: Client.raw, COPYRECT: Client.copyrect, RRE: Client.rre, CORRE: Client.corre, HEXTILE: Client.hextile,
             ZLIB: Client.zlib, TIGHT: Client.tight, ULTRA: Client.ultra, ZRLE: Client.zrle}
-PSEUDO = {CURSOR: Client.on_cursor, XCURSOR: Client.on_xcursor, POINTER_POS: Client.on_pointer,
+PSEUDO = {CURSOR: Client.on_cursor, CURSOR_WITH_ALPHA: Client.on_alpha_cursor, XCURSOR: Client.on_xcursor, POINTER_POS: Client.on_pointer,
           DESKTOP_SIZE: Client.on_size, EXTENDED_DESKTOP_SIZE: Client.on_extended_size}

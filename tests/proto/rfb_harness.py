@@ -374,6 +374,12 @@ class Viewer:
     def request(self, incremental=True, area=None):
         self.sock.sendall(struct.pack(">BB4H", 3, incremental, *(area or (0, 0, self.width, self.height))))
 
+    def ask_size(self, width, height, screens=None):
+        """SetDesktopSize; `screens`: (x, y, width, height) each, None: one as large as all."""
+        screens = [(0, 0, width, height)] if screens is None else screens
+        self.sock.sendall(struct.pack(">BxHHBx", 251, width, height, len(screens)) +
+                          b"".join(struct.pack(">I4HI", 0, *screen, 0) for screen in screens))
+
     def rectangle(self):
         x, y, width, height, encoding = self.unpack(">4Hi")
         if encoding == 0:

@@ -40,6 +40,18 @@ def blended(canvas, image, x, y, width, height):
     return bytes(out)
 
 
+def rgb(pixels):
+    """The colours of XRGB pixels, whatever X is."""
+    return pixels[0::4], pixels[1::4], pixels[2::4]
+
+
+def rgba(image):
+    """ARGB pixels as Cursor With Alpha sends them."""
+    out = bytearray(len(image))
+    out[0::4], out[1::4], out[2::4], out[3::4] = image[2::4], image[1::4], image[0::4], image[3::4]
+    return bytes(out)
+
+
 def watch(d, display, *encodings, **more):
     viewer = d.viewer(display, **more)
     viewer.set_encodings(*encodings)
@@ -166,20 +178,122 @@ class Cursor(unittest.TestCase):
                 self.composited(viewers, canvas, image, 40, 40, side, side)
             del held
 
-    def test_a_large_one(self):
-        """256 pixels are the most; a shape that is too large for viewers is drawn into the picture instead."""
+    def test_large_ones(self):
+        """256 pixels are the most, and a shape like any other: exact for both encodings, exact where it is drawn in."""
         with daemon.Daemon() as d:
             canvas = surface.Surface(400, 300)
             canvas.noise(1)
             held = d.register(canvas, "a")
-            plain, shaper = watch(d, "a", rfb.RAW), watch(d, "a", rfb.RAW, rfb.CURSOR)
-            image = bytes((30, 20, 10, 255)) * (256 * 256)
-            self.move(canvas, 30, 20, image, side=256)
-            self.composited([plain, shaper], canvas, image, 30, 20, 256, 256)
-            until(shaper, lambda: shaper.cursor and not any(shaper.cursor[5]), "no shape beside the drawn one")
-            self.move(canvas, 30, 20, arrow(), serial=9)
-            self.composited([plain], canvas, arrow(), 30, 20)
-            until(shaper, lambda: shaper.cursor[:2] == (16, 32) and shows(shaper, canvas) is None, "the shape again")
+            plain, shaper, alpha = watch(d, "a", rfb.RAW), watch(d, "a", rfb.RAW, rfb.CURSOR), \
+                watch(d, "a", rfb.ZRLE, rfb.CURSOR_WITH_ALPHA)
+            for serial, side in enumerate((64, 88, 96, 128, 256)):
+                image = b"".join(bytes((i & 255, i >> 8 & 255, (i * 7) & 255, 255)) for i in range(side * side))
+                self.move(canvas, 30, 20, image, side=side, serial=serial, hot=(side - 1, side // 2))
+                self.composited([plain], canvas, image, 30, 20, side, side)
+                until(shaper, lambda: shaper.cursor and shaper.cursor[0] == side, "the shape")
+                self.assertEqual(shaper.cursor[:4], (side, side, side - 1, side // 2))
+                self.assertEqual((rgb(shaper.cursor[4]), shaper.cursor[5]), (rgb(image), b"\xff" * (side * side // 8)))
+                until(alpha, lambda: alpha.alpha_cursor and alpha.alpha_cursor[0] == side, "the shape with alpha")
+                self.assertEqual(alpha.alpha_cursor, (side, side, side - 1, side // 2, rgba(image)))
+                for viewer in (shaper, alpha):
+                    self.assertIsNone(shows(viewer, canvas))
+            self.move(canvas, 30, 20, None)
+            until_shows([plain], canvas, LIMIT)
+            until(shaper, lambda: not any(shaper.cursor[5]), "no shape")
+            until(alpha, lambda: not any(alpha.alpha_cursor[4]), "no shape with alpha")
+            del held
+
+    def test_with_alpha(self):
+        """Premultiplied R, G, B, A as they are, whatever the pixel format; cut to what is not wholly transparent."""
+        with daemon.Daemon(config=NO_SAFETY) as d:
+            canvas = surface.Surface(100, 100)
+            canvas.noise(1)
+            source = random.Random(3)
+            pixels = []
+            for i in range(24 * 24):
+                opacity = source.choice((0, 1, 60, 127, 128, 200, 255)) if i % 24 and i >= 24 else 0
+                pixels.append(bytes(source.randint(0, opacity) for _ in range(3)) + bytes((opacity,)))
+            image = b"".join(pixels)
+            canvas.set_cursor(10, 10, 24, image, hot=(20, 22))
+            held = d.register(canvas, "a")
+            viewers = [watch(d, "a", rfb.RAW, rfb.CURSOR_WITH_ALPHA), watch(d, "a", rfb.TIGHT, rfb.CURSOR_WITH_ALPHA, rfb.CURSOR)]
+            odd = d.viewer("a")
+            odd.set_format(rfb.PixelFormat(16, 16, True, (31, 11), (63, 5), (31, 0)))
+            odd.set_encodings(rfb.HEXTILE, rfb.CURSOR, rfb.CURSOR_WITH_ALPHA, rfb.XCURSOR)
+            odd.first()
+            cut = b"".join(image[(y * 24 + 1) * 4:(y + 1) * 24 * 4] for y in range(1, 24))
+            for viewer in (*viewers, odd):
+                until(viewer, lambda: viewer.alpha_cursor and viewer.alpha_cursor[0] == 23, "the shape")
+                self.assertEqual(viewer.alpha_cursor, (23, 23, 19, 21, rgba(cut)))
+                self.assertIsNone(viewer.cursor)
+                self.assertIsNone(shows(viewer, canvas))
+            del held
+
+    def test_a_move_is_cheap(self):
+        """No shape again, no pixels: nothing for who draws the cursor, and under 2 KiB each for who follows it."""
+        with daemon.Daemon(config=NO_SAFETY) as d:
+            canvas = surface.Surface(320, 240)
+            canvas.noise(1)
+            image = arrow(64)
+            canvas.set_cursor(100, 50, 64, image, hot=(2, 1))
+            held = d.register(canvas, "a", context={"viewOnly": True})
+            kinds = (rfb.CURSOR, rfb.XCURSOR, rfb.CURSOR_WITH_ALPHA)
+            viewers = [watch(d, "a", rfb.ZRLE, kind) for kind in kinds]
+            watcher = watch(d, "a", rfb.RAW, rfb.CURSOR_WITH_ALPHA, rfb.POINTER_POS)
+            follower = watch(d, "a", rfb.RAW)      # says when a move has come
+            for viewer in (*viewers, watcher):
+                until(viewer, lambda: viewer.shapes == 1, "the shape")
+                viewer.settle()
+            before = [viewer.bytes for viewer in viewers]
+            for x, y in ((101, 50), (0, 0), (319, 239), (-20, -63), (7, 9)):
+                known = watcher.bytes
+                self.move(canvas, x, y, image, side=64, hot=(2, 1))
+                self.composited([follower], canvas, image, x, y, 64, 64)
+                at = (min(max(x + 2, 0), 319), min(max(y + 1, 0), 239))
+                until(watcher, lambda: watcher.pointer == at, "the pointer")
+                self.assertLess(watcher.bytes - known, 2048)
+            self.assertEqual([viewer.bytes for viewer in viewers], before, "a move costs nothing")
+            for viewer in (*viewers, watcher):
+                viewer.settle(quiet=0.1)
+                self.assertEqual(viewer.shapes, 1)
+                self.assertIsNone(shows(viewer, canvas))
+            del held
+
+    def test_hot_spots(self):
+        """Known, unknown, nonsense: the last two are 0, 0."""
+        with daemon.Daemon(config=NO_SAFETY) as d:
+            canvas = surface.Surface(100, 100)
+            held = d.register(canvas, "a")
+            viewers = [watch(d, "a", rfb.RAW, rfb.CURSOR), watch(d, "a", rfb.RAW, rfb.CURSOR_WITH_ALPHA)]
+            image = bytes((1, 2, 3, 255)) * 64
+            unknown = surface.HOT_UNKNOWN
+            for serial, (hot, want) in enumerate((((7, 6), (7, 6)), ((unknown, unknown), (0, 0)), ((3, 3), (3, 3)), ((8, 0), (0, 0)),
+                                                  ((5, 5), (5, 5)), ((0, 70000), (0, 0)))):
+                for viewer in viewers:
+                    viewer.cursor = viewer.alpha_cursor = None
+                self.move(canvas, 5, 5, image, side=8, hot=hot, serial=serial)
+                for viewer in viewers:
+                    until(viewer, lambda: viewer.cursor or viewer.alpha_cursor, "the shape")
+                    self.assertEqual((viewer.cursor or viewer.alpha_cursor)[:4], (8, 8, *want))
+            del held
+
+    def test_far_outside(self):
+        """A shape is a shape wherever the guest says that it is; drawn in there is nothing to see."""
+        with daemon.Daemon(config=NO_SAFETY) as d:
+            canvas = surface.Surface(100, 80)
+            canvas.noise(1)
+            held = d.register(canvas, "a")
+            plain, shaper = watch(d, "a", rfb.RAW), watch(d, "a", rfb.RAW, rfb.CURSOR_WITH_ALPHA)
+            far = (1 << 31) - 1
+            image = arrow()
+            for serial, (x, y) in enumerate(((far, far), (-far - 1, -far - 1), (far, 0), (0, -far), (70000, 5))):
+                self.move(canvas, 10, 10, image, serial=2 * serial)
+                self.composited([plain], canvas, image, 10, 10)
+                shaper.alpha_cursor = None
+                self.move(canvas, x, y, arrow(16), side=16, serial=2 * serial + 1)
+                until_shows([plain], canvas, LIMIT)
+                until(shaper, lambda: shaper.alpha_cursor and shaper.alpha_cursor[:2] == (8, 16), "the shape")
+                self.assertIsNone(shows(shaper, canvas))
             del held
 
     def test_one_that_is_too_large_is_not_shown(self):
@@ -205,11 +319,13 @@ class Cursor(unittest.TestCase):
             held = d.register(canvas, "a")
             viewer = watch(d, "a", rfb.RAW)
             self.composited([viewer], canvas, image, 20, 30)
-            for turn in range(3):
-                viewer.cursor = None
-                viewer.set_encodings(rfb.RAW, rfb.CURSOR)
-                until(viewer, lambda: viewer.cursor and viewer.cursor[:2] == (16, 32) and shows(viewer, canvas) is None,
-                      f"the shape alone, turn {turn}")
+            for turn, kind in enumerate((rfb.CURSOR, rfb.CURSOR_WITH_ALPHA, rfb.XCURSOR) * 2):
+                viewer.cursor = viewer.alpha_cursor = None
+                viewer.set_encodings(rfb.RAW, kind)
+                until(viewer, lambda: viewer.shapes == turn + 1 and shows(viewer, canvas) is None, f"the shape alone, turn {turn}")
+                if kind != rfb.XCURSOR:
+                    self.assertEqual((viewer.cursor or viewer.alpha_cursor)[:2], (16, 32))
+                self.assertEqual(bool(viewer.alpha_cursor), kind == rfb.CURSOR_WITH_ALPHA)
                 viewer.set_encodings(rfb.ZRLE)
                 self.composited([viewer], canvas, image, 20, 30)
             del held

@@ -152,7 +152,7 @@ class Resize(unittest.TestCase):
             del held
 
     def test_a_viewer_must_not_choose(self):
-        """SetDesktopSize is answered with "prohibited" (RFB 7.8.2, status 1), and the guest keeps its mode."""
+        """SetDesktopSize is answered with "prohibited" (status 1), and the guest keeps its mode."""
         with daemon.Daemon() as d:
             canvas = surface.Surface(320, 240)
             held = d.register(canvas, "a")

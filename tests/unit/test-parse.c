@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "rfb/encodings.h"
 #include "rfb/parse.h"
 #include "rfb/wire.h"
 
@@ -46,7 +47,7 @@ static void expect(const void *in, size_t in_size, const void *out, size_t out_s
 		size_t size;
 
 		parser_init(&parser, WIDTH, HEIGHT, NULL);
-		parser.extended_resizes = true;
+		parser.extras = EXTRA_EXTENDED_DESKTOP_SIZE;
 		assert_int_equal(feed(&parser, in, in_size, steps[i], got, &size), 0);
 		assert_false(parser_inside(&parser));
 		assert_int_equal(size, out_size);
@@ -143,7 +144,7 @@ static void encodings_are_filtered_in_order(void **state)
 	static const int32_t offered[] = {7, 1, -260, 16, 9, 7, 8, 15, -223, -224, -256, -23,
 		0x48323634, -312, -313, -258, -309, -261, -316, (int32_t)0xc0a1e5ce,
 		(int32_t)0xfffe0003, -239, -314, -308, 0, 50};
-	static const int32_t kept[] = {7, 1, 16, 9, -223, -224, -256, -23, -239, -308, 0};
+	static const int32_t kept[] = {7, 1, 16, 9, -224, -256, -23, 0};
 	uint8_t in[512], out[512];
 	size_t in_size = put_encodings(in, offered, ARRAY_SIZE(offered));
 	size_t out_size = put_encodings(out, kept, ARRAY_SIZE(kept));
@@ -152,25 +153,83 @@ static void encodings_are_filtered_in_order(void **state)
 	expect("\2\xee\0\0", 4, "\2\0\0\0", 4);
 }
 
-static void resize_support_is_noted(void **state)
+struct told {
+	unsigned int extras, lists, layouts, sizes;
+	uint16_t width, height;
+	bool whole;
+};
+
+static void on_extras(void *arg, unsigned int extras)
 {
-	static const int32_t none[] = {0, 5}, old[] = {-223}, extended[] = {-308};
-	static const struct {
-		const int32_t *list;
-		size_t count;
-		bool resizes, extended_resizes;
-	} cases[] = {{old, 1, true, false}, {extended, 1, true, true}, {none, 2, false, false}};
-	uint8_t in[64], out[PARSE_OUT];
+	struct told *told = arg;
+
+	told->extras = extras;
+	told->lists++;
+}
+
+static void on_layout(void *arg)
+{
+	struct told *told = arg;
+
+	told->layouts++;
+}
+
+static void on_size(void *arg, uint16_t width, uint16_t height, bool whole)
+{
+	struct told *told = arg;
+
+	told->sizes++;
+	told->width = width;
+	told->height = height;
+	told->whole = whole;
+}
+
+static struct told tell(unsigned int extras, const void *in, size_t size, size_t step)
+{
+	struct told told = {0};
+	struct parse_hooks hooks = {
+		.extras = on_extras, .layout = on_layout, .size = on_size, .arg = &told};
+	uint8_t out[4 * PARSE_OUT];
 	struct parser parser;
 	size_t n;
 
-	parser_init(&parser, WIDTH, HEIGHT, NULL);
+	parser_init(&parser, WIDTH, HEIGHT, &hooks);
+	parser.extras = extras;
+	assert_int_equal(feed(&parser, in, size, step, out, &n), 0);
+	assert_false(parser_inside(&parser));
+	if (told.lists)
+		assert_int_equal(parser.extras, told.extras);
+	return told;
+}
+
+static void extras_go_to_the_hooks(void **state)
+{
+	static const struct {
+		int32_t list[8];
+		size_t count;
+		unsigned int extras;
+	} cases[] = {
+		{{0, 5}, 2, 0},
+		{{0}, 0, 0},
+		{{-223}, 1, EXTRA_DESKTOP_SIZE},
+		{{-308}, 1, EXTRA_EXTENDED_DESKTOP_SIZE},
+		{{7, -232, -239, -240, -314, -223, -308, 0}, 8, 63},
+		{{-314, -314}, 2, EXTRA_CURSOR_ALPHA},
+		{{-239, -240}, 2, EXTRA_CURSOR | EXTRA_XCURSOR},
+		{{-232}, 1, EXTRA_POINTER_POSITION},
+		{{-315, -313, -238, -241, -222, -307, -309}, 7, 0},
+	};
+	uint8_t in[64];
+
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		size_t size = put_encodings(in, cases[i].list, cases[i].count);
 
-		assert_int_equal(feed(&parser, in, size, 1, out, &n), 0);
-		assert_int_equal(parser.resizes, cases[i].resizes);
-		assert_int_equal(parser.extended_resizes, cases[i].extended_resizes);
+		for (size_t step = 1; step < 9; step += 3) {
+			struct told told = tell(63, in, size, step);
+
+			assert_int_equal(told.lists, 1);
+			assert_int_equal(told.extras, cases[i].extras);
+		}
 	}
 }
 
@@ -306,21 +365,72 @@ static void input_goes_to_the_hooks_only(void **state)
 	expect(in, sizeof(in), "", 0);
 }
 
-static void desktop_size_comes_out_with_one_screen(void **state)
+static void put_size(uint8_t *at, uint16_t width, uint16_t height, uint8_t screens)
 {
-	uint8_t in[8 + 255 * 16] = {251, 9, 4, 0, 3, 0, 255, 9}, out[PARSE_OUT];
-	struct parser parser;
-	size_t n;
+	memset(at, 0xee, 8 + 16 * screens);
+	at[0] = 251;
+	wire_put_u16(at + 2, width);
+	wire_put_u16(at + 4, height);
+	at[6] = screens;
+	for (uint8_t *screen = at + 8; screens--; screen += 16) {
+		wire_put_u16(screen + 4, 0);
+		wire_put_u16(screen + 6, 0);
+		wire_put_u16(screen + 8, width);
+		wire_put_u16(screen + 10, height);
+	}
+}
 
-	expect(in, sizeof(in),
-		(uint8_t[24]){251, 0, 4, 0, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 3, 0}, 24);
-	in[6] = 0;
-	expect(in, 8, (uint8_t[24]){251, 0, 4, 0, 3, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 3, 0},
-		24);
-	/* Never announced: nobody is there to understand the answer. */
-	parser_init(&parser, WIDTH, HEIGHT, NULL);
-	assert_int_equal(feed(&parser, in, 8, 1, out, &n), 0);
-	assert_int_equal(n, 0);
+static void desktop_size_goes_to_the_hooks(void **state)
+{
+	static const size_t steps[] = {SIZE_MAX, 1, 3, 7};
+	uint8_t in[8 + 255 * 16 + 10];
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+		for (unsigned int screens = 0; screens < 256; screens += screens < 3 ? 1 : 84) {
+			struct told told;
+
+			put_size(in, 1024, 65535, screens);
+			request(in + 8 + 16 * screens, 0, 0, 0, 1, 1);
+			expect(in, 18 + 16 * screens, in + 8 + 16 * screens, 10);
+			told = tell(EXTRA_EXTENDED_DESKTOP_SIZE, in, 18 + 16 * screens, steps[i]);
+			assert_int_equal(told.sizes, 1);
+			assert_int_equal(told.width, 1024);
+			assert_int_equal(told.height, 65535);
+			assert_int_equal(told.whole, screens == 1);
+			assert_int_equal(told.layouts, 1);
+			/* Never announced: nobody is there to understand the answer. */
+			told = tell(EXTRA_DESKTOP_SIZE, in, 18 + 16 * screens, steps[i]);
+			assert_int_equal(told.sizes + told.layouts, 0);
+		}
+}
+
+static void odd_layouts_are_noticed(void **state)
+{
+	static const uint16_t layouts[][4] = {{1, 0, 800, 600}, {0, 1, 800, 600}, {0, 0, 799, 600},
+		{0, 0, 800, 601}, {0, 0, 0, 0}, {65535, 65535, 65535, 65535}};
+	uint8_t in[24];
+
+	for (size_t i = 0; i < ARRAY_SIZE(layouts); i++) {
+		struct told told;
+
+		put_size(in, 800, 600, 1);
+		for (size_t j = 0; j < 4; j++)
+			wire_put_u16(in + 12 + 2 * j, layouts[i][j]);
+		told = tell(EXTRA_EXTENDED_DESKTOP_SIZE, in, sizeof(in), 5);
+		assert_int_equal(told.sizes, 1);
+		assert_false(told.whole);
+	}
+}
+
+static void layout_is_wanted_by_full_requests(void **state)
+{
+	uint8_t in[10];
+
+	request(in, 0, 0, 0, 1, 1);
+	assert_int_equal(tell(EXTRA_EXTENDED_DESKTOP_SIZE, in, 10, 1).layouts, 1);
+	assert_int_equal(tell(EXTRA_DESKTOP_SIZE, in, 10, 1).layouts, 0);
+	in[1] = 1;
+	assert_int_equal(tell(EXTRA_EXTENDED_DESKTOP_SIZE, in, 10, 1).layouts, 0);
 }
 
 static void unasked_messages_are_skipped(void **state)
@@ -371,12 +481,14 @@ int main(void)
 		cmocka_unit_test(pixel_format_is_cleaned),
 		cmocka_unit_test(bad_pixel_formats_are_refused),
 		cmocka_unit_test(encodings_are_filtered_in_order),
-		cmocka_unit_test(resize_support_is_noted),
+		cmocka_unit_test(extras_go_to_the_hooks),
 		cmocka_unit_test(sixty_five_thousand_encodings_are_survived),
 		cmocka_unit_test(requests_are_cut_to_the_screen),
 		cmocka_unit_test(cut_text_is_skipped_up_to_a_bound),
 		cmocka_unit_test(input_goes_to_the_hooks_only),
-		cmocka_unit_test(desktop_size_comes_out_with_one_screen),
+		cmocka_unit_test(desktop_size_goes_to_the_hooks),
+		cmocka_unit_test(odd_layouts_are_noticed),
+		cmocka_unit_test(layout_is_wanted_by_full_requests),
 		cmocka_unit_test(unasked_messages_are_skipped),
 		cmocka_unit_test(other_types_are_refused),
 		cmocka_unit_test(messages_are_counted_and_never_joined),

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rfb/notices.h"
+
+#include "base/mem.h"
+#include "rfb/encodings.h"
+#include "rfb/wire.h"
+
+#define SCREEN_ID 1
+
+void notices_init(struct notices *notices)
+{
+	*notices = (struct notices){0};
+	pthread_mutex_init(&notices->lock, NULL);
+}
+
+void notices_finish(struct notices *notices)
+{
+	pthread_mutex_destroy(&notices->lock);
+}
+
+void notices_extras(struct notices *notices, unsigned int extras)
+{
+	pthread_mutex_lock(&notices->lock);
+	notices->mail.dropped |= notices->mail.extras & ~extras;
+	notices->mail.extras = extras;
+	pthread_mutex_unlock(&notices->lock);
+}
+
+void notices_layout(struct notices *notices)
+{
+	pthread_mutex_lock(&notices->lock);
+	notices->mail.layout = true;
+	pthread_mutex_unlock(&notices->lock);
+}
+
+void notices_answer(struct notices *notices, enum size_status status)
+{
+	pthread_mutex_lock(&notices->lock);
+	if (notices->mail.answer_count < NOTICES_ANSWERS)
+		notices->mail.answers[notices->mail.answer_count++] = status;
+	pthread_mutex_unlock(&notices->lock);
+}
+
+void notices_reason(struct notices *notices, enum size_reason reason)
+{
+	pthread_mutex_lock(&notices->lock);
+	notices->mail.reason = reason;
+	pthread_mutex_unlock(&notices->lock);
+}
+
+/* What is new to the viewer since it can be told. */
+static void extras_changed(struct notices *notices, unsigned int extras)
+{
+	unsigned int gained = extras & ~notices->extras;
+	enum shape_kind before = shape_kind(notices->extras), now = shape_kind(extras);
+
+	notices->extras = extras;
+	if (now != before)
+		notices->shape = now != SHAPE_NONE;
+	if (gained & EXTRA_POINTER_POSITION)
+		notices->pointer = notices->pointed;
+	if (gained & EXTRA_EXTENDED_DESKTOP_SIZE)
+		notices->layout = true;
+}
+
+void notices_take(struct notices *notices)
+{
+	pthread_mutex_lock(&notices->lock);
+	notices->extras &= ~notices->mail.dropped;
+	notices->mail.dropped = 0;
+	if (notices->mail.extras != notices->extras)
+		extras_changed(notices, notices->mail.extras);
+	notices->layout |= notices->mail.layout;
+	notices->mail.layout = false;
+	notices->reason = notices->mail.reason;
+	for (; notices->mail.answer_count && notices->answer_count < NOTICES_ANSWERS;
+		notices->mail.answer_count--) {
+		notices->answers[notices->answer_count++] = notices->mail.answers[0];
+		memmove(notices->mail.answers, notices->mail.answers + 1, NOTICES_ANSWERS - 1);
+	}
+	pthread_mutex_unlock(&notices->lock);
+}
+
+bool notices_due(const struct notices *notices)
+{
+	return notices->layout || notices->resized || notices->shape || notices->pointer ||
+	       notices->answer_count;
+}
+
+void notices_resized(struct notices *notices)
+{
+	notices->resized = true;
+}
+
+void notices_reshaped(struct notices *notices)
+{
+	notices->shape = shape_kind(notices->extras) != SHAPE_NONE;
+}
+
+void notices_point(struct notices *notices, uint16_t x, uint16_t y)
+{
+	if (notices->pointed && x == notices->pointer_x && y == notices->pointer_y)
+		return;
+	notices->pointed = true;
+	notices->pointer_x = x;
+	notices->pointer_y = y;
+	if (notices->extras & EXTRA_POINTER_POSITION)
+		notices->pointer = true;
+}
+
+static bool put_head(rfbClientPtr client, unsigned int rects)
+{
+	uint8_t head[4] = {0}; /* FramebufferUpdate */
+
+	wire_put_u16(head + 2, rects);
+	return shape_put(client, head, sizeof(head));
+}
+
+static bool put_rect(rfbClientPtr client, uint16_t x, uint16_t y, uint16_t width, uint16_t height,
+	uint32_t encoding)
+{
+	uint8_t rect[12];
+
+	wire_put_u16(rect, x);
+	wire_put_u16(rect + 2, y);
+	wire_put_u16(rect + 4, width);
+	wire_put_u16(rect + 6, height);
+	wire_put_u32(rect + 8, encoding);
+	return shape_put(client, rect, sizeof(rect));
+}
+
+/* There is one screen, as large as the picture. */
+static bool put_layout(rfbClientPtr client, const struct frame *frame, enum size_reason reason,
+	enum size_status status)
+{
+	uint32_t width = frame->header.width, height = frame->header.height;
+	uint8_t screens[4 + 16] = {1};
+
+	wire_put_u32(screens + 4, SCREEN_ID);
+	wire_put_u16(screens + 12, width);
+	wire_put_u16(screens + 14, height);
+	return put_rect(client, reason, status, width, height, ENCODING_EXTENDED_DESKTOP_SIZE) &&
+	       shape_put(client, screens, sizeof(screens));
+}
+
+/* Answers first: the change that one of them may have led to comes after it. */
+static bool write_sizes(struct notices *notices, rfbClientPtr client, const struct frame *frame)
+{
+	bool extended = notices->extras & EXTRA_EXTENDED_DESKTOP_SIZE;
+	bool layout = notices->resized || (extended && notices->layout);
+	unsigned int answers = extended ? notices->answer_count : 0;
+	bool going = true;
+
+	notices->answer_count = 0;
+	notices->layout = false;
+	if (!answers && !layout)
+		return true;
+	going = put_head(client, answers + layout);
+	for (unsigned int i = 0; i < answers && going; i++)
+		going = put_layout(client, frame, REASON_THIS_VIEWER, notices->answers[i]);
+	if (going && layout && extended)
+		going = put_layout(client, frame,
+			notices->resized ? notices->reason : REASON_SERVER, SIZE_DONE);
+	else if (going && layout)
+		going = put_rect(client, 0, 0, frame->header.width, frame->header.height,
+			ENCODING_DESKTOP_SIZE);
+	notices->resized = false;
+	return going && rfbSendUpdateBuf(client);
+}
+
+bool notices_write(struct notices *notices, rfbClientPtr client, const struct cursor *cursor,
+	const struct frame *frame)
+{
+	enum shape_kind kind = shape_kind(notices->extras);
+	bool pointer = notices->pointer, shape = notices->shape && kind != SHAPE_NONE;
+
+	if (!write_sizes(notices, client, frame))
+		return false;
+	notices->pointer = notices->shape = false;
+	if (!pointer && !shape)
+		return true;
+	if (!put_head(client, pointer + shape))
+		return false;
+	if (pointer && !put_rect(client, notices->pointer_x, notices->pointer_y, 0, 0,
+			       ENCODING_POINTER_POSITION))
+		return false;
+	if (shape && !shape_write(client, kind, &cursor->live, frame_cursor_pixels(frame)))
+		return false;
+	return rfbSendUpdateBuf(client);
+}

@@ -90,7 +90,7 @@ static void no_picture(struct display *d, const char *title, uint64_t now)
 static int map_primary(struct display *d, struct plane *plane, struct view *ret)
 {
 	const char *unfit;
-	char name[16];
+	char name[16], modifier[64];
 	int r;
 
 	r = query(d, PLANE_PRIMARY, plane);
@@ -107,8 +107,9 @@ static int map_primary(struct display *d, struct plane *plane, struct view *ret)
 	}
 	unfit = plane_unsuitable(plane);
 	if (unfit) {
-		set_reason(d, "%s modifier 0x%llx %ux%u: %s", format_name(plane->fourcc, name),
-			(unsigned long long)plane->modifier, plane->width, plane->height, unfit);
+		set_reason(d, "%s modifier %s %ux%u: %s", format_name(plane->fourcc, name),
+			modifier_name(plane->modifier, modifier), plane->width, plane->height,
+			unfit);
 		return -ENOTSUP;
 	}
 	r = capture_begin(d->capture, plane, ret);

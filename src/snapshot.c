@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "capture/capture.h"
+#include "capture/detile.h"
 
 struct snapping {
 	const struct view *view;
@@ -16,11 +17,8 @@ struct snapping {
 static int guarded_snapshot(void *arg)
 {
 	struct snapping *snapping = arg;
-	const struct view *view = snapping->view;
 
-	for (uint32_t y = 0; y < view->rows_readable; y++)
-		view->convert((uint32_t *)(snapping->to + y * snapping->stride),
-			view->pixels + (size_t)y * view->stride, view->width);
+	detile_picture(snapping->view, (uint32_t *)snapping->to, snapping->stride);
 	return 0;
 }
 

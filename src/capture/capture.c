@@ -25,6 +25,7 @@
 #include "capture/import.h"
 #include "capture/mapping.h"
 #include "plane/format.h"
+#include "plane/tiling.h"
 
 /* So often in a row may the driver refuse an id that it has just named. */
 #define STALE_MAX 3
@@ -208,10 +209,16 @@ static int open_window(
 	return 0;
 }
 
-static uint32_t rows_readable(const struct plane *plane, uint32_t bytes, uint64_t readable)
+static uint32_t rows_readable(const struct plane *plane, const struct format *format,
+	const struct tiling *tiling, uint64_t readable)
 {
-	uint64_t row = (uint64_t)plane->width * bytes;
+	uint64_t row = format_row_bytes(format, plane->width), rows;
 
+	if (tiling) {
+		/* A row of tiles that ends out of reach has something of each of its rows there. */
+		rows = readable / plane->stride / tiling->height * tiling->height;
+		return (uint32_t)MIN((uint64_t)plane->height, rows);
+	}
 	if (readable < row)
 		return 0;
 	return (uint32_t)MIN((uint64_t)plane->height, (readable - row) / plane->stride + 1);
@@ -221,6 +228,7 @@ int capture_begin(struct capture *capture, const struct plane *plane, struct vie
 {
 	const struct format *format = format_find(plane->fourcc);
 	const char *unsuitable = plane_unsuitable(plane);
+	const struct tiling *tiling;
 	const struct mapping *mapping;
 	struct plane linear = *plane;
 	uint32_t rows;
@@ -238,10 +246,12 @@ int capture_begin(struct capture *capture, const struct plane *plane, struct vie
 		return r == -ERANGE ? -ENODEV : r == -EAGAIN ? -EIO : r;
 	plane = &linear;
 	capture->reading = true;
-	rows = rows_readable(plane, format->bytes, mapping->readable);
+	tiling = tiling_find(plane->modifier, format->bytes);
+	rows = rows_readable(plane, format, tiling, mapping->readable);
 	if (!rows) {
 		capture_end(capture);
-		capture->reason = "not one row of the plane can be mapped";
+		capture->reason = tiling ? "not one row of the plane's tiles can be mapped"
+					 : "not one row of the plane can be mapped";
 		return -ENODEV;
 	}
 	*ret = (struct view){
@@ -251,7 +261,9 @@ int capture_begin(struct capture *capture, const struct plane *plane, struct vie
 		.stride = plane->stride,
 		.rows_readable = rows,
 		.bytes = format->bytes,
+		.unit = format->unit,
 		.convert = convert_find(plane->fourcc),
+		.tiling = tiling,
 	};
 	return 0;
 }

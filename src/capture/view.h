@@ -9,14 +9,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One row of @pixels pixels to XRGB8888 with X = 0. @src has no alignment. */
+struct tiling;
+
+/* Pixels side by side to XRGB8888 with X = 0; the first begins a unit. @src has no alignment; of the last unit all is read. */
 typedef void (*convert_fn)(uint32_t *dst, const uint8_t *src, size_t pixels);
 
 struct view {
 	const uint8_t *pixels;
-	uint32_t width, height; /* pixels */
-	uint32_t stride;	/* bytes */
-	uint32_t rows_readable; /* <= height */
-	uint8_t bytes;		/* for each source pixel: 2, 3, 4 */
-	convert_fn convert;	/* never NULL */
+	uint32_t width, height;	     /* pixels */
+	uint32_t stride;	     /* bytes */
+	uint32_t rows_readable;	     /* <= height */
+	uint8_t bytes;		     /* for each source pixel: 1, 2, 3, 4 */
+	uint8_t unit;		     /* source pixels that share bytes: 1, 2; 0 is 1 */
+	convert_fn convert;	     /* never NULL */
+	const struct tiling *tiling; /* NULL: rows lie one after the other, else see detile.h */
 };
+
+/* Of the first @pixels of a row. */
+static inline size_t view_row_bytes(const struct view *view, size_t pixels)
+{
+	return (view->unit == 2 ? (pixels + 1) / 2 * 2 : pixels) * view->bytes;
+}

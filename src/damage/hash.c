@@ -106,6 +106,14 @@ static void scalar_sum(
 	}
 }
 
+static void scalar_sum_lines(
+	const struct hash_lines *lines, const uint8_t *group, uint64_t mask, struct hash *hash)
+{
+	for (unsigned int i = 0; i < lines->used; i++)
+		scalar_block(
+			lines->key[i], group + lines->at[i], HASH_BYTES / 16, mask, NULL, hash);
+}
+
 static void scalar_store(const struct hash_key *key, const struct strip *strip, uint8_t *dst,
 	size_t dst_stride, struct hash *blocks)
 {
@@ -124,5 +132,6 @@ const struct hash_kernel hash_scalar = {
 	.name = "scalar",
 	.usable = scalar_usable,
 	.sum = scalar_sum,
+	.sum_lines = scalar_sum_lines,
 	.store = scalar_store,
 };

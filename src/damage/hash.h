@@ -10,6 +10,9 @@
  * block like all others, and moved or swapped pixels meet other key words. Each of the four blocks of a group has its own key, so
  * the xor of their hashes is the hash of the group, with the same bound. Xor does not care for order: every kernel may walk as
  * it likes and still gets the same hash.
+ *
+ * A tiled plane has the same words of 16 bytes as one with plain rows, in another order (plane/tiling.h). So its groups are
+ * summed up in the order of memory, with the key words put into that order, and the hash is that of the same pixels in rows.
  */
 #pragma once
 
@@ -20,6 +23,8 @@
 #define HASH_ROWS  16 /* of a block */
 #define HASH_GROUP 4  /* blocks */
 #define HASH_BYTES 64 /* of one row of a block of 4-byte pixels: 16 for each byte of a pixel */
+
+struct tiling;
 
 struct hash {
 	uint64_t low, high; /* both 0: unknown */
@@ -35,8 +40,17 @@ struct strip {
 	size_t stride;	       /* bytes */
 	size_t columns;
 	unsigned int rows;  /* 1..HASH_ROWS */
-	unsigned int bytes; /* for each pixel: 2, 3, 4 */
+	unsigned int bytes; /* for each pixel: 1, 2, 3, 4 */
 	uint64_t mask;	    /* and-ed to each word: what is not part of the picture */
+};
+
+#define HASH_LINES (HASH_ROWS * HASH_GROUP) /* of 64 bytes: the most that a group has */
+
+/* Where a tiled group's lines of the cache lie, from its first byte, and their key words. */
+struct hash_lines {
+	_Alignas(64) uint64_t key[HASH_LINES][HASH_BYTES / 8];
+	uint32_t at[HASH_LINES]; /* bytes */
+	unsigned int used;
 };
 
 struct hash_kernel {
@@ -46,6 +60,9 @@ struct hash_kernel {
 	 * room for HASH_BYTES for each group, 64-byte aligned. */
 	void (*sum)(const struct hash_key *key, const struct strip *strip, uint8_t *sums,
 		struct hash *groups);
+	/* Xors the hash of the tiled group at @group into @hash. @mask as in a strip. */
+	void (*sum_lines)(const struct hash_lines *lines, const uint8_t *group, uint64_t mask,
+		struct hash *hash);
 	/* The hash of each block. Where @dst is not NULL (4-byte pixels only) it also gets the words that were hashed, masked; @dst
 	 * and its stride are 64-byte aligned. Every word is loaded once, so the hash is that of the stored bytes even while the
 	 * source changes. */
@@ -65,3 +82,6 @@ extern const struct hash_kernel *const hash_kernels[];
 
 /* -errno of getrandom(2). */
 int hash_key_draw(struct hash_key *ret);
+/* For groups of pixels of @bytes bytes in a plane of that tiling and stride. */
+void hash_lines_learn(struct hash_lines *lines, const struct hash_key *key,
+	const struct tiling *tiling, uint32_t stride, unsigned int bytes);

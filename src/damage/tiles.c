@@ -11,8 +11,8 @@
  * would: the first pass sees B, the copy gets A (the guest flickers A, B, A, B), the frame shows A under the hash of B, and
  * once the guest settles on B the group stays wrong for ever. So the hash of the first pass only says "look closer". The second
  * pass, which runs while the row of blocks is still in L2, loads every word once, and both the frame and the hashes that are
- * kept get that word. Where pixels need a conversion the source goes to a bounce buffer first, and hashes and picture are made
- * from there.
+ * kept get that word. Where pixels need a conversion, or lie in tiles, the source goes to a bounce buffer first, and hashes and
+ * picture are made from there.
  *
  * The source can also vanish: a read raises SIGBUS and the look is left by siglongjmp. A group that was half stored then is
  * neither the old nor the new picture. Hence the order for each run of groups: damage bits of all its blocks, group hashes
@@ -31,9 +31,14 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "capture/detile.h"
 #include "damage/hash.h"
+#include "plane/tiling.h"
 
 static_assert(BLOCK_PIXELS == HASH_ROWS && BLOCK_PIXELS * 4 == HASH_BYTES, "a block is square");
+
+static_assert(DETILE_ROWS == HASH_ROWS && HASH_GROUP * BLOCK_PIXELS % DETILE_STEP == 0,
+	"a run can be detiled");
 
 #define BOUNCE_COLUMNS 32u /* whole groups */
 #define BOUNCE_STRIDE  (BOUNCE_COLUMNS * HASH_BYTES)
@@ -54,6 +59,12 @@ struct tiles {
 	uint8_t bytes;
 	bool direct; /* the converter does nothing but masking */
 	uint64_t mask;
+
+	/* Learnt from the tiling of the last view. */
+	const struct tiling *tiling;
+	uint32_t tiled_stride;
+	uint8_t tiled_bytes;
+	struct hash_lines *lines;
 
 	/* One row of blocks, while it is looked at. */
 	struct hash *groups_now; /* xor those of then */
@@ -117,16 +128,6 @@ const char *tiles_selected(void)
 	return kernel_ready() < 0 ? "none" : kernel->name;
 }
 
-size_t tiles_bitmap_stride(uint32_t width)
-{
-	return DIV_ROUND_UP(DIV_ROUND_UP((size_t)width, BLOCK_PIXELS), 64);
-}
-
-size_t tiles_bitmap_words(uint32_t width, uint32_t height)
-{
-	return tiles_bitmap_stride(width) * DIV_ROUND_UP((size_t)height, BLOCK_PIXELS);
-}
-
 static void *zeroed(size_t bytes)
 {
 	void *p = aligned_alloc(64, ALIGN_UP(bytes, 64));
@@ -147,9 +148,10 @@ static bool tiles_allocate(struct tiles *tiles)
 	tiles->unknown = zeroed(tiles->groups * sizeof(bool));
 	tiles->sums = zeroed(tiles->groups * HASH_BYTES);
 	tiles->bounce = zeroed(HASH_ROWS * BOUNCE_STRIDE);
+	tiles->lines = zeroed(sizeof(*tiles->lines));
 	return tiles->group_hashes && tiles->block_hashes && tiles->damage && tiles->groups_now &&
 	       tiles->blocks_now && tiles->damage_before && tiles->unknown && tiles->sums &&
-	       tiles->bounce;
+	       tiles->bounce && tiles->lines;
 }
 
 int tiles_create(uint32_t width, uint32_t height, struct tiles **ret)
@@ -189,6 +191,7 @@ void tiles_destroy(struct tiles *tiles)
 	free(tiles->unknown);
 	free(tiles->sums);
 	free(tiles->bounce);
+	free(tiles->lines);
 	free(tiles);
 }
 
@@ -197,11 +200,11 @@ void tiles_forget(struct tiles *tiles)
 	memset(tiles->group_hashes, 0, tiles->rows * tiles->groups * sizeof(struct hash));
 }
 
-/* A converter maps each pixel for itself, so a few pixels tell whether the top byte counts and whether the rest comes out as it
- * went in. Asking it keeps one list of formats, in src/capture/. */
+/* A converter of 4-byte pixels takes each bit to a place, to several or to none, so a few pixels tell which bits count and whether
+ * the rest comes out as it went in. Asking it keeps one list of formats, in src/capture/. */
 static void learn_converter(struct tiles *tiles, const struct view *view)
 {
-	uint32_t in[32] = {0}, masked[32], out[32], plain[32];
+	uint32_t in[33], out[33], mask = 0;
 
 	if (view->convert == tiles->convert && view->bytes == tiles->bytes)
 		return;
@@ -212,16 +215,27 @@ static void learn_converter(struct tiles *tiles, const struct view *view)
 	tiles->mask = UINT64_MAX;
 	if (view->bytes != 4)
 		return;
-	for (unsigned int i = 0; i < 32; i++) {
-		in[i] = i < 24 ? 0xff000000u | 1u << i : 0x9e3779b9u * i;
-		masked[i] = in[i] & 0x00ffffffu;
-	}
-	view->convert(out, (const uint8_t *)in, 32);
-	view->convert(plain, (const uint8_t *)masked, 32);
-	if (memcmp(out, plain, sizeof(out)))
+	in[32] = 0x9e3779b9u;
+	for (unsigned int i = 0; i < 32; i++)
+		in[i] = in[32] ^ 1u << i;
+	view->convert(out, (const uint8_t *)in, 33);
+	for (unsigned int i = 0; i < 32; i++)
+		mask |= (uint32_t)(out[i] != out[32]) << i;
+	tiles->mask = (uint64_t)mask << 32 | mask;
+	tiles->direct = true;
+	for (unsigned int i = 0; i < 33; i++)
+		tiles->direct &= out[i] == (in[i] & mask);
+}
+
+static void learn_tiling(struct tiles *tiles, const struct view *view)
+{
+	if (!view->tiling || (view->tiling == tiles->tiling && view->bytes == tiles->tiled_bytes &&
+				     view->stride == tiles->tiled_stride))
 		return;
-	tiles->mask = 0x00ffffff00ffffffu;
-	tiles->direct = !memcmp(out, masked, sizeof(out));
+	hash_lines_learn(tiles->lines, &hash_key, view->tiling, view->stride, view->bytes);
+	tiles->tiling = view->tiling;
+	tiles->tiled_bytes = view->bytes;
+	tiles->tiled_stride = view->stride;
 }
 
 static bool hash_is_zero(struct hash hash)
@@ -259,6 +273,12 @@ static struct strip strip_at(const struct tiles *tiles, const struct look *look,
 	};
 }
 
+/* Where a run belongs in the frame. */
+static uint8_t *look_at(const struct look *look, struct run run)
+{
+	return look->dst + look->row * BLOCK_PIXELS * look->dst_stride + run.begin * HASH_BYTES;
+}
+
 static size_t run_pixels(const struct tiles *tiles, struct run run)
 {
 	return MIN(run.end * BLOCK_PIXELS, (size_t)tiles->width) - run.begin * BLOCK_PIXELS;
@@ -268,35 +288,65 @@ static size_t run_pixels(const struct tiles *tiles, struct run run)
 static struct strip strip_bounce(const struct tiles *tiles, const struct look *look, struct run run)
 {
 	struct strip strip = strip_at(tiles, look, run);
-	size_t used = run_pixels(tiles, run) * tiles->bytes;
+	size_t used = view_row_bytes(look->view, run_pixels(tiles, run));
 	size_t padded = strip.columns * BLOCK_PIXELS * tiles->bytes;
 
-	for (unsigned int y = 0; y < strip.rows; y++) {
-		uint8_t *row = tiles->bounce + y * BOUNCE_STRIDE;
-
-		memcpy(row, strip.pixels + y * strip.stride, used);
-		memset(row + used, 0, padded - used);
-	}
+	detile(look->view, run.begin * BLOCK_PIXELS * tiles->bytes, look->row * BLOCK_PIXELS, used,
+		strip.rows, tiles->bounce, BOUNCE_STRIDE);
+	for (unsigned int y = 0; y < strip.rows; y++)
+		memset(tiles->bounce + y * BOUNCE_STRIDE + used, 0, padded - used);
 	strip.pixels = tiles->bounce;
 	strip.stride = BOUNCE_STRIDE;
 	return strip;
+}
+
+/* The groups of a run that has to go through the bounce buffer, a piece of it at a time. */
+static void bounce_sum(struct tiles *tiles, const struct look *look, size_t begin, size_t end)
+{
+	for (size_t g = begin, next; g < end; g = next) {
+		struct strip strip;
+
+		next = MIN(g + BOUNCE_COLUMNS / HASH_GROUP, end);
+		strip = strip_bounce(tiles, look, groups_to_run(tiles, g, next));
+		kernel->sum(&hash_key, &strip, tiles->sums, tiles->groups_now + g);
+	}
+}
+
+/* Groups with four whole blocks: tiles go on where the picture has ended. */
+static size_t tiled_groups(const struct tiles *tiles, const struct look *look)
+{
+	return look->rows < HASH_ROWS ? 0 : tiles->width / (HASH_GROUP * BLOCK_PIXELS);
+}
+
+/* In the order of memory. */
+static void tiled_sum(struct tiles *tiles, const struct look *look, size_t whole)
+{
+	const struct view *view = look->view;
+	const uint32_t y = look->row * BLOCK_PIXELS,
+		       width = HASH_GROUP * BLOCK_PIXELS * view->bytes;
+
+	for (size_t g = 0; g < whole; g++)
+		kernel->sum_lines(tiles->lines,
+			view->pixels + tiling_offset(view->tiling, view->stride, g * width, y),
+			tiles->mask, &tiles->groups_now[g]);
 }
 
 /* First pass. Returns whether a group changed: its groups_now is not 0 then. */
 static bool row_sum(struct tiles *tiles, const struct look *look)
 {
 	const struct hash *then = tiles->group_hashes + look->row * tiles->groups;
-	size_t whole = whole_groups(tiles);
-	struct strip strip = strip_at(tiles, look, groups_to_run(tiles, 0, whole));
+	size_t whole = look->view->tiling ? tiled_groups(tiles, look) : whole_groups(tiles);
+	struct strip strip;
 	uint64_t any = 0;
 
 	memcpy(tiles->groups_now, then, tiles->groups * sizeof(*then));
-	if (whole > 0)
+	if (look->view->tiling) {
+		tiled_sum(tiles, look, whole);
+	} else if (whole > 0) {
+		strip = strip_at(tiles, look, groups_to_run(tiles, 0, whole));
 		kernel->sum(&hash_key, &strip, tiles->sums, tiles->groups_now);
-	if (whole < tiles->groups) {
-		strip = strip_bounce(tiles, look, groups_to_run(tiles, whole, tiles->groups));
-		kernel->sum(&hash_key, &strip, tiles->sums, tiles->groups_now + whole);
 	}
+	bounce_sum(tiles, look, whole, tiles->groups);
 	for (size_t g = 0; g < tiles->groups; g++)
 		any |= tiles->groups_now[g].low | tiles->groups_now[g].high;
 	return any;
@@ -341,35 +391,38 @@ static unsigned int run_settle(struct tiles *tiles, size_t row, struct run run)
 	return changed;
 }
 
-static void run_convert(struct tiles *tiles, const struct look *look, struct run run, uint8_t *dst)
+static void run_convert(
+	struct tiles *tiles, const struct strip *bounced, const struct look *look, struct run run)
 {
-	struct strip strip = strip_bounce(tiles, look, run);
+	uint8_t *dst = look_at(look, run);
 
-	kernel->store(&hash_key, &strip, NULL, 0, tiles->blocks_now + run.begin);
+	kernel->store(&hash_key, bounced, NULL, 0, tiles->blocks_now + run.begin);
 	for (unsigned int y = 0; y < look->rows; y++)
 		tiles->convert((uint32_t *)(dst + y * look->dst_stride),
-			strip.pixels + y * strip.stride, run_pixels(tiles, run));
+			bounced->pixels + y * bounced->stride, run_pixels(tiles, run));
 }
 
 /* Second pass over groups side by side. */
 static unsigned int run_store(struct tiles *tiles, const struct look *look, struct run run)
 {
-	struct strip strip = strip_at(tiles, look, run);
-	uint8_t *dst =
-		look->dst + look->row * BLOCK_PIXELS * look->dst_stride + run.begin * HASH_BYTES;
+	bool direct = tiles->direct && run.end <= whole_groups(tiles) * HASH_GROUP;
+	struct strip strip;
 
 	run_mark(tiles, look->row, run);
-	if (tiles->direct && run.end <= whole_groups(tiles) * HASH_GROUP)
-		kernel->store(
-			&hash_key, &strip, dst, look->dst_stride, tiles->blocks_now + run.begin);
+	strip = direct && !look->view->tiling ? strip_at(tiles, look, run)
+					      : strip_bounce(tiles, look, run);
+	if (direct)
+		kernel->store(&hash_key, &strip, look_at(look, run), look->dst_stride,
+			tiles->blocks_now + run.begin);
 	else
-		run_convert(tiles, look, run, dst);
+		run_convert(tiles, &strip, look, run);
 	return run_settle(tiles, look->row, run);
 }
 
 static unsigned int row_store(struct tiles *tiles, const struct look *look)
 {
-	size_t most = tiles->direct ? tiles->groups : BOUNCE_COLUMNS / HASH_GROUP;
+	bool bounced = !tiles->direct || look->view->tiling;
+	size_t most = bounced ? BOUNCE_COLUMNS / HASH_GROUP : tiles->groups;
 	size_t whole = whole_groups(tiles), end;
 	unsigned int changed = 0;
 
@@ -396,6 +449,7 @@ int tiles_look(struct tiles *tiles, const struct view *view, uint32_t *dst, size
 	bool asked = false;
 
 	learn_converter(tiles, view);
+	learn_tiling(tiles, view);
 	for (uint32_t y = 0; y < readable; y += BLOCK_PIXELS) {
 		look.row = y / BLOCK_PIXELS;
 		look.rows = MIN(readable - y, (uint32_t)BLOCK_PIXELS);

@@ -9,12 +9,21 @@
 #include "base/mem.h"
 
 static const struct format formats[] = {
-	{DRM_FORMAT_XRGB8888, 4},
-	{DRM_FORMAT_ARGB8888, 4},
-	{DRM_FORMAT_XBGR8888, 4},
-	{DRM_FORMAT_ABGR8888, 4},
-	{DRM_FORMAT_RGB565, 2},
-	{DRM_FORMAT_RGB888, 3},
+	{DRM_FORMAT_XRGB8888, 4, 1},
+	{DRM_FORMAT_ARGB8888, 4, 1},
+	{DRM_FORMAT_XBGR8888, 4, 1},
+	{DRM_FORMAT_ABGR8888, 4, 1},
+	{DRM_FORMAT_RGB565, 2, 1},
+	{DRM_FORMAT_RGB888, 3, 1},
+	{DRM_FORMAT_XRGB2101010, 4, 1},
+	{DRM_FORMAT_ARGB2101010, 4, 1},
+	{DRM_FORMAT_XBGR2101010, 4, 1},
+	{DRM_FORMAT_ABGR2101010, 4, 1},
+	{DRM_FORMAT_C8, 1, 1},
+	{DRM_FORMAT_YUYV, 2, 2},
+	{DRM_FORMAT_YVYU, 2, 2},
+	{DRM_FORMAT_UYVY, 2, 2},
+	{DRM_FORMAT_VYUY, 2, 2},
 };
 
 /* libdrm's own drmGetFormatName() gives the four characters back. */

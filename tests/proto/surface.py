@@ -24,21 +24,92 @@ FORMATS = {
     "ABGR8888": (fourcc("AB24"), 4),
     "RGB888": (fourcc("RG24"), 3),
     "RGB565": (fourcc("RG16"), 2),
+    "XRGB2101010": (fourcc("XR30"), 4),
+    "ARGB2101010": (fourcc("AR30"), 4),
+    "XBGR2101010": (fourcc("XB30"), 4),
+    "ABGR2101010": (fourcc("AB30"), 4),
+    "C8": (fourcc("C8  "), 1),
+    "YUYV": (fourcc("YUYV"), 2),
+    "YVYU": (fourcc("YVYU"), 2),
+    "UYVY": (fourcc("UYVY"), 2),
+    "VYUY": (fourcc("VYUY"), 2),
 }
+
+LINEAR, X_TILED, Y_TILED, YF_TILED = 0, 1 << 56 | 1, 1 << 56 | 2, 1 << 56 | 3
+TILE, WORD = 4096, 16
 
 # RGB565 widened to 8 bits a channel: the upper bits again below.
 WIDE565 = (bytes((v >> 11) << 3 | v >> 13 for v in range(1 << 16)),
            bytes((v >> 5 & 63) << 2 | (v >> 9 & 3) for v in range(1 << 16)),
            bytes((v & 31) << 3 | (v >> 2 & 7) for v in range(1 << 16)))
 
+# BT.709, limited range, in steps of 1 / 8192: what luma, blue and red add.
+LUMA = tuple(9539 * (v - 16) + 4096 for v in range(256))
+BLUE_OF_BLUE, GREEN_OF_BLUE, GREEN_OF_RED, RED_OF_RED = (
+    tuple(factor * (v - 128) for v in range(256)) for factor in (17305, -1747, -4366, 14686))
+
+
+def from_yuv(data, order):
+    """Red, green and blue bytes of pairs of pixels of four bytes each; `order`: where Y, U, Y, V are."""
+    luma = bytearray(len(data) // 2)
+    luma[::2], luma[1::2] = data[order.index("Y")::4], data[order.rindex("Y")::4]
+    blue, red = (bytes(v for v in data[order.index(name)::4] for _ in range(2)) for name in "UV")
+    return (bytes(min(max(LUMA[y] + RED_OF_RED[v] >> 13, 0), 255) for y, v in zip(luma, red)),
+            bytes(min(max(LUMA[y] + GREEN_OF_BLUE[u] + GREEN_OF_RED[v] >> 13, 0), 255) for y, u, v in zip(luma, blue, red)),
+            bytes(min(max(LUMA[y] + BLUE_OF_BLUE[u] >> 13, 0), 255) for y, u in zip(luma, blue)))
+
+
+def quarters(x, y, width, height, size):
+    """Four parts of a Yf tile, the left two first: where this one begins, and what is left of x and y."""
+    return (x // (width // 2) * 2 + y // (height // 2)) * size, x % (width // 2), y % (height // 2)
+
+
+def yf_word(x, y, width, height):
+    tile, x, y = quarters(x, y, width, height, 1024)
+    unit, x, y = quarters(x, y, width // 2, height // 2, 256)
+    block = y // 4 if width == 64 else x // 16 * 2 + y // 4
+    return tile + unit + block * 64 + y % 4 * 16
+
+
+class Tiles:
+    """Where words of 16 bytes lie (drm_fourcc.h, I915_FORMAT_MOD_*)."""
+
+    def __init__(self, modifier, each, stride):
+        if modifier == X_TILED:
+            self.width, self.height, place = 512, 8, lambda x, y: y * 512 + x
+        elif modifier == Y_TILED:
+            self.width, self.height, place = 128, 32, lambda x, y: x // 16 * 512 + y * 16
+        else:
+            self.width, self.height = (64, 64) if each == 1 else (128, 32)
+            place = lambda x, y: yf_word(x, y, self.width, self.height)  # noqa: E731
+        self.stride = stride
+        self.places = [[place(x, y) for x in range(0, self.width, WORD)] for y in range(self.height)]
+
+    def row(self, y, first, end):
+        """Offsets of words `first` to `end` of a row."""
+        base, places = y // self.height * self.height * self.stride, self.places[y % self.height]
+        each = self.width // WORD
+        return [base + i // each * TILE + places[i % each] for i in range(first, end)]
+
+
+def tile_size(modifier, each):
+    """Bytes and rows of a tile; of plain rows, what a row is a multiple of."""
+    tiles = Tiles(modifier, each, 0) if modifier else None
+    return (tiles.width, tiles.height) if tiles else (1, 1)
+
+
+def round_up(value, to):
+    return (value + to - 1) // to * to
+
 
 class Surface:
-    def __init__(self, width=640, height=480, form="XRGB8888", stride=None, room=None, start=4096, seal=True):
+    def __init__(self, width=640, height=480, form="XRGB8888", stride=None, room=None, start=4096, seal=True,
+                 modifier=LINEAR):
         self.fd = os.memfd_create("surface", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
         self.start, self.sequence = start, 0
-        self.shape(width, height, form, stride)
+        self.shape(width, height, form, stride, modifier)
         self.cursor = b"\0" * 64
-        self.cursor_at = start + max(room or 0, self.stride * height)
+        self.cursor_at = start + max(room or 0, self.size)
         self.bytes = self.cursor_at + 256 * 256 * 4
         os.ftruncate(self.fd, self.bytes)
         self.map = mmap.mmap(self.fd, self.bytes)
@@ -61,10 +132,14 @@ class Surface:
         os.close(self.fd)
         os.close(self.change)
 
-    def shape(self, width, height, form="XRGB8888", stride=None):
-        self.width, self.height, self.form = width, height, form
+    def shape(self, width, height, form="XRGB8888", stride=None, modifier=LINEAR):
+        self.width, self.height, self.form, self.modifier = width, height, form, modifier
         self.fourcc, self.each = FORMATS.get(form) or (fourcc(form), 4)
-        self.stride = stride or width * self.each
+        tile_width, tile_height = tile_size(modifier, self.each)
+        self.line = (width + width % 2 if "Y" in form else width) * self.each  # two pixels of YUYV share their colour
+        self.stride = stride or round_up(self.line, tile_width)
+        self.size = self.stride * round_up(height, tile_height)
+        self.tiles = Tiles(modifier, self.each, self.stride) if modifier else None
 
     def show(self, primary=None, sequence=True):
         """Writes the header. `primary`: 64 bytes to write instead."""
@@ -77,8 +152,8 @@ class Surface:
             struct.pack_into("=I", self.map, 8, self.sequence)
 
     def plane(self, **other):
-        v = {"start": self.start, "modifier": 0, "format": self.fourcc, "width": self.width, "height": self.height,
-             "stride": self.stride, "size": self.stride * self.height, **other}
+        v = {"start": self.start, "modifier": self.modifier, "format": self.fourcc, "width": self.width, "height": self.height,
+             "stride": self.stride, "size": self.size, **other}
         return struct.pack("=QQIIIIQiiIIII", v["start"], v["modifier"], v["format"], v["width"], v["height"], v["stride"],
                            v["size"], 0, 0, 0, 0, 0, 0)
 
@@ -106,8 +181,30 @@ class Surface:
         """`data`: bytes of the surface's format, rows without padding."""
         line = width * self.each
         for i in range(height):
+            if self.tiles:
+                self.draw_tiled(y + i, x * self.each, data[i * line:(i + 1) * line])
+                continue
             at = self.start + (y + i) * self.stride + x * self.each
             self.map[at:at + line] = data[i * line:(i + 1) * line]
+
+    def draw_tiled(self, y, first, data):
+        """`data`: bytes of row `y` from byte `first` on."""
+        end, at = first + len(data), first
+        for place in self.tiles.row(y, first // WORD, (end + WORD - 1) // WORD):
+            there = at % WORD
+            count = min(WORD - there, end - at)
+            begin = self.start + place + there
+            self.map[begin:begin + count] = data[at - first:at - first + count]
+            at += count
+
+    def row(self, y):
+        """The bytes of a row, as if they lay side by side."""
+        if not self.tiles:
+            at = self.start + y * self.stride
+            return self.map[at:at + self.line]
+        words = (self.map[self.start + at:self.start + at + WORD]
+                 for at in self.tiles.row(y, 0, (self.line + WORD - 1) // WORD))
+        return b"".join(words)[:self.line]
 
     def fill(self, pixel, x=0, y=0, width=None, height=None):
         width, height = width or self.width - x, height or self.height - y
@@ -126,14 +223,27 @@ class Surface:
 
     def channels(self):
         """What a viewer should see: the bytes of red, of green, of blue, row after row."""
-        line = self.width * self.each
-        data = b"".join(self.map[at:at + line] for at in range(self.start, self.start + self.height * self.stride,
-                                                               self.stride))
+        data = b"".join(map(self.row, range(self.height)))
+        if "Y" in self.form:
+            return tuple(self.whole_pairs(channel) for channel in from_yuv(data, self.form))
+        if self.form == "C8":
+            return data, data, data
         if self.form == "RGB565":
             values = array.array("H", data)
             return tuple(bytes(map(table.__getitem__, values)) for table in WIDE565)
+        if "2101010" in self.form:
+            values = array.array("I", data)
+            high, middle, low = (bytes(v >> shift & 255 for v in values) for shift in (22, 12, 2))
+            return (low, middle, high) if "BGR" in self.form else (high, middle, low)
         order = (0, 1, 2) if self.form in ("XBGR8888", "ABGR8888") else (2, 1, 0)
         return tuple(data[i::self.each] for i in order)
+
+    def whole_pairs(self, channel):
+        """Without the second halves of pairs that the picture's right edge cuts through."""
+        wide = self.line // self.each
+        if wide == self.width:
+            return channel
+        return b"".join(channel[y * wide:y * wide + self.width] for y in range(self.height))
 
     def picture(self):
         """The same as XRGB values."""

@@ -15,6 +15,8 @@ from compare import shows, until_shows  # noqa: E402
 
 ENCODINGS = (rfb.RAW, rfb.RRE, rfb.CORRE, rfb.HEXTILE, rfb.ZLIB, rfb.TIGHT, rfb.ULTRA, rfb.ZRLE)
 LIMIT = 20 * daemon.SLOW
+SIZES = ((17, 33), (1, 1), (1, 200), (200, 1), (63, 65), (64, 64), (129, 15))
+TILINGS = {"X": surface.X_TILED, "Y": surface.Y_TILED, "Yf": surface.YF_TILED}
 
 
 def five_six_five(big, swapped=False):
@@ -133,9 +135,49 @@ class PixelsAreExact(unittest.TestCase):
 
     def test_odd_sizes(self):
         with daemon.Daemon() as d:
-            for width, height in ((17, 33), (1, 1), (1, 200), (200, 1), (63, 65), (64, 64), (129, 15)):
+            for width, height in SIZES:
                 for form in ("XRGB8888", "RGB888", "RGB565"):
                     self.cross(d, surface.Surface(width, height, form), f"{width}x{height}.{form}")
+                for form in ("C8", "YUYV", "VYUY", "XBGR2101010"):
+                    self.cross(d, surface.Surface(width, height, form), f"{width}x{height}.{form}", (rfb.ZRLE,))
+
+    def test_tiles(self):
+        """Every tiling of every size of pixels, drawn on and looked at; what is around the picture is no pixel."""
+        with daemon.Daemon() as d:
+            for name, modifier in TILINGS.items():
+                for form in ("XRGB8888", "ABGR8888", "RGB565", "C8", "XRGB2101010", "UYVY"):
+                    canvas = surface.Surface(333, 203, form, modifier=modifier)
+                    canvas.map[canvas.start:canvas.cursor_at] = random.Random(form).randbytes(canvas.size)
+                    self.cross(d, canvas, f"{name}.{form}", (rfb.ZRLE, rfb.TIGHT))
+
+    def test_tiles_of_odd_sizes(self):
+        with daemon.Daemon() as d:
+            for name, modifier in TILINGS.items():
+                for width, height in SIZES:
+                    for form, more in (("XRGB8888", 512), ("RGB565", 0), ("C8", 1024), ("YUYV", 0)):
+                        canvas = surface.Surface(width, height, form, modifier=modifier)
+                        canvas = surface.Surface(width, height, form, modifier=modifier, stride=canvas.stride + more,
+                                                 start=4096 + more // 4)
+                        self.cross(d, canvas, f"{width}x{height}.{name}.{form}", (rfb.ZRLE,))
+
+    def test_the_same_picture_in_tiles_and_rows(self):
+        """The guest changes the layout and nothing else, and then draws."""
+        with daemon.Daemon() as d:
+            canvas = surface.Surface(500, 260, room=512 * 4 * 288)
+            held = d.register(canvas, "a")
+            viewer = d.viewer("a")
+            viewer.set_encodings(rfb.ZRLE)
+            for turn, modifier in enumerate([surface.LINEAR, *TILINGS.values(), surface.LINEAR]):
+                with self.subTest(modifier=hex(modifier)):
+                    canvas.shape(500, 260, modifier=modifier)
+                    paint(canvas, "same")
+                    canvas.show()
+                    canvas.signal()
+                    until_shows([viewer], canvas, LIMIT)
+                    repaint(canvas, turn)
+                    canvas.signal()
+                    until_shows([viewer], canvas, LIMIT)
+            del held
 
     def test_a_laptop_s_size(self):
         """1366 is no multiple of 4: rows of RGB888 and RGB565 begin anywhere."""
@@ -149,18 +191,21 @@ class PixelsAreExact(unittest.TestCase):
         with daemon.Daemon() as d:
             for form, (_, each) in surface.FORMATS.items():
                 for padding in (each, 64, 4096):
-                    canvas = surface.Surface(129, 70, form, stride=129 * each + padding)
+                    canvas = surface.Surface(129, 70, form)
+                    canvas = surface.Surface(129, 70, form, stride=canvas.line + padding)
                     canvas.map[canvas.start:] = random.Random(form).randbytes(canvas.bytes - canvas.start)
                     self.cross(d, canvas, f"{form}.{padding}", (rfb.ZRLE,))
 
     def test_a_plane_that_begins_in_the_middle(self):
         with daemon.Daemon() as d:
             for form in surface.FORMATS:
-                for start in (4097, 4096 + 4 * 777, 70002):
-                    canvas = surface.Surface(100, 50, form, start=start)
+                for start, modifier in ((4097, 0), (4096 + 4 * 777, 0), (70002, 0), (4097, surface.YF_TILED)):
+                    if modifier and form == "RGB888":
+                        continue
+                    canvas = surface.Surface(100, 50, form, start=start, modifier=modifier)
                     paint(canvas, start)
-                    held = d.register(canvas, f"{form}.{start}")
-                    viewer = d.viewer(f"{form}.{start}")
+                    held = d.register(canvas, f"{form}.{start}.{modifier % 256}")
+                    viewer = d.viewer(f"{form}.{start}.{modifier % 256}")
                     viewer.first()
                     with self.subTest(form=form, start=start):
                         self.assertIsNone(shows(viewer, canvas))

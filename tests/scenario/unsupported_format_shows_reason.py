@@ -19,15 +19,22 @@ from plane_off_shows_placard import is_words, until, watch  # noqa: E402
 
 LIMIT = 20 * daemon.SLOW
 LINEAR_INVALID = 0x00ffffffffffffff
+Y_CCS = 0x0100000000000004
 
 # what is wrong: (fields of the plane, a word of the reason, Capture's error)
 WRONG = {
-    "YUYV": ({"format": surface.fourcc("YUYV")}, "YUYV", "FormatUnsupported"),
+    "AYUV": ({"format": surface.fourcc("AYUV")}, "AYUV", "FormatUnsupported"),
     "NV12": ({"format": surface.fourcc("NV12")}, "NV12", "FormatUnsupported"),
-    "10 bits": ({"format": surface.fourcc("XR30")}, "XRGB2101010", "FormatUnsupported"),
+    "10 bits": ({"format": surface.fourcc("P010")}, "P010", "FormatUnsupported"),
     "no letters": ({"format": 0x01020304}, "0x01020304", "FormatUnsupported"),
     "big-endian": ({"format": surface.fourcc("XR24") | 1 << 31}, "0x", "FormatUnsupported"),
-    "tiled": ({"modifier": 0x0100000000000001}, "0x100000000000001", "FormatUnsupported"),
+    "compressed": ({"modifier": Y_CCS}, "INTEL_Y_TILED_CCS", "FormatUnsupported"),
+    "tiled in a way that nobody knows": ({"modifier": 0x1000000000000ff}, "0x1000000000000ff", "FormatUnsupported"),
+    "tiles of pixels of three bytes": ({"modifier": surface.X_TILED, "format": surface.fourcc("RG24")}, "INTEL_X_TILED",
+                                       "FormatUnsupported"),
+    "a part of a tile": ({"modifier": surface.X_TILED, "stride": 640 * 4 + 64}, "whole number of tiles",
+                         "FormatUnsupported"),
+    "tiles beyond its size": ({"modifier": surface.Y_TILED, "height": 479, "size": 640 * 4 * 479}, "size", None),
     "too wide": ({"width": 1 << 20, "stride": 1 << 22}, "too large", None),
     "too high": ({"height": 0xffffffff}, "too large", None),
     "stride under a row": ({"stride": 4}, "stride", None),

@@ -6,10 +6,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <cmocka.h>
+#include <drm_fourcc.h>
 
 #include "field.h"
 
 #include "base/mem.h"
+#include "plane/tiling.h"
 
 #define PAGE   4096u
 #define FILLER 0xa5a5a5a5u
@@ -45,25 +47,54 @@ static void from_rgb565(uint32_t *dst, const uint8_t *src, size_t pixels)
 	}
 }
 
+static void from_c8(uint32_t *dst, const uint8_t *src, size_t pixels)
+{
+	for (size_t i = 0; i < pixels; i++)
+		dst[i] = src[i] * 0x010101u;
+}
+
 const struct format formats[FORMATS] = {
-	{"XRGB8888", 4, from_xrgb},
-	{"XBGR8888", 4, from_xbgr},
-	{"RGB888", 3, from_rgb888},
-	{"RGB565", 2, from_rgb565},
+	{"XRGB8888", 4, from_xrgb, 0, 24},
+	{"XBGR8888", 4, from_xbgr, 0, 24},
+	{"RGB888", 3, from_rgb888, 0, 24},
+	{"RGB565", 2, from_rgb565, 0, 16},
+	{"C8", 1, from_c8, 0, 8},
+	{"XRGB8888 X", 4, from_xrgb, I915_FORMAT_MOD_X_TILED, 24},
+	{"XRGB8888 Y", 4, from_xrgb, I915_FORMAT_MOD_Y_TILED, 24},
+	{"XBGR8888 Yf", 4, from_xbgr, I915_FORMAT_MOD_Yf_TILED, 24},
+	{"RGB565 Y", 2, from_rgb565, I915_FORMAT_MOD_Y_TILED, 16},
+	{"RGB565 Yf", 2, from_rgb565, I915_FORMAT_MOD_Yf_TILED, 16},
+	{"C8 X", 1, from_c8, I915_FORMAT_MOD_X_TILED, 8},
+	{"C8 Yf", 1, from_c8, I915_FORMAT_MOD_Yf_TILED, 8},
 };
 
 /* The field. */
 
+/* Whole rows of tiles, but for those that end below the picture. */
+static uint32_t whole_tiles(const struct tiling *tiling, uint32_t height, uint32_t rows)
+{
+	if (rows == height)
+		return rows;
+	return rows < tiling->height ? MIN(height, (uint32_t)tiling->height)
+				     : rows / tiling->height * tiling->height;
+}
+
 void field_init(struct field *f, uint32_t width, uint32_t height, uint32_t rows_readable,
 	const struct format *format)
 {
+	const struct tiling *tiling = tiling_find(format->modifier, format->bytes);
 	uint32_t stride = width * format->bytes + width % 5;
 
+	if (tiling) {
+		stride = ALIGN_UP(stride, (uint32_t)tiling->width) + width % 2 * tiling->width;
+		rows_readable = whole_tiles(tiling, height, rows_readable);
+	}
 	*f = (struct field){.format = format, .columns = DIV_ROUND_UP(width, BLOCK_PIXELS)};
 	f->rows = DIV_ROUND_UP(height, BLOCK_PIXELS);
 	f->words = tiles_bitmap_words(width, height);
 	f->stride_words = tiles_bitmap_stride(width);
-	f->bytes = (size_t)stride * (rows_readable - 1) + width * format->bytes;
+	f->bytes = tiling ? (size_t)stride * ALIGN_UP(rows_readable, (uint32_t)tiling->height)
+			  : (size_t)stride * (rows_readable - 1) + width * format->bytes;
 	f->map_bytes = ALIGN_UP(f->bytes, PAGE) + PAGE;
 	f->map = mmap(
 		NULL, f->map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -85,6 +116,7 @@ void field_init(struct field *f, uint32_t width, uint32_t height, uint32_t rows_
 		.rows_readable = rows_readable,
 		.bytes = format->bytes,
 		.convert = format->convert,
+		.tiling = tiling,
 	};
 	assert_int_equal(tiles_create(width, height, &f->tiles), 0);
 }
@@ -98,9 +130,16 @@ void field_finish(struct field *f)
 	free(f->bitmap);
 }
 
+size_t field_offset(const struct field *f, uint32_t x, uint32_t y)
+{
+	if (f->view.tiling)
+		return tiling_offset(f->view.tiling, f->view.stride, x * f->format->bytes, y);
+	return (size_t)y * f->view.stride + x * f->format->bytes;
+}
+
 uint8_t *field_at(struct field *f, uint32_t x, uint32_t y)
 {
-	return f->pixels + (size_t)y * f->view.stride + x * f->format->bytes;
+	return f->pixels + field_offset(f, x, y);
 }
 
 void field_fill(
@@ -146,7 +185,7 @@ static bool block_differs(const struct field *f, size_t column, size_t row)
 
 	for (uint32_t y = row * 16; y < y_end; y++) {
 		for (uint32_t x = column * 16; x < x_end; x++) {
-			size_t at = (size_t)y * f->view.stride + x * f->format->bytes;
+			size_t at = field_offset(f, x, y);
 
 			if (pixel_of(f, f->pixels + at) != pixel_of(f, f->then + at))
 				return true;
@@ -164,8 +203,7 @@ void frame_check(const struct field *f)
 			uint32_t want = FILLER;
 
 			if (x < f->view.width && y < f->view.rows_readable)
-				want = pixel_of(f, f->pixels + (size_t)y * f->view.stride +
-							   x * f->format->bytes);
+				want = pixel_of(f, f->pixels + field_offset(f, x, y));
 			if (row[x] != want)
 				fail_msg("pixel %u,%u is %08x, not %08x", x, y, row[x], want);
 		}

@@ -18,9 +18,11 @@ struct format {
 	const char *name;
 	uint8_t bytes;
 	convert_fn convert;
+	uint64_t modifier; /* 0: rows one after the other */
+	uint8_t bits;	   /* of a pixel, from the lowest on, that can be seen */
 };
 
-enum { FORMATS = 4 };
+enum { FORMATS = 12, LINEAR_FORMATS = 5 };
 extern const struct format formats[FORMATS]; /* the first is XRGB8888 */
 
 struct field {
@@ -53,6 +55,8 @@ int field_look(struct field *f, tiles_gate_fn gate);
 int field_check(struct field *f, bool all);
 /* The frame is the source. */
 void frame_check(const struct field *f);
+/* Where a pixel is in the source, and in @then. */
+size_t field_offset(const struct field *f, uint32_t x, uint32_t y);
 /* A source pixel as it belongs into the frame. */
 uint32_t pixel_of(const struct field *f, const uint8_t *src);
 /* Runs @fn with each kernel that this machine has. */

@@ -78,7 +78,31 @@ static void test_unsuitable(void **state)
 	assert_null(WITH(p->size = 2560ull * 479 + 640 * 4));
 	assert_non_null(WITH(p->size--));
 	assert_non_null(WITH(p->stride--));
-	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_X_TILED));
+	assert_null(WITH(p->modifier = I915_FORMAT_MOD_X_TILED));
+	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_X_TILED, p->type = PLANE_CURSOR,
+		p->width = p->height = 64));
+	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_X_TILED, p->stride += 128));
+	assert_null(
+		WITH(p->modifier = I915_FORMAT_MOD_Y_TILED, p->stride += 128, p->size += 61440));
+	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_Y_TILED, p->stride += 64));
+	/* The last row of tiles is there as a whole. */
+	assert_null(WITH(p->modifier = I915_FORMAT_MOD_X_TILED, p->height--));
+	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_X_TILED, p->height--, p->size--));
+	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_Y_TILED, p->height++, p->size += 2560));
+	assert_null(WITH(p->modifier = I915_FORMAT_MOD_Y_TILED, p->height++, p->size += 32 * 2560));
+	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_Y_TILED_CCS));
+	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_4_TILED));
+	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_X_TILED, p->fourcc = DRM_FORMAT_RGB888));
+	assert_null(WITH(p->modifier = I915_FORMAT_MOD_Yf_TILED, p->fourcc = DRM_FORMAT_C8));
+	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_Yf_TILED, p->fourcc = DRM_FORMAT_C8,
+		p->height = 481));
+	/* Half a pair has the bytes of a whole one. */
+	assert_null(WITH(p->fourcc = DRM_FORMAT_YUYV, p->width = 639, p->stride = 1280));
+	assert_non_null(WITH(p->fourcc = DRM_FORMAT_YUYV, p->width = 639, p->stride = 1278));
+	assert_null(WITH(p->fourcc = DRM_FORMAT_YUYV, p->width = 1, p->stride = 4, p->height = 1,
+		p->size = 4));
+	assert_non_null(WITH(p->fourcc = DRM_FORMAT_YUYV, p->width = 1, p->stride = 4,
+		p->height = 1, p->size = 3));
 	assert_non_null(WITH(p->fourcc = DRM_FORMAT_NV12));
 	assert_non_null(WITH(p->fourcc = 0));
 	assert_non_null(WITH(p->width = 0));

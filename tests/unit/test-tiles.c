@@ -72,6 +72,44 @@ static void test_every_size_and_format(void **state)
 	each_kernel(every_size_and_format);
 }
 
+/* The same picture in another layout, or in other places of memory, is the same picture. */
+static void other_layouts(void)
+{
+	for (size_t j = 0; j < FORMATS; j++) {
+		struct field a, b;
+
+		field_init(&a, 150, 100, 100, &formats[j]);
+		field_noise(&a);
+		field_check(&a, true);
+		for (size_t k = 0; k < FORMATS; k++) {
+			if (formats[k].convert != formats[j].convert)
+				continue;
+			field_init(&b, 150, 100, 100, &formats[k]);
+			field_noise(&b); /* where no pixel is, too */
+			for (uint32_t i = 0; i < 150 * 100; i++)
+				memcpy(field_at(&b, i % 150, i / 150),
+					field_at(&a, i % 150, i / 150), formats[j].bytes);
+			assert_int_equal(tiles_look(a.tiles, &b.view, a.frame, a.frame_stride,
+						 gate_open, &a),
+				0);
+			field_fill(&b, 70, 90, 1, 1, ~pixel_of(&b, field_at(&b, 70, 90)));
+			memcpy(field_at(&a, 70, 90), field_at(&b, 70, 90), formats[j].bytes);
+			assert_int_equal(tiles_look(a.tiles, &b.view, a.frame, a.frame_stride,
+						 gate_open, &a),
+				1);
+			frame_check(&a);
+			field_finish(&b);
+		}
+		field_finish(&a);
+	}
+}
+
+static void test_other_layouts(void **state)
+{
+	srandom(9);
+	each_kernel(other_layouts);
+}
+
 /* One bit. */
 
 static void every_bit_of_a_tile(void)
@@ -92,7 +130,7 @@ static void every_bit_of_a_tile(void)
 			uint8_t *at = field_at(&f, pixel % 64, pixel / 64) + bit / 8;
 
 			*at ^= (uint8_t)(1u << bit % 8);
-			if (field_look(&f, gate_open) != (bit < 24))
+			if (field_look(&f, gate_open) != (bit < formats[j].bits))
 				fail_msg("bit %u of pixel %u", bit, pixel);
 		}
 		frame_check(&f);
@@ -142,12 +180,13 @@ static void swap_areas(
 	struct field *f, uint32_t x1, uint32_t y1, uint32_t x2, uint32_t y2, uint32_t w, uint32_t h)
 {
 	for (uint32_t y = 0; y < h; y++) {
-		for (uint32_t i = 0; i < w * f->format->bytes; i++) {
-			uint8_t *a = field_at(f, x1, y1 + y) + i, *b = field_at(f, x2, y2 + y) + i;
-			uint8_t kept = *a;
+		for (uint32_t x = 0; x < w; x++) {
+			uint8_t *a = field_at(f, x1 + x, y1 + y), *b = field_at(f, x2 + x, y2 + y);
+			uint8_t kept[4];
 
-			*a = *b;
-			*b = kept;
+			memcpy(kept, a, f->format->bytes);
+			memcpy(a, b, f->format->bytes);
+			memcpy(b, kept, f->format->bytes);
 		}
 	}
 }
@@ -200,7 +239,9 @@ static void moves(void)
 		}
 		field_noise(&f);
 		field_check(&f, false);
-		memmove(f.pixels, field_at(&f, 1, 0), f.bytes - f.format->bytes);
+		for (uint32_t i = 1; i < 128 * 128; i++)
+			memcpy(field_at(&f, (i - 1) % 128, (i - 1) / 128),
+				field_at(&f, i % 128, i / 128), f.format->bytes);
 		assert_int_equal(field_check(&f, false), 64);
 		/* The same change in two rows, in two words, in two blocks. */
 		for (uint32_t d = 1; d < 32; d++) {
@@ -234,6 +275,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_size_and_format),
+		cmocka_unit_test(test_other_layouts),
 		cmocka_unit_test(test_every_bit_of_a_tile),
 		cmocka_unit_test(test_blank_to_blank),
 		cmocka_unit_test(test_moves),

@@ -21,6 +21,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "capture/capture.h"
+#include "capture/detile.h"
 #include "fake-driver.h"
 #include "vfio-displayd/surface.h"
 
@@ -311,6 +312,46 @@ static void test_too_small(void **state)
 	fixture_destroy(f);
 }
 
+static int read_tiles(void *arg)
+{
+	const struct view *view = arg;
+	static uint32_t picture[64 * 40];
+
+	detile_picture(view, picture, view->width * 4);
+	/* Fourth row, second column of words: byte 512 + 48, and four bytes have one number. */
+	assert_int_equal(picture[3 * view->width + 4], 140 * 0x010101);
+	return 0;
+}
+
+/* The last row of tiles has more rows than the picture. */
+static void test_tiled(void **state)
+{
+	struct fixture *f = fixture_create(false, 16384);
+	struct vfio_device_gfx_plane_info *info = &f->driver.planes[VFIO_PLANE_PRIMARY];
+	struct view view;
+
+	fake_driver_show(&f->driver, VFIO_PLANE_PRIMARY, 64, 40, 1);
+	info->drm_format_mod = I915_FORMAT_MOD_Y_TILED;
+	info->size = 16384;
+	assert_int_equal(look(f, PLANE_PRIMARY, &view), 0);
+	assert_non_null(view.tiling);
+	assert_int_equal(view.rows_readable, 40);
+	assert_int_equal(capture_guard(read_tiles, &view), 0);
+	capture_end(f->capture);
+	info->drm_format_mod = I915_FORMAT_MOD_Yf_TILED;
+	look_and_read(f, PLANE_PRIMARY);
+	/* The same id, and one more row than there are tiles. */
+	info->height = 65;
+	info->size = 3 * 8192;
+	assert_int_equal(look(f, PLANE_PRIMARY, &view), -ENODEV);
+	info->drm_format_mod = 0;
+	info->height = 64;
+	assert_int_equal(look(f, PLANE_PRIMARY, &view), 0);
+	assert_null(view.tiling);
+	capture_end(f->capture);
+	fixture_destroy(f);
+}
+
 static void test_hostile(void **state)
 {
 	struct fixture *f = fixture_create(false, 64 * 64 * 4);
@@ -331,7 +372,11 @@ static void test_hostile(void **state)
 	EXPECT_REFUSED(info->height = UINT32_MAX, info->size = UINT32_MAX);
 	EXPECT_REFUSED(info->size = 1);
 	EXPECT_REFUSED(info->drm_format = DRM_FORMAT_NV12);
-	EXPECT_REFUSED(info->drm_format_mod = I915_FORMAT_MOD_Y_TILED);
+	EXPECT_REFUSED(info->drm_format_mod = I915_FORMAT_MOD_Y_TILED_CCS);
+	EXPECT_REFUSED(info->drm_format_mod = I915_FORMAT_MOD_X_TILED); /* rows of half a tile */
+	EXPECT_REFUSED(info->drm_format_mod = I915_FORMAT_MOD_Y_TILED, info->size--);
+	EXPECT_REFUSED(info->drm_format_mod = I915_FORMAT_MOD_Y_TILED, info->height = 65,
+		info->size += 256);
 #undef EXPECT_REFUSED
 	assert_int_equal(f->driver.gets, 0);
 	/* The last row may end where its pixels end. */
@@ -580,6 +625,7 @@ int main(void)
 		cmocka_unit_test(test_stale),
 		cmocka_unit_test(test_partial_page),
 		cmocka_unit_test(test_too_small),
+		cmocka_unit_test(test_tiled),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_region),
 		cmocka_unit_test(test_region_refused),

@@ -93,9 +93,11 @@ static void test_unsuitable(void **state)
 	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_Y_TILED_CCS));
 	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_4_TILED));
 	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_X_TILED, p->fourcc = DRM_FORMAT_RGB888));
-	assert_null(WITH(p->modifier = I915_FORMAT_MOD_Yf_TILED, p->fourcc = DRM_FORMAT_C8));
+	assert_null(WITH(p->modifier = I915_FORMAT_MOD_Yf_TILED));
+	assert_null(WITH(p->modifier = I915_FORMAT_MOD_Yf_TILED, p->fourcc = DRM_FORMAT_C8,
+		p->height = 448));
 	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_Yf_TILED, p->fourcc = DRM_FORMAT_C8,
-		p->height = 481));
+		p->height = 449));
 	/* Half a pair has the bytes of a whole one. */
 	assert_null(WITH(p->fourcc = DRM_FORMAT_YUYV, p->width = 639, p->stride = 1280));
 	assert_non_null(WITH(p->fourcc = DRM_FORMAT_YUYV, p->width = 639, p->stride = 1278));

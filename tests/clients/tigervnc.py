@@ -12,6 +12,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 import pictures
 from guest import Guest
+from xpointer import Pointer
 
 SCREEN = (1024, 768)
 PATIENCE = 30
@@ -62,6 +63,22 @@ def screenshot(display):
     return pictures.load_xwd(got.stdout)
 
 
+def keep(display, pointer, name):
+    """For people: the screen with the cursor over it, as KEEP_PICTURES/NAME.ppm."""
+    where = os.environ.get("KEEP_PICTURES")
+    if not where:
+        return
+    width, height, screen = screenshot(display)
+    screen = bytearray(screen)
+    w, h, hot_x, hot_y, pixels = pointer.cursor()
+    for y in range(h):
+        for x in range(w):
+            at, over = 3 * ((300 - hot_y + y) * width + 300 - hot_x + x), pixels[(y * w + x) * 4:][:4]
+            for i in range(3):
+                screen[at + i] = min(255, over[2 - i] + screen[at + i] * (255 - over[3]) // 255)
+    pathlib.Path(where, f"{name}.ppm").write_bytes(b"P6 %d %d 255\n" % (width, height) + screen)
+
+
 def shows(screen, guest):
     """The viewer's window lies somewhere on the screen: there is no window manager."""
     screen_width, screen_height, seen = screen
@@ -74,6 +91,36 @@ def shows(screen, guest):
         return False
     line = 3 * width
     return all(seen[3 * ((y + i) * screen_width + x):][:line] == wanted[i * line:(i + 1) * line] for i in range(height))
+
+
+def arrow(side, edge=(255, 255, 255)):
+    """A triangle with a shadow that lets the picture through, as desktops have it; premultiplied ARGB."""
+    out = bytearray(side * side * 4)
+    for y in range(side):
+        for x in range(side):
+            if x <= y // 2:
+                pixel = bytes((*edge, 255)) if x in (0, y // 2) else b"\x20\x10\x60\xff"
+            elif x <= y // 2 + 6 and y > 12:
+                alpha = 120 - 20 * (x - y // 2 - 1)
+                pixel = bytes((0, 0, alpha // 2, alpha))
+            else:
+                pixel = bytes(4)
+            out[(y * side + x) * 4:(y * side + x) * 4 + 4] = pixel
+    return bytes(out)
+
+
+def placed(image, width, height, seen):
+    """What the viewer made of @image: it divides by alpha, as it must, and gives X, which wants them premultiplied, the divided
+    colours (1.12)."""
+    seen_width, seen_height, hot_x, hot_y, pixels = seen
+    if seen_width < width or seen_height < height:
+        return False
+    for y in range(height):
+        for x in range(width):
+            want, got = image[(y * width + x) * 4:][:4], pixels[(y * seen_width + x) * 4:][:4]
+            if want[3] != got[3] or any(abs(a * 255 // max(want[3], 1) - b) > 2 for a, b in zip(want[:3], got)):
+                return False
+    return True
 
 
 class TigerVNC(unittest.TestCase):
@@ -102,6 +149,50 @@ class TigerVNC(unittest.TestCase):
             guest.surface.show()
             guest.surface.signal()
             self.until_it_shows(display, guest, process, where)
+
+    def until_the_cursor_is(self, pointer, display, test, what):
+        end = time.monotonic() + PATIENCE
+        turn = 0
+        while not test(pointer.cursor()):
+            if time.monotonic() > end:
+                seen = pointer.cursor()
+                self.fail(f"{what}: the cursor is {seen[:4]}, {bytes(seen[4][:64]).hex(' ', 4)}")
+            turn += 1
+            pointer.move(300 + turn % 2, 300)   # it asks for the cursor when something moves in its window
+            time.sleep(0.2)
+
+    def test_the_cursor(self):
+        """Cursor With Alpha: its image, half-transparent shadow included, also a large one; and it goes when the guest hides it."""
+        with Guest() as guest, tempfile.TemporaryDirectory() as where, x_server(where) as display, \
+                viewer(display, where, guest, "-PreferredEncoding=ZRLE") as process, Pointer(display) as pointer:
+            self.until_it_shows(display, guest, process, where)
+            for serial, (side, hot) in enumerate(((32, (0, 0)), (64, (3, 9)), (128, (1, 60)))):
+                image = arrow(side, edge=(255, 255, 50 * serial))
+                guest.surface.set_cursor(200, 200, side, image, hot=hot, serial=serial)
+                guest.surface.signal()
+                width = max(x for x in range(side) for y in range(side) if image[(y * side + x) * 4 + 3]) + 1
+                cut = b"".join(image[y * side * 4:(y * side + width) * 4] for y in range(side))
+                self.until_the_cursor_is(pointer, display, lambda seen: seen[2:4] == hot and placed(cut, width, side, seen),
+                                         f"an arrow of {side}")
+                self.until_it_shows(display, guest, process, where)
+                keep(display, pointer, f"tigervnc-cursor-{side}")
+            guest.surface.set_cursor(0, 0)
+            guest.surface.signal()
+            self.until_the_cursor_is(pointer, display, lambda seen: not any(seen[4][3::4]), "no cursor")
+
+    def test_it_asks_for_a_size(self):
+        """-DesktopSize sends SetDesktopSize at once. A surface has no other sizes: it is told so, and shows what there is."""
+        with Guest() as guest, tempfile.TemporaryDirectory() as where, x_server(where) as display, \
+                viewer(display, where, guest, "-DesktopSize=800x600") as process:
+            self.until_it_shows(display, guest, process, where)
+            end = time.monotonic() + PATIENCE
+            while "SetDesktopSize failed: 1" not in (said := pathlib.Path(f"{where}/viewer").read_text()):
+                self.assertLess(time.monotonic(), end, said)
+                time.sleep(0.2)
+            guest.surface.noise(3, 111, 222, 333, 100)
+            guest.surface.signal()
+            self.until_it_shows(display, guest, process, where)
+            self.assertIsNone(process.poll())
 
 
 if __name__ == "__main__":

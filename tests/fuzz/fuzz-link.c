@@ -77,6 +77,16 @@ static void check_strings(const struct link_message *m)
 	expect(ends != NULL);
 }
 
+static void check_sizes(const struct link_message *m)
+{
+	if (m->type == LINK_SIZES)
+		expect(m->sizes.width <= LIMIT_WIDTH && m->sizes.height <= LIMIT_HEIGHT &&
+			!m->sizes.width == !m->sizes.height);
+	if (m->type == LINK_RESIZE)
+		expect(m->resize.width && m->resize.width <= LIMIT_WIDTH && m->resize.height &&
+			m->resize.height <= LIMIT_HEIGHT);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t whole[sizeof(struct link_message)] = {0};
@@ -103,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		expect(link_check(&message, from_broker, fd >= 0) == 0);
 		expect(fds <= 1 && (fd >= 0) == (fds == 1));
 		check_strings(&message);
+		check_sizes(&message);
 		fd_close(fd);
 	}
 	close(pair[0]);

@@ -3,7 +3,6 @@
 """A guest that changes its mode takes its viewers along: by DesktopSize, by ExtendedDesktopSize, or with a reason to leave."""
 import pathlib
 import random
-import struct
 import sys
 import time
 import unittest
@@ -149,29 +148,6 @@ class Resize(unittest.TestCase):
                 mode(canvas, width, height)
                 until_shows([good], canvas, LIMIT)
             until_shows([slow], canvas, LIMIT)
-            del held
-
-    def test_a_viewer_must_not_choose(self):
-        """SetDesktopSize is answered with "prohibited" (status 1), and the guest keeps its mode."""
-        with daemon.Daemon() as d:
-            canvas = surface.Surface(320, 240)
-            held = d.register(canvas, "a")
-            viewer = watch(d, "a", rfb.RAW, rfb.EXTENDED_DESKTOP_SIZE)
-            viewer.settle()
-            viewer.size_answer = None
-            viewer.send(struct.pack(">BxHHBxIHHHHI", 251, 640, 480, 1, 1, 0, 0, 640, 480, 0))
-            end = time.monotonic() + LIMIT
-            while viewer.size_answer != (1, 1):
-                self.assertLess(time.monotonic(), end, f"the answer is {viewer.size_answer}")
-                viewer.request()
-                try:
-                    viewer.update(timeout=0.2)
-                except TimeoutError:
-                    pass
-            self.assertEqual((viewer.width, viewer.height, viewer.resized), (320, 240, 0))
-            canvas.noise(3)
-            canvas.signal()
-            until_shows([viewer], canvas, LIMIT)
             del held
 
     def test_requests_for_the_old_size(self):

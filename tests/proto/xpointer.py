@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The pointer of an X server: moves it, and sees the cursor that the program below it has set (XFixes), which no screenshot shows."""
+import ctypes
+import os
+
+
+class Image(ctypes.Structure):
+    """XFixesCursorImage of X11/extensions/Xfixes.h."""
+    _fields_ = [("x", ctypes.c_short), ("y", ctypes.c_short), ("width", ctypes.c_ushort), ("height", ctypes.c_ushort),
+                ("hot_x", ctypes.c_ushort), ("hot_y", ctypes.c_ushort), ("serial", ctypes.c_ulong),
+                ("pixels", ctypes.POINTER(ctypes.c_ulong)), ("atom", ctypes.c_ulong), ("name", ctypes.c_char_p)]
+
+
+class Pointer:
+    def __init__(self, display):
+        self.x11, self.fixes = ctypes.CDLL("libX11.so.6"), ctypes.CDLL("libXfixes.so.3")
+        self.x11.XOpenDisplay.restype = self.x11.XDefaultRootWindow.restype = ctypes.c_void_p
+        self.fixes.XFixesGetCursorImage.restype = ctypes.POINTER(Image)
+        self.display = ctypes.c_void_p(self.x11.XOpenDisplay(os.fsencode(display)))
+        if not self.display:
+            raise AssertionError(f"no X server at {display}")
+        self.root = ctypes.c_void_p(self.x11.XDefaultRootWindow(self.display))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.x11.XCloseDisplay(self.display)
+
+    def move(self, x, y):
+        self.x11.XWarpPointer(self.display, None, self.root, 0, 0, 0, 0, x, y)
+        self.x11.XSync(self.display, 0)
+
+    def cursor(self):
+        """(width, height, hot x, hot y, premultiplied ARGB bytes)."""
+        found = self.fixes.XFixesGetCursorImage(self.display)
+        image = found.contents
+        pixels = b"".join((image.pixels[i] & 0xffffffff).to_bytes(4, "little") for i in range(image.width * image.height))
+        seen = (image.width, image.height, image.hot_x, image.hot_y, pixels)
+        self.x11.XFree(found)
+        return seen

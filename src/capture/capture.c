@@ -120,7 +120,7 @@ static int import_dmabuf(struct capture *capture, const struct plane *plane,
 	const struct dmabuf *dmabuf, struct plane *linear, const struct mapping **ret)
 {
 	const struct format *format = format_find(plane->fourcc);
-	uint32_t row = plane->width * format->bytes;
+	uint32_t row = (uint32_t)format_row_bytes(format, plane->width);
 	struct imported imported;
 	int r;
 

@@ -138,13 +138,13 @@ const char *importer_absent(const struct importer *importer)
 
 	if (options->policy == IMPORT_NEVER)
 		return "the CPU cannot map this dma-buf, and importing it is switched off: see "
-		       "\"import\" in vfio-displayd.conf";
+		       "import = in vfio-displayd.conf";
 	if (!options->program)
 		return "the CPU cannot map this dma-buf, and this vfio-displayd was built without "
 		       "its import program (--with-gbm)";
 	if (options->node < 0 && !options->node_path)
 		return "the CPU cannot map this dma-buf and no render node is given: register it "
-		       "with one, or set \"render-node\" in vfio-displayd.conf";
+		       "with one, or set render-node in vfio-displayd.conf";
 	return NULL;
 }
 

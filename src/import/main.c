@@ -2,11 +2,13 @@
 /* vfio-displayd-import: reads one display's dma-bufs through a GPU, in a process that holds nothing but them, the GPU's render node
  * and the memory that it copies to. Started by vfio-displayd with their socket as fd 3; see capture/import_link.h.
  */
+#include <drm.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -87,6 +89,8 @@ static int prepare(int link, const struct import_message *hello, int node, struc
 	const char *id = hello->hello.id;
 	int r;
 
+	/* Whoever opens a primary node first is given the whole display; a render node knows no such thing. */
+	ioctl(node, DRM_IOCTL_DROP_MASTER, 0);
 	/* Before Mesa is loaded, which starts threads. */
 	r = confine_self();
 	if (r == 0)

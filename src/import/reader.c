@@ -116,7 +116,9 @@ int reader_surface(struct reader *reader, unsigned int number, uint64_t size, in
 	if (surface->base)
 		munmap(surface->base, surface->size);
 	*surface = (struct surface){0};
-	if (fstat(memory, &st) < 0 || (uint64_t)st.st_size < size)
+	if (fstat(memory, &st) < 0)
+		return -errno;
+	if ((uint64_t)st.st_size < size)
 		return -EPROTO;
 	base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
 	if (base == MAP_FAILED)

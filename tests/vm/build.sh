@@ -163,14 +163,15 @@ product_tree()
 
 make_product()
 {
-	local tree dest=$scratch/dest
+	local tree dest=$scratch/dest programs=(tests/vm/test-vmm)
 
 	tree=$(product_tree)
+	! grep -q '^#define HAVE_GBM 1' "$tree/config.h" || programs+=(tests/vm/gbm-painter)
 	say "the product"
 	make -s -j"$(nproc)" -C "$tree" >&2
-	make -s -C "$tree" tests/vm/test-vmm >&2
+	make -s -C "$tree" "${programs[@]}" >&2
 	make -s -C "$tree" DESTDIR="$dest" localstatedir=/var runstatedir=/run install >"$scratch/install.log"
-	install -D -t "$dest/opt/vm-test" "$tree/tests/vm/test-vmm" "$here"/*.py
+	install -D -t "$dest/opt/vm-test" "${programs[@]/#/$tree/}" "$here"/*.py
 	install -D -m 644 -t "$dest/etc/systemd/system" "$here/vm-test.service"
 	install -D -m 644 -t "$dest/opt/vm-test" "$out/guest.gz"
 	tar -C "$dest" --owner=0 --group=0 -cf "$out/product.tar.$$" .

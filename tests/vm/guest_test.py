@@ -9,6 +9,7 @@ import checks_machine  # noqa: F401: reading them lists their checks
 import checks_start  # noqa: F401
 import checks_pixels  # noqa: F401
 import checks_devices  # noqa: F401
+import checks_import  # noqa: F401
 import checks_end  # noqa: F401
 from machine import command, say
 

@@ -118,6 +118,32 @@ fail:
 	return r;
 }
 
+int frame_map_privately(const struct frame *shared, struct frame **ret)
+{
+	int fd = fcntl(shared->fd, F_DUPFD_CLOEXEC, 3);
+	struct frame *frame;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	fd = fd_move_high(fd);
+	if (fd < 0)
+		return fd;
+	r = frame_open(fd, true, &frame);
+	if (r < 0) {
+		fd_close(fd);
+		return r;
+	}
+	frame->fd = fd_close(frame->fd);
+	if (frame->header.width != shared->header.width ||
+		frame->header.height != shared->header.height) {
+		frame_destroy(frame);
+		return -EINVAL;
+	}
+	*ret = frame;
+	return 0;
+}
+
 void frame_destroy(struct frame *frame)
 {
 	if (!frame)

@@ -67,5 +67,7 @@ int frame_create(uint32_t width, uint32_t height, uint32_t generation, struct fr
 /* RFB program: maps what came over the wall, after checking seals, size and every offset. @fd is consumed on success only.
  * @writable_private: MAP_PRIVATE, PROT_WRITE too. -EINVAL: it lies. */
 int frame_open(int fd, bool writable_private, struct frame **ret);
+/* RFB program: one more mapping, private and writable, of what @shared maps. No descriptor is kept. -EMFILE, -EINVAL. */
+int frame_map_privately(const struct frame *shared, struct frame **ret);
 /* Unmaps, closes. Takes NULL. */
 void frame_destroy(struct frame *frame);

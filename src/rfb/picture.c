@@ -21,8 +21,7 @@
  * Frames are counted: the picture holds one reference, each reader inside another, so that a new frame never pulls the old
  * one away from under an encoder. Readers of an older frame do not delay grants for the new one.
  *
- * Each reader has two bitmaps in one allocation: `damage` collects, `taken` is what its worker looks at; picture_begin() swaps
- * them. A new frame allocates new ones; when the reader is inside, its old pair is kept until picture_end().
+ * Each reader collects its own damage (rfb/bitmaps.h): picture_begin() hands it over, picture_end() lets go of it.
  */
 #include "rfb/picture.h"
 
@@ -35,7 +34,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
-#include "damage/tiles.h"
+#include "rfb/bitmaps.h"
 
 struct held {
 	struct frame *frame;
@@ -46,10 +45,7 @@ struct held {
 struct picture_reader {
 	TAILQ_ENTRY(picture_reader) entry;
 	int wake;
-	uint64_t *damage, *taken; /* halves of `pair` */
-	uint64_t *pair;
-	uint64_t *next; /* the pair for the frame that is being taken over, see picture_frame() */
-	uint64_t *retired; /* pair of an older frame that the worker still looks at */
+	struct bitmaps bitmaps;
 	struct held *inside;
 	uint32_t behind;
 	bool listening;	   /* begins at the next publish */
@@ -94,43 +90,6 @@ static void held_unref(struct held *held)
 	free(held);
 }
 
-static size_t bitmap_words(const struct frame *frame)
-{
-	return tiles_bitmap_words(frame->header.width, frame->header.height);
-}
-
-/* Sets the bits of blocks that exist, no others: what reads the bitmap need not know the width. */
-static void bitmap_fill(uint64_t *bitmap, const struct frame *frame)
-{
-	size_t columns = DIV_ROUND_UP(frame->header.width, BLOCK_PIXELS);
-	size_t rows = DIV_ROUND_UP(frame->header.height, BLOCK_PIXELS);
-	size_t stride = tiles_bitmap_stride(frame->header.width);
-
-	memset(bitmap, 0, bitmap_words(frame) * sizeof(*bitmap));
-	for (size_t row = 0; row < rows; row++)
-		for (size_t column = 0; column < columns; column += 64)
-			bitmap[row * stride + column / 64] =
-				~0ull >> (64 - MIN(columns - column, (size_t)64));
-}
-
-static uint64_t *pair_create(const struct frame *frame)
-{
-	return calloc(2 * bitmap_words(frame), sizeof(uint64_t));
-}
-
-/* Takes a zeroed or old @pair into use, everything damaged. */
-static void reader_install(struct picture_reader *reader, uint64_t *pair, const struct frame *frame)
-{
-	if (reader->pair && reader->inside && !reader->retired)
-		reader->retired = reader->pair;
-	else
-		free(reader->pair);
-	reader->pair = pair;
-	reader->damage = pair;
-	reader->taken = pair + bitmap_words(frame);
-	bitmap_fill(reader->damage, frame);
-}
-
 static void reader_wake(const struct picture_reader *reader)
 {
 	/* EAGAIN: the counter is full of wake-ups already. */
@@ -161,22 +120,18 @@ void picture_destroy(struct picture *picture)
 	free(picture);
 }
 
-/* All readers get their pair for @frame or none does. */
+/* All readers get their bitmaps for @frame or none does. */
 static int readers_prepare(struct picture *picture, const struct frame *frame)
 {
 	struct picture_reader *reader;
 
-	TAILQ_FOREACH (reader, &picture->readers, entry) {
-		reader->next = pair_create(frame);
-		if (!reader->next)
+	TAILQ_FOREACH (reader, &picture->readers, entry)
+		if (bitmaps_prepare(&reader->bitmaps, frame) < 0)
 			goto fail;
-	}
 	return 0;
 fail:
-	TAILQ_FOREACH (reader, &picture->readers, entry) {
-		free(reader->next);
-		reader->next = NULL;
-	}
+	TAILQ_FOREACH (reader, &picture->readers, entry)
+		bitmaps_unprepare(&reader->bitmaps);
 	return -ENOMEM;
 }
 
@@ -203,7 +158,7 @@ int picture_frame(struct picture *picture, int fd)
 		old = held;
 	} else {
 		TAILQ_FOREACH (reader, &picture->readers, entry) {
-			reader_install(reader, take_ptr(reader->next), held->frame);
+			bitmaps_install(&reader->bitmaps, held->frame, reader->inside);
 			reader->called = false;
 		}
 		old = picture->current;
@@ -297,12 +252,12 @@ void picture_published(struct picture *picture, bool damaged)
 	if (!picture->current)
 		goto out;
 	bitmap = frame_damage(picture->current->frame);
-	words = bitmap_words(picture->current->frame);
+	words = bitmaps_words(picture->current->frame);
 	picture->ready = true;
 	picture->writing = false;
 	TAILQ_FOREACH (reader, &picture->readers, entry) {
 		for (size_t i = 0; damaged && i < words; i++)
-			reader->damage[i] |= bitmap[i];
+			reader->bitmaps.damage[i] |= bitmap[i];
 		reader->behind++;
 		reader_wake(reader);
 	}
@@ -369,20 +324,16 @@ static bool leave_line(struct picture *picture, struct picture_reader *reader)
 int picture_join(struct picture *picture, int wake, struct picture_reader **ret)
 {
 	struct picture_reader *reader = new0(struct picture_reader);
-	uint64_t *pair;
 	int r = 0;
 
 	if (!reader)
 		return -ENOMEM;
 	reader->wake = wake;
 	pthread_mutex_lock(&picture->mutex);
-	if (picture->current) {
-		pair = pair_create(picture->current->frame);
-		if (pair)
-			reader_install(reader, pair, picture->current->frame);
-		else
-			r = -ENOMEM;
-	}
+	if (picture->current)
+		r = bitmaps_prepare(&reader->bitmaps, picture->current->frame);
+	if (picture->current && r == 0)
+		bitmaps_install(&reader->bitmaps, picture->current->frame, false);
 	if (r == 0)
 		TAILQ_INSERT_TAIL(&picture->readers, reader, entry);
 	pthread_mutex_unlock(&picture->mutex);
@@ -405,8 +356,7 @@ void picture_leave(struct picture *picture, struct picture_reader *reader)
 	pthread_mutex_unlock(&picture->mutex);
 	if (fire)
 		picture->idle(picture->arg);
-	free(reader->pair);
-	free(reader->retired);
+	bitmaps_finish(&reader->bitmaps);
 	free(reader);
 }
 
@@ -450,14 +400,10 @@ void picture_pass(struct picture *picture, struct picture_reader *reader, bool l
 
 static void enter(struct picture *picture, struct picture_reader *reader)
 {
-	uint64_t *swap = reader->taken;
-
 	reader->inside = picture->current;
 	reader->inside->references++;
 	reader->inside->readers++;
-	reader->taken = reader->damage;
-	reader->damage = swap;
-	memset(reader->damage, 0, bitmap_words(reader->inside->frame) * sizeof(*reader->damage));
+	bitmaps_take(&reader->bitmaps, reader->inside->frame);
 	reader->behind = 0;
 	picture->called -= reader->called;
 	reader->called = reader->listening = false;
@@ -476,7 +422,7 @@ const struct frame *picture_begin(
 		enter(picture, reader);
 		frame = reader->inside->frame;
 		if (ret_damage)
-			*ret_damage = reader->taken;
+			*ret_damage = reader->bitmaps.taken;
 	} else if (!reader->ticket) {
 		reader->ticket = ++picture->last_ticket;
 	}
@@ -495,8 +441,7 @@ void picture_end(struct picture *picture, struct picture_reader *reader)
 	fire = reader->inside == picture->current && grantable(picture);
 	held_unref(reader->inside);
 	reader->inside = NULL;
-	free(reader->retired);
-	reader->retired = NULL;
+	bitmaps_done(&reader->bitmaps);
 	wake_next(picture);
 	pthread_mutex_unlock(&picture->mutex);
 	if (fire)

@@ -94,33 +94,6 @@ static void end(struct viewer *viewer, const char *reason)
 	atomic_store(&viewer->stopping, true);
 }
 
-/* An own mapping of what @shared maps. The descriptor is not needed any longer than that. */
-static int frame_map(const struct frame *shared, struct frame **ret)
-{
-	int fd = fcntl(shared->fd, F_DUPFD_CLOEXEC, 3);
-	struct frame *frame;
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	fd = fd_move_high(fd);
-	if (fd < 0)
-		return fd;
-	r = frame_open(fd, true, &frame);
-	if (r < 0) {
-		fd_close(fd);
-		return r;
-	}
-	frame->fd = fd_close(frame->fd);
-	if (frame->header.width != shared->header.width ||
-		frame->header.height != shared->header.height) {
-		frame_destroy(frame);
-		return -EINVAL;
-	}
-	*ret = frame;
-	return 0;
-}
-
 static void mark(rfbClientPtr client, const struct rect *rect)
 {
 	sraRegionPtr region;
@@ -145,7 +118,7 @@ static const char *follow_frame(struct viewer *viewer, const struct frame *share
 		return NULL;
 	if (resized && !(viewer->notices.extras & EXTRA_RESIZES))
 		return "cannot resize";
-	if (frame_map(shared, &frame) < 0)
+	if (frame_map_privately(shared, &frame) < 0)
 		return "cannot map the frame";
 	screen_show(&viewer->screen, frame);
 	viewer->frame = frame;
@@ -377,7 +350,7 @@ static int viewer_open(struct viewer *viewer, int *ret_fd)
 
 	if (!shared)
 		return -ENODATA;
-	r = frame_map(shared, &viewer->frame);
+	r = frame_map_privately(shared, &viewer->frame);
 	if (r < 0)
 		return r;
 	screen_show(&viewer->screen, viewer->frame);

@@ -10,6 +10,8 @@ import checks_start  # noqa: F401
 import checks_pixels  # noqa: F401
 import checks_devices  # noqa: F401
 import checks_import  # noqa: F401
+import checks_simulator  # noqa: F401
+import checks_scenarios  # noqa: F401
 import checks_end  # noqa: F401
 from machine import command, say
 

@@ -8,7 +8,7 @@
 #
 #   VM_ACCEL    kvm or tcg; default: kvm where a VM starts with it, else tcg
 #   VM_TIMEOUT  seconds until the VM is ended (default 600)
-#   VM_CHECKS   only these functions of guest_test.py, for work on one of them
+#   VM_CHECKS   only these functions of guest_test.py ("s05_*" too), for work on one of them
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

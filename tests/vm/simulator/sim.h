@@ -28,8 +28,8 @@
 
 #include "vfio_display_sim.h"
 
-#define VDSIM_REGION_CONFIG    VFIO_PCI_CONFIG_REGION_INDEX
-#define VDSIM_CONFIG_SIZE      256
+#define VDSIM_REGION_CONFIG VFIO_PCI_CONFIG_REGION_INDEX
+#define VDSIM_CONFIG_SIZE   256
 
 enum vdsim_kind {
 	VDSIM_ALIVE_DEVICES,
@@ -92,6 +92,22 @@ struct vdsim {
 enum vdsim_view_kind { VDSIM_VIEW_MEMORY, VDSIM_VIEW_DMABUF, VDSIM_VIEW_REGION };
 
 /* main.c */
+extern unsigned int vdsim_memory_mb;
+
+/* device.c */
+struct vdsim_device {
+	struct vfio_device vfio;
+	struct vdsim *sim;
+};
+
+extern const struct vfio_device_ops vdsim_device_ops;
+
+/* access.c */
+ssize_t vdsim_access(
+	struct vdsim *sim, char __user *buffer, size_t count, loff_t *position, bool write);
+
+/* display.c */
+struct vdsim *vdsim_create(struct vfio_device *device);
 void vdsim_get(struct vdsim *sim);
 void vdsim_put(struct vdsim *sim);
 bool vdsim_is_controller(const struct vdsim *sim);

@@ -38,11 +38,12 @@
 #define VDSIM_AREAS   4
 #define VDSIM_SCRIPTS 16
 
-/* Where the numbers of dma-bufs come from (@id_policy). */
-#define VDSIM_ID_KEEP \
-	0 /* as mbochs: ever higher, an id lives until the device is closed or reset */
-#define VDSIM_ID_REUSE \
-	1 /* as GVT-g: the lowest free one; free again once all dma-bufs of a picture that was got are closed */
+/*
+ * Where the numbers of dma-bufs come from (@id_policy). KEEP as mbochs: ever higher, an id lives until the device is closed
+ * or reset. REUSE as GVT-g: the lowest free one; it is free again once all dma-bufs of an id that was got are closed.
+ */
+#define VDSIM_ID_KEEP  0
+#define VDSIM_ID_REUSE 1
 
 /* @answer of a script: 0 does the work, 1 to 4095 is an errno, and for queries also: */
 #define VDSIM_ANSWER_UNTOUCHED 0x10000 /* success, the caller's struct is not written at all */
@@ -66,40 +67,37 @@
 #define VDSIM_BLOCK_EXCLUSIVE  2 /* other ioctls wait too, as behind a driver's one lock */
 
 /* @flags of a frame. */
-#define VDSIM_FRAME_READ_ONLY \
-	1 /* the dma-buf's file is O_RDONLY, as a stock mbochs exports it: no shared mapping */
-#define VDSIM_FRAME_INHERIT 2 /* its descriptor is not close-on-exec, as mbochs' */
+#define VDSIM_FRAME_READ_ONLY 1 /* the dma-buf's file is O_RDONLY, as a stock mbochs': it does not map */
+#define VDSIM_FRAME_INHERIT   2 /* its descriptor is not close-on-exec, as mbochs' */
 
 /* How a chain of capabilities is wrong (@chain). */
-#define VDSIM_CHAIN_GOOD      0
-#define VDSIM_CHAIN_LOOP      1 /* the last one's next is the first */
-#define VDSIM_CHAIN_SELF      2 /* the first one's next is itself */
-#define VDSIM_CHAIN_BACKWARDS 3 /* the last one's next lies in the fixed part */
-#define VDSIM_CHAIN_OUTSIDE   4 /* the last one's next lies beyond argsz */
-#define VDSIM_CHAIN_TRUNCATED \
-	5 /* the last one's next is the last 4 bytes of what is written: no room for a header */
+#define VDSIM_CHAIN_GOOD	  0
+#define VDSIM_CHAIN_LOOP	  1 /* the last one's next is the first */
+#define VDSIM_CHAIN_SELF	  2 /* the first one's next is itself */
+#define VDSIM_CHAIN_BACKWARDS	  3 /* the last one's next lies in the fixed part */
+#define VDSIM_CHAIN_OUTSIDE	  4 /* the last one's next lies beyond argsz */
+#define VDSIM_CHAIN_TRUNCATED	  5 /* the last one's next is the last 4 bytes that are written */
 #define VDSIM_CHAIN_START_OUTSIDE 6 /* cap_offset lies beyond argsz */
 #define VDSIM_CHAIN_START_INSIDE  7 /* cap_offset lies in the fixed part */
-#define VDSIM_CHAIN_NO_ROOM \
-	8 /* cap_offset is set though argsz leaves no room for the chain (mbochs' EDID region) */
-#define VDSIM_CHAIN_MISALIGNED 9 /* the chain begins at an odd offset */
+#define VDSIM_CHAIN_NO_ROOM	  8 /* cap_offset is set though argsz has no room (mbochs' EDID region) */
+#define VDSIM_CHAIN_MISALIGNED	  9 /* the chain begins at an odd offset */
 
 /* @quirks of a region. */
-#define VDSIM_REGION_LATE_MMAP \
-	1 /* VFIO_REGION_INFO_FLAG_MMAP only when argsz > 32, as NVIDIA's driver */
+#define VDSIM_REGION_LATE_MMAP 1 /* FLAG_MMAP only when argsz > 32, as NVIDIA's driver */
 
-/* @rules of the EDID region. */
-#define VDSIM_EDID_GVT \
-	1 /* size before blob, EPERM for read-only registers, EINVAL on UP with a block that is not valid */
-#define VDSIM_EDID_MBOCHS 2 /* nothing is checked but the limits */
+/*
+ * @rules of the EDID region. GVT: size before blob, EPERM for read-only registers, EINVAL on UP with a block that is not
+ * valid. MBOCHS: nothing is checked but the limits, and what is beyond them is ignored.
+ */
+#define VDSIM_EDID_GVT	  1
+#define VDSIM_EDID_MBOCHS 2
 
 /* @caps of the display interrupt. */
 #define VDSIM_IRQ_TYPE	  1 /* the capability that names type and subtype */
 #define VDSIM_IRQ_DISPLAY 2 /* the capability with the two event values */
 
 /* @flags of the flipper. */
-#define VDSIM_FLIP_FIRE \
-	1 /* fire the display interrupt at each flip, with the plane's event value (period 1 ms or more) */
+#define VDSIM_FLIP_FIRE 1 /* each flip fires the display interrupt with the plane's value; period 1 ms or more */
 
 /* What a plane can show: 64 bytes. */
 struct vdsim_frame {
@@ -306,17 +304,15 @@ struct vdsim_entry {
 };
 
 /* @what of an entry that is not an ioctl. */
-#define VDSIM_DID_READ \
-	1 /* pread() of region 0 to 2 or the configuration by a client; @arg: region */
+#define VDSIM_DID_READ		 1 /* a client's pread() of region 0 to 2 or the configuration; @arg: region */
 #define VDSIM_DID_WRITE		 2
-#define VDSIM_DID_MMAP		 3 /* @arg: region, @value: length */
-#define VDSIM_DID_DMABUF_MMAP	 4 /* @arg: id */
+#define VDSIM_DID_MMAP		 3 /* @arg: region; @value: length */
+#define VDSIM_DID_DMABUF_MMAP	 4 /* @arg: id; @value: length */
 #define VDSIM_DID_DMABUF_RELEASE 5 /* the last user of a dma-buf went; @arg: id */
 #define VDSIM_DID_EDID_READ	 6
-#define VDSIM_DID_EDID_WRITE \
-	7 /* @arg: offset; @value: the register's value, or for the blob the length */
-#define VDSIM_DID_OPEN	8
-#define VDSIM_DID_CLOSE 9
+#define VDSIM_DID_EDID_WRITE	 7 /* @arg: offset; @value: the register's value, or for the blob the length */
+#define VDSIM_DID_OPEN		 8
+#define VDSIM_DID_CLOSE		 9
 
 #define VDSIM_LOG_ENTRIES  4096
 #define VDSIM_EDID_ENTRIES 256
@@ -327,8 +323,7 @@ struct vdsim_record {
 	__u8 blob[VDSIM_BLOB_MAXIMUM]; /* the EDID as written, state.edid_size bytes of it count */
 	struct vdsim_entry edid[VDSIM_EDID_ENTRIES]; /* accesses to the EDID region only */
 	__u8 reserved0[4096];
-	struct vdsim_entry
-		log[VDSIM_LOG_ENTRIES]; /* everything by clients; of the controller only ioctls */
+	struct vdsim_entry log[VDSIM_LOG_ENTRIES]; /* of the controller no pread() or pwrite() */
 };
 
 #endif

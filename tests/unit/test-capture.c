@@ -161,7 +161,7 @@ static void test_dmabuf(void **state)
 }
 
 /* The one used longest ago goes; a number that comes back later may be another buffer. */
-static void test_reuse(void **state)
+static void s06_reuse(void **state)
 {
 	struct fixture *f = fixture_create(false, 64 * 64 * 4);
 	int first = f->driver.memory, second = fake_memory(128 * 128 * 4 + 4096);
@@ -193,7 +193,7 @@ static void test_reuse(void **state)
 	fixture_destroy(f);
 }
 
-static void test_unmappable(void **state)
+static void s06_unmappable(void **state)
 {
 	const int errors[] = {ENODEV, EINVAL, EACCES};
 	struct view view;
@@ -217,7 +217,7 @@ static void test_unmappable(void **state)
 }
 
 /* Trouble that passes condemns nothing. */
-static void test_passing(void **state)
+static void s07_passing(void **state)
 {
 	const int errors[] = {-EMFILE, -ENOMEM, -EIO};
 	struct fixture *f = fixture_create(false, 64 * 64 * 4);
@@ -237,7 +237,7 @@ static void test_passing(void **state)
 	fixture_destroy(f);
 }
 
-static void test_stale(void **state)
+static void s07_stale(void **state)
 {
 	const int errors[] = {-ENOENT, -EINVAL};
 	struct view view;
@@ -266,7 +266,7 @@ static void test_stale(void **state)
 }
 
 /* 800x600: 468.75 pages, of which 468 can be mapped (as mbochs and the dma-buf core have it). */
-static void test_partial_page(void **state)
+static void s11_partial_page(void **state)
 {
 	struct fixture *f = fixture_create(false, 800 * 600 * 4);
 	struct view view;
@@ -281,7 +281,7 @@ static void test_partial_page(void **state)
 	fixture_destroy(f);
 }
 
-static void test_too_small(void **state)
+static void s10_too_small(void **state)
 {
 	struct fixture *f = fixture_create(false, 64 * 64 * 4);
 	struct view view;
@@ -352,7 +352,7 @@ static void test_tiled(void **state)
 	fixture_destroy(f);
 }
 
-static void test_hostile(void **state)
+static void s10_hostile_geometry(void **state)
 {
 	struct fixture *f = fixture_create(false, 64 * 64 * 4);
 	struct vfio_device_gfx_plane_info *info = &f->driver.planes[VFIO_PLANE_PRIMARY];
@@ -387,7 +387,7 @@ static void test_hostile(void **state)
 	fixture_destroy(f);
 }
 
-static void test_region(void **state)
+static void s09_region(void **state)
 {
 	struct fixture *f = fixture_create(true, 16 << 20);
 	struct view view;
@@ -421,7 +421,7 @@ static void test_region(void **state)
 	fixture_destroy(f);
 }
 
-static void test_region_refused(void **state)
+static void s09_region_refused(void **state)
 {
 	struct fixture *f = fixture_create(true, 640 * 480 * 4);
 	struct view view;
@@ -446,7 +446,7 @@ static void faults_needed(void)
 #endif
 }
 
-static void test_sigbus(void **state)
+static void s12_sigbus(void **state)
 {
 	struct fixture *f = fixture_create(false, 640 * 480 * 4);
 	struct view view;
@@ -619,17 +619,17 @@ int main(void)
 		cmocka_unit_test(test_unguarded),
 		cmocka_unit_test(test_guard),
 		cmocka_unit_test(test_dmabuf),
-		cmocka_unit_test(test_reuse),
-		cmocka_unit_test(test_unmappable),
-		cmocka_unit_test(test_passing),
-		cmocka_unit_test(test_stale),
-		cmocka_unit_test(test_partial_page),
-		cmocka_unit_test(test_too_small),
+		cmocka_unit_test(s06_reuse),
+		cmocka_unit_test(s06_unmappable),
+		cmocka_unit_test(s07_passing),
+		cmocka_unit_test(s07_stale),
+		cmocka_unit_test(s11_partial_page),
+		cmocka_unit_test(s10_too_small),
 		cmocka_unit_test(test_tiled),
-		cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_region),
-		cmocka_unit_test(test_region_refused),
-		cmocka_unit_test(test_sigbus),
+		cmocka_unit_test(s10_hostile_geometry),
+		cmocka_unit_test(s09_region),
+		cmocka_unit_test(s09_region_refused),
+		cmocka_unit_test(s12_sigbus),
 		cmocka_unit_test(test_surface),
 	};
 

@@ -23,7 +23,7 @@ static struct vfio_device device_of(struct fake_driver *driver)
 	return (struct vfio_device){.fd = -EBADF, .ops = &driver->ops};
 }
 
-static void test_present(void **state)
+static void s01_present(void **state)
 {
 	const struct {
 		int driver, expected;
@@ -38,7 +38,7 @@ static void test_present(void **state)
 	}
 }
 
-static void test_probe(void **state)
+static void s01_probe(void **state)
 {
 	const struct {
 		int driver, expected;
@@ -56,7 +56,7 @@ static void test_probe(void **state)
 	}
 }
 
-static void test_query(void **state)
+static void s02_struct(void **state)
 {
 	struct fake_driver driver;
 	struct vfio_device device = device_of(&driver);
@@ -94,7 +94,7 @@ static int query_after(struct fake_driver *driver, const int *errors, size_t cou
 	return vfio_device_query(&device, VFIO_GFX_PLANE_TYPE_DMABUF, VFIO_PLANE_PRIMARY, &info);
 }
 
-static void test_query_errors(void **state)
+static void s07_query_errors(void **state)
 {
 	struct fake_driver driver;
 
@@ -115,7 +115,7 @@ static void test_query_errors(void **state)
 	assert_false(driver.dirty);
 }
 
-static void test_dmabuf(void **state)
+static void s07_get_errors(void **state)
 {
 	const struct {
 		int driver, expected;
@@ -174,7 +174,7 @@ static int region_mbochs(struct fake_driver *driver, struct vfio_region_info *in
 	return 0;
 }
 
-static void test_region_plain(void **state)
+static void s15_region_mbochs(void **state)
 {
 	struct fake_driver driver;
 	struct vfio_device device = device_of(&driver);
@@ -256,7 +256,7 @@ static int ask_region(struct vfio_region *ret)
 	return vfio_device_region(&device, 2, ret);
 }
 
-static void test_region_sparse(void **state)
+static void s09_region_sparse(void **state)
 {
 	struct vfio_region region;
 
@@ -278,7 +278,7 @@ static void test_region_sparse(void **state)
 	assert_int_equal(ask_region(&region), -EPROTO);
 }
 
-static void test_region_lies(void **state)
+static void s15_region_lies(void **state)
 {
 	struct vfio_region region;
 
@@ -315,7 +315,7 @@ static int region_growing(struct fake_driver *driver, struct vfio_region_info *i
 	return 0;
 }
 
-static void test_region_growing(void **state)
+static void s15_region_growing(void **state)
 {
 	struct fake_driver driver;
 	struct vfio_device device = device_of(&driver);
@@ -343,15 +343,15 @@ static void test_kernel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_present),
-		cmocka_unit_test(test_probe),
-		cmocka_unit_test(test_query),
-		cmocka_unit_test(test_query_errors),
-		cmocka_unit_test(test_dmabuf),
-		cmocka_unit_test(test_region_plain),
-		cmocka_unit_test(test_region_sparse),
-		cmocka_unit_test(test_region_lies),
-		cmocka_unit_test(test_region_growing),
+		cmocka_unit_test(s01_present),
+		cmocka_unit_test(s01_probe),
+		cmocka_unit_test(s02_struct),
+		cmocka_unit_test(s07_query_errors),
+		cmocka_unit_test(s07_get_errors),
+		cmocka_unit_test(s15_region_mbochs),
+		cmocka_unit_test(s09_region_sparse),
+		cmocka_unit_test(s15_region_lies),
+		cmocka_unit_test(s15_region_growing),
 		cmocka_unit_test(test_kernel),
 	};
 

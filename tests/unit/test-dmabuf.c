@@ -356,7 +356,7 @@ static void s11_partial_page(void **state)
 }
 
 /* mbochs: one GET for each id, whatever happens in between. */
-static void mbochs_asked_once(void **state)
+static void s05_mbochs_asked_once(void **state)
 {
 	const char *names[] = {"mbochs", "mbochs_rw"};
 
@@ -379,7 +379,7 @@ static void mbochs_asked_once(void **state)
 	}
 }
 
-static void mbochs_unmappable(void **state)
+static void s05_mbochs_unmappable(void **state)
 {
 	struct fixture *f = fixture_create("mbochs");
 	const unsigned int ids = 3 * LIMIT_DMABUFS;
@@ -395,7 +395,7 @@ static void mbochs_unmappable(void **state)
 	fixture_destroy(f);
 }
 
-static void mbochs_cap(void **state)
+static void s05_mbochs_cap(void **state)
 {
 	struct fixture *f = fixture_create("mbochs");
 
@@ -513,9 +513,9 @@ int main(void)
 		cmocka_unit_test(s07_no_get),
 		cmocka_unit_test(s07_query_fails),
 		cmocka_unit_test(s11_partial_page),
-		cmocka_unit_test(mbochs_asked_once),
-		cmocka_unit_test(mbochs_unmappable),
-		cmocka_unit_test(mbochs_cap),
+		cmocka_unit_test(s05_mbochs_asked_once),
+		cmocka_unit_test(s05_mbochs_unmappable),
+		cmocka_unit_test(s05_mbochs_cap),
 		cmocka_unit_test(test_others_are_not_kept),
 		cmocka_unit_test(test_closing),
 		cmocka_unit_test(test_exporter),

@@ -150,7 +150,7 @@ static struct source *source_over(struct fake_driver *driver)
 	return source;
 }
 
-static void test_probe(void **state)
+static void s01_probe_matrix(void **state)
 {
 	const struct {
 		int info, dmabuf, region, expected;
@@ -179,7 +179,7 @@ static void test_probe(void **state)
 	}
 }
 
-static void test_bound_later(void **state)
+static void s01_bound_later(void **state)
 {
 	struct fake_driver driver;
 	struct source *source = source_over(&driver);
@@ -222,7 +222,7 @@ static void assert_off(const struct plane *plane, enum plane_type type, enum pla
 }
 
 /* i915 leaves the struct alone when the plane is off: the frame before must not come back. */
-static void test_off_and_on(void **state)
+static void s03_off_and_on(void **state)
 {
 	struct fake_driver driver;
 	struct source *source = probed(&driver, false);
@@ -251,7 +251,7 @@ static void test_off_and_on(void **state)
 }
 
 /* mdpy and NVIDIA answer a query for the cursor with the primary plane. */
-static void test_region_cursor(void **state)
+static void s13_region_has_no_cursor(void **state)
 {
 	struct fake_driver driver;
 	struct source *source = probed(&driver, true);
@@ -269,7 +269,7 @@ static void test_region_cursor(void **state)
 	source_destroy(source);
 }
 
-static void test_cursor(void **state)
+static void s14_hot_spots(void **state)
 {
 	const struct {
 		uint32_t hot_x, hot_y, expected_x, expected_y;
@@ -303,7 +303,7 @@ static void test_cursor(void **state)
 	source_destroy(source);
 }
 
-static void test_query_trouble(void **state)
+static void s07_query_trouble(void **state)
 {
 	struct fake_driver driver;
 	struct source *source = probed(&driver, false);
@@ -361,12 +361,12 @@ int main(void)
 		cmocka_unit_test(test_modifier),
 		cmocka_unit_test(test_unsuitable),
 		cmocka_unit_test(test_same_buffer),
-		cmocka_unit_test(test_probe),
-		cmocka_unit_test(test_bound_later),
-		cmocka_unit_test(test_off_and_on),
-		cmocka_unit_test(test_region_cursor),
-		cmocka_unit_test(test_cursor),
-		cmocka_unit_test(test_query_trouble),
+		cmocka_unit_test(s01_probe_matrix),
+		cmocka_unit_test(s01_bound_later),
+		cmocka_unit_test(s03_off_and_on),
+		cmocka_unit_test(s13_region_has_no_cursor),
+		cmocka_unit_test(s14_hot_spots),
+		cmocka_unit_test(s07_query_trouble),
 		cmocka_unit_test(test_region_buffer),
 	};
 

@@ -95,6 +95,50 @@ def unregister_answers_after_the_release():
     return remove_in_time(mdev)
 
 
+def dmabufs_of(pid):
+    """The inodes of a process's dma-bufs that come from mbochs."""
+    inodes = set()
+    for fd in os.listdir("/proc/%d/fdinfo" % pid):
+        try:
+            with open("/proc/%d/fdinfo/%s" % (pid, fd)) as file:
+                fields = dict(line.split(":", 1) for line in file.read().splitlines() if ":" in line)
+        except FileNotFoundError:
+            continue
+        if fields.get("exp_name", "").strip().startswith("mbochs"):
+            inodes.add(fields["ino"].strip())
+    return inodes
+
+
+@check
+def a_buffer_of_mbochs_is_asked_for_once():
+    """It loses a reference at each further time; a dma-buf that is made anew is another inode."""
+    pid = service.main_pid()
+    before = dmabufs_of(pid)
+    mdev, vmm = bochs("once")
+    viewer = look("once")
+    see(viewer, 640, 480, picture("noise", 1, 640, 480), "the picture")
+    first = dmabufs_of(pid) - before
+    expect(len(first) == 1, "%d dma-bufs" % len(first))
+    vmm("off")
+    vmm("signal")
+    until(lambda: service.runtime("once").get("stateReason"), PATIENCE, "a reason in List")
+    expect(dmabufs_of(pid) - before == first, "the dma-buf was let go")
+    vmm("on")
+    vmm("paint noise 2")
+    vmm("signal")
+    see(viewer, 640, 480, picture("noise", 2, 640, 480), "the picture after it")
+    expect(dmabufs_of(pid) - before == first, "the dma-buf was asked for again")
+    vmm("mode 1024 768")
+    vmm("paint noise 3")
+    vmm("signal")
+    see(viewer, 1024, 768, picture("noise", 3, 1024, 768), "another mode")
+    expect(dmabufs_of(pid) - before > first and len(dmabufs_of(pid) - before) == 2, "dma-bufs after a mode switch")
+    vmm.kill()
+    note = remove_in_time(mdev)
+    expect(dmabufs_of(pid) <= before, "dma-bufs outlive their device")
+    return note
+
+
 @check
 def a_display_that_nobody_watches_is_left_alone():
     _, vmm = bochs("alone")

@@ -137,7 +137,7 @@ def an_unmappable_dmabuf_says_why():
     reason = until(lambda: service.runtime("stock").get("stateReason"), PATIENCE, "a reason in List")
     expect("map" in reason, "the reason does not name the mapping: " + reason)
     expect(reason in command("vfio-displayctl", "describe", "stock"), "vfio-displayctl describe does not show: " + reason)
-    expect(reason in json.dumps(json.loads(command("vfio-displayctl", "--json", "describe", "stock"))), "not in --json")
+    expect(json.dumps(reason) in json.dumps(json.loads(command("vfio-displayctl", "--json", "describe", "stock"))), "not in --json")
     expect(viewer.watch(lambda: viewer.updates and any(viewer.pixels), PATIENCE), "no placard")
     expect(not viewer.shows(640, 480, picture("noise", 1, 640, 480)), "it was seen after all")
     return reason

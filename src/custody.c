@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <sys/epoll.h>
 
 #include "base/config.h"
 #include "base/fd.h"
@@ -35,17 +34,51 @@ struct waiter {
 	void *arg;
 };
 
+/* Somebody waits for the capture thread, and that may wait for its driver: then it is stood in for. */
+static void on_stuck_timer(void *arg)
+{
+	struct display *d = arg;
+	const char *call;
+	uint64_t busy = driver_busy(&d->driver, &call);
+
+	if (d->ending || !d->watchers || (!busy && d->audience_served == d->audience_came))
+		return;
+	if (busy >= LIMIT_QUERY_SLOW_MS && driver_stand_in(&d->driver)) {
+		display_stand_in(d);
+		driver_step_back(&d->driver);
+		if (d->audience_served == d->audience_came)
+			return;
+	}
+	loop_timer_once(d->stuck_timer, busy && busy < LIMIT_QUERY_SLOW_MS
+						? LIMIT_QUERY_SLOW_MS - busy
+						: LIMIT_QUERY_SLOW_MS);
+}
+
+/* It is looked at after a while whether the capture thread could do what is ordered now. */
+static void watch_over(struct display *d)
+{
+	if (d->watchers)
+		loop_timer_once(d->stuck_timer, LIMIT_QUERY_SLOW_MS);
+	else
+		loop_timer_stop(d->stuck_timer);
+}
+
 static void on_watch(void *arg, unsigned int watchers)
 {
 	struct display *d = arg;
 
+	d->audience_came += watchers && !d->watchers;
 	d->watchers = watchers;
-	inbox_watch(&d->inbox, watchers);
+	inbox_watch(&d->inbox, watchers, d->audience_came);
+	watch_over(d);
 }
 
 static void on_may_write(void *arg, uint32_t generation)
 {
-	inbox_granted(&((struct display *)arg)->inbox, generation);
+	struct display *d = arg;
+
+	inbox_granted(&d->inbox, generation);
+	watch_over(d);
 }
 
 static void on_busy(void *arg, uint32_t generation)
@@ -58,12 +91,18 @@ static void on_taken(void *arg, uint32_t generation)
 	inbox_taken(&((struct display *)arg)->inbox, generation);
 }
 
+static void on_resize(void *arg, uint32_t width, uint32_t height)
+{
+	inbox_resize(&((struct display *)arg)->inbox, width, height);
+}
+
 static void on_program_ended(void *arg)
 {
 	struct display *d = arg;
 
 	d->watchers = 0;
 	inbox_program_ended(&d->inbox);
+	watch_over(d);
 }
 
 static void tell_ready(struct display *d, int error, const char *reason)
@@ -149,12 +188,9 @@ void custody_released(void *arg)
 
 static int start_thread(struct display *d)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.fd = d->inbox.wake};
 	pthread_attr_t attr;
 	int r;
 
-	if (epoll_ctl(d->epoll, EPOLL_CTL_ADD, d->inbox.wake, &event) < 0)
-		return -errno;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	r = -pthread_create(&d->thread, &attr, display_capture_thread, d);
@@ -190,7 +226,7 @@ static int take_importer(struct display *d)
 	if (r < 0)
 		return r;
 	take_fd(&d->handover.render);
-	capture_set_importer(d->capture, importer);
+	capture_set_importer(d->driver.capture, importer);
 	return 0;
 }
 
@@ -199,13 +235,13 @@ static int take_source(struct display *d)
 	int r;
 
 	if (d->handover.source == SOURCE_VFIO)
-		r = source_vfio_create(d->handover.device, &d->source);
+		r = source_vfio_create(d->handover.device, &d->driver.source);
 	else
-		r = source_surface_create(d->handover.device, &d->source);
+		r = source_surface_create(d->handover.device, &d->driver.source);
 	if (r < 0)
 		return r;
 	d->device = take_fd(&d->handover.device);
-	r = capture_create(d->source, &d->capture);
+	r = capture_create(d->driver.source, &d->driver.capture);
 	return r < 0 ? r : take_importer(d);
 }
 
@@ -216,6 +252,7 @@ static int raise_wall(struct display *d)
 		.may_write = on_may_write,
 		.busy = on_busy,
 		.taken = on_taken,
+		.resize = on_resize,
 		.ended = on_program_ended,
 	};
 	const struct context *context = &d->handover.context;
@@ -254,19 +291,23 @@ int display_create(struct loop *loop, const struct config *config, struct handov
 	d->handover = *handover;
 	handover_init(handover);
 	d->arg = arg;
-	d->device = d->change = -EBADF;
+	d->device = -EBADF;
 	TAILQ_INIT(&d->waiters);
 	pthread_mutex_init(&d->lock, NULL);
-	d->epoll = fd_move_high(epoll_create1(EPOLL_CLOEXEC));
+	driver_init(&d->driver);
 	r = inbox_init(&d->inbox);
+	if (change_init(&d->change, d->inbox.wake, take_fd(&d->handover.change)) < 0)
+		r = -EMFILE;
 	if (r == 0)
-		r = d->epoll < 0 ? -EMFILE : take_source(d);
+		r = take_source(d);
 	if (r == 0)
 		r = raise_wall(d);
 	if (r == 0)
 		r = loop_timer_add(loop, on_ready_timer, d, &d->ready_timer);
 	if (r == 0)
 		r = loop_timer_add(loop, on_snapshot_timer, d, &d->snapshot_timer);
+	if (r == 0)
+		r = loop_timer_add(loop, on_stuck_timer, d, &d->stuck_timer);
 	if (r == 0 && d->handover.lease >= 0) {
 		r = lease_create(loop, d->handover.lease, on_lease_ended, d, &d->lease, &reason);
 		if (r == 0)
@@ -274,9 +315,8 @@ int display_create(struct loop *loop, const struct config *config, struct handov
 		d->lease_is_descriptor = true;
 	}
 	if (r == 0) {
-		d->change = take_fd(&d->handover.change);
-		pace_init(&d->pace, d->change >= 0, config->timer_fast_ms, config->timer_slow_ms,
-			config->safety_ms,
+		pace_init(&d->pace, d->change.event >= 0, config->timer_fast_ms,
+			config->timer_slow_ms, config->safety_ms,
 			d->handover.context.frames_maximum ?: config->frames_maximum,
 			loop_now_ms());
 		r = start_thread(d);
@@ -305,12 +345,11 @@ void display_destroy(struct display *d)
 	lease_destroy(d->lease);
 	stage_destroy(d->stage);
 	wall_destroy(d->wall);
-	capture_destroy(d->capture);
-	source_destroy(d->source);
+	driver_finish(&d->driver);
 	loop_source_free(d->ready_timer);
 	loop_source_free(d->snapshot_timer);
-	fd_close(d->change);
-	fd_close(d->epoll);
+	loop_source_free(d->stuck_timer);
+	change_finish(&d->change);
 	handover_finish(&d->handover);
 	inbox_finish(&d->inbox);
 	pthread_mutex_destroy(&d->lock);
@@ -389,9 +428,19 @@ static unsigned int viewers_ready(struct display *d)
 	return ready;
 }
 
+static enum display_change change_of(const struct display *d, const struct status *status)
+{
+	if (!d->watchers)
+		return DISPLAY_CHANGE_IDLE;
+	if (d->change.event >= 0)
+		return DISPLAY_CHANGE_EVENTFD;
+	return status->interrupt ? DISPLAY_CHANGE_INTERRUPT : DISPLAY_CHANGE_TIMER;
+}
+
 void display_runtime(struct display *d, struct display_runtime *ret)
 {
-	uint64_t since = d->query_since, now = loop_now_ms();
+	const char *call;
+	uint64_t busy = driver_busy(&d->driver, &call);
 	struct status status;
 
 	pthread_mutex_lock(&d->lock);
@@ -404,18 +453,18 @@ void display_runtime(struct display *d, struct display_runtime *ret)
 					  : DISPLAY_BLANK,
 		.planes_used = status.planes_used,
 		.viewers = viewers_ready(d),
-		.change = !d->watchers	   ? DISPLAY_CHANGE_IDLE
-			  : d->change >= 0 ? DISPLAY_CHANGE_EVENTFD
-					   : DISPLAY_CHANGE_TIMER,
+		.change = change_of(d, &status),
+		.width_maximum = status.width_maximum,
+		.height_maximum = status.height_maximum,
 		.lease_is_descriptor = d->lease_is_descriptor,
 		.frames_captured = status.captured,
 		.frames_published = status.published,
 	};
 	memcpy(ret->planes, status.planes, sizeof(ret->planes));
-	if (since && now - since >= LIMIT_QUERY_SLOW_MS)
+	if (busy >= LIMIT_QUERY_SLOW_MS)
 		snprintf(ret->reason, sizeof(ret->reason),
-			"the driver has not answered a query for %llu s",
-			(unsigned long long)(now - since) / 1000);
+			"the driver has not answered %s for %llu s", call,
+			(unsigned long long)busy / 1000);
 	else if (!status.live)
 		memcpy(ret->reason, status.reason, sizeof(ret->reason));
 	if (!d->watchers && !d->ending)

@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Theory of operation
  *
- * The straight line is look(): query the planes, map, scan, publish. It runs on the display's capture thread, which sleeps on its
- * inbox while nobody watches: no query, no scan, no wake-up. A query may block for 25 s in one real driver, so everything that can
- * block (probe, query, map, unmap, close) happens on that thread and nothing else waits for it: the main thread (custody.c) leaves
- * orders in the inbox; the capture thread leaves its status under `lock` and posts events to the main loop.
+ * The straight line is look(): query the planes, map, scan, publish. It runs on the display's capture thread, which sleeps on
+ * change.c while nobody watches: no query, no scan, no wake-up. The main thread (custody.c) leaves orders in the inbox; the capture
+ * thread leaves its status under `lock` and posts events to the main loop.
+ *
+ * A driver may take its time, so it is asked on this thread only (driver.c). The stage is this thread's alone, but for such a call:
+ * meanwhile the main thread may act there for it (display_stand_in), so that a viewer that comes to a display whose driver does not
+ * answer reads that instead of waiting, and a grant that was asked for or held goes back to those who watch.
  *
  * The end is the line backwards, on the same thread: mappings and dma-bufs, then the device fd. A dma-buf that outlives its device
  * touches freed memory in one driver, and a device fd that outlives its VMM keeps the device busy.
- *
- * The eventfd of the registrant is never read: it is waited for edge-triggered, where each write() is an edge of its own
- * (fs/eventfd.c wakes on each). So a blocking, semaphore or saturated eventfd cannot hold the thread.
  */
 #include "display.h"
 
-#include <drm_fourcc.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/epoll.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "capture/capture.h"
@@ -31,10 +30,9 @@
 #include "stage.h"
 
 enum {
-	HOLD_MS = 400,	     /* the last picture stays through the gaps of a mode switch */
-	HOLD_LOOK_MS = 50,   /* how often to look in such a gap */
 	GLANCE_MIN_MS = 500, /* List makes an unwatched display look again, not more often */
 	PROBE_AGAIN_MS = 500,
+	COMPLAIN_MIN_MS = 60000, /* a display that fails all the time is logged so often */
 };
 
 static void set_reason(struct display *d, const char *format, ...)
@@ -63,37 +61,50 @@ static void report(struct display *d)
 	pthread_mutex_unlock(&d->lock);
 }
 
-static int query(struct display *d, enum plane_type type, struct plane *ret)
+static void publish(struct display *d)
 {
-	int r;
+	int r = stage_publish(d->stage);
 
-	d->query_since = loop_now_ms();
-	r = d->source->ops->query(d->source, type, ret);
-	d->query_since = 0;
-	return r;
+	if (r < 0)
+		return;
+	d->found.published += r;
+	d->audience_served = d->audience;
+}
+
+/* Off and unfit are answers, anything else is a driver that fails. */
+static void missed(struct display *d, int error, uint64_t now)
+{
+	pace_missed(&d->pace, error != -ENODATA && error != -ENOTSUP, now);
 }
 
 /* What stands where a picture should be, in words for viewers and for List. Never over a picture that may be back at once. */
-static void no_picture(struct display *d, const char *title, uint64_t now)
+static void no_picture(struct display *d, int error, uint64_t now)
 {
-	if (!d->trouble_since)
-		d->trouble_since = now;
-	if (d->found.live && stage_shows_picture(d->stage) && now - d->trouble_since < HOLD_MS)
+	bool never = error == -ENOTSUP || error == -ENODEV;
+
+	missed(d, error, now);
+	if (d->found.live && stage_shows_picture(d->stage) && pace_holds(&d->pace, now))
 		return;
+	if (d->found.live && d->pace.retry.rest_ms &&
+		(!d->complained_at || now - d->complained_at >= COMPLAIN_MIN_MS)) {
+		log_notice(d->handover.context.id, "no picture: %s", d->found.reason);
+		d->complained_at = now;
+	}
 	set_live(d, false);
 	if (d->watchers)
-		stage_placard(d->stage, title, d->found.reason);
+		stage_placard(d->stage, never ? "This display cannot be shown" : "No picture",
+			d->found.reason);
 }
 
-/* 0: @ret is mapped until capture_end(). Else no picture, and d->found.reason says why. -ENODATA: off; -ENOTSUP: cannot be
- * shown, ever, like this; others: trouble that may pass. */
-static int map_primary(struct display *d, struct plane *plane, struct view *ret)
+/* 0: @plane is on and can be shown. Else no picture, and d->found.reason says why: -ENODATA: off; -ENOTSUP: cannot be shown,
+ * ever, like this; others: the driver has failed. */
+static int ask_for_primary(struct display *d, struct plane *plane)
 {
 	const char *unfit;
 	char name[16], modifier[64];
 	int r;
 
-	r = query(d, PLANE_PRIMARY, plane);
+	r = driver_query(&d->driver, PLANE_PRIMARY, plane);
 	if (r < 0) {
 		set_reason(d, "the driver does not say what it shows: %s", strerror(-r));
 		return r == -ENODATA || r == -ENOTSUP ? -EIO : r;
@@ -101,7 +112,7 @@ static int map_primary(struct display *d, struct plane *plane, struct view *ret)
 	d->found.planes_used = plane_is_on(plane);
 	d->found.planes[0] = *plane;
 	if (!plane_is_on(plane)) {
-		capture_forget(d->capture);
+		driver_forget(&d->driver);
 		set_reason(d, "the guest has not switched its display on");
 		return -ENODATA;
 	}
@@ -112,41 +123,49 @@ static int map_primary(struct display *d, struct plane *plane, struct view *ret)
 			unfit);
 		return -ENOTSUP;
 	}
-	r = capture_begin(d->capture, plane, ret);
-	if (r == -ESTALE) {
-		/* The driver replaced the buffer between QUERY and GET: once more, now. */
-		r = query(d, PLANE_PRIMARY, plane);
-		if (r == 0 && plane_is_on(plane) && !plane_unsuitable(plane))
-			r = capture_begin(d->capture, plane, ret);
-		else
-			r = -ESTALE;
-	}
-	if (r == -ENODEV || r == -ENOTSUP) {
-		set_reason(d, "%s", capture_reason(d->capture));
-		return -ENOTSUP;
-	}
-	if (r < 0)
-		set_reason(d, "%s", capture_reason(d->capture));
-	return r;
+	return 0;
 }
 
-/* -EAGAIN: wait for the grant. */
-static int look_at_cursor(struct display *d)
+/* 0: mapped until driver_unmap(). As above; -ENODEV: the CPU cannot read this buffer. */
+static int map_primary(struct display *d, struct plane *plane, struct view *ret)
 {
-	struct plane plane;
+	int r = driver_map(&d->driver, plane, ret);
+
+	if (r < 0)
+		set_reason(d, "%s", capture_reason(d->driver.capture));
+	return r == -ENODATA ? -EIO : r;
+}
+
+/* Brings the frame up to date. Number of changed blocks; -EAGAIN: wait for the grant; else as above. */
+static int scan(struct display *d, struct plane *plane)
+{
 	struct view view;
 	int r;
 
-	if (query(d, PLANE_CURSOR, &plane) < 0 || !plane_is_on(&plane) ||
-		plane.width > LIMIT_CURSOR || plane.height > LIMIT_CURSOR ||
-		plane.fourcc != DRM_FORMAT_ARGB8888 || plane_unsuitable(&plane) ||
-		capture_begin(d->capture, &plane, &view) < 0)
-		return stage_cursor(d->stage, NULL, NULL);
-	d->found.planes[d->found.planes_used++] = plane;
-	r = view.rows_readable == plane.height ? stage_cursor(d->stage, &plane, &view)
-					       : stage_cursor(d->stage, NULL, NULL);
-	capture_end(d->capture);
+	d->scanned.drawn = 0;
+	r = map_primary(d, plane, &view);
+	if (r < 0)
+		return r;
+	r = stage_picture(d->stage, &view);
+	driver_unmap(&d->driver);
+	if (r < 0 && r != -EAGAIN) {
+		driver_forget(&d->driver);
+		set_reason(d, "the picture could not be read: %s", strerror(-r));
+		return -EIO;
+	}
+	if (r >= 0) {
+		d->scanned = *plane;
+		d->found.captured++;
+	}
 	return r;
+}
+
+/* The source says that all pixels are still those that the frame has. */
+static bool nothing_drawn(const struct display *d, const struct plane *plane, uint64_t now)
+{
+	return plane->drawn && plane->drawn == d->scanned.drawn &&
+	       plane_same_buffer(plane, &d->scanned) && d->found.live &&
+	       stage_shows_picture(d->stage) && !pace_scan_due(&d->pace, now);
 }
 
 /* The straight line. */
@@ -154,58 +173,71 @@ static void look(struct display *d)
 {
 	uint64_t now = loop_now_ms();
 	struct plane plane;
-	struct view view;
 	int changed, moved = 0;
+	bool still;
 
-	changed = map_primary(d, &plane, &view);
-	if (changed < 0) {
-		no_picture(d, changed == -ENOTSUP ? "This display cannot be shown" : "No picture",
-			now);
-	} else {
-		changed = stage_picture(d->stage, &view);
-		capture_end(d->capture);
-		d->found.captured++;
-		if (changed >= 0) {
-			d->trouble_since = 0;
-			set_live(d, true);
-			moved = look_at_cursor(d);
-		} else if (changed != -EAGAIN) {
-			capture_forget(d->capture);
-			set_reason(d, "the picture could not be read: %s", strerror(-changed));
-			no_picture(d, "No picture", now);
-		}
+	change_hear(&d->change, d->driver.source);
+	changed = ask_for_primary(d, &plane);
+	still = changed == 0 && nothing_drawn(d, &plane, now);
+	if (changed == 0 && !still)
+		changed = scan(d, &plane);
+	if (changed >= 0) {
+		set_live(d, true);
+		d->audience_scanned = d->audience;
+		moved = cursor_look(d, now);
 	}
 	if (changed == -EAGAIN || moved == -EAGAIN) {
 		/* Viewers are still reading. What was found is found again when they let go. */
 		report(d);
 		return;
 	}
-	if (stage_publish(d->stage))
-		d->found.published++;
 	d->hot = changed > 0 || moved > 0;
-	pace_looked(&d->pace, d->hot, now);
+	pace_looked(&d->pace, d->hot, !still, now);
+	if (changed < 0)
+		no_picture(d, changed, now);
+	else
+		pace_found(&d->pace);
+	publish(d);
 	report(d);
 }
 
-/* For List: what is there, without a frame. */
+/* What is there, without a frame. As map_primary(); a driver that fails is not asked too often, whoever wants to know. */
+static int peek(struct display *d, struct view *ret)
+{
+	uint64_t now = loop_now_ms();
+	struct plane plane;
+	int r;
+
+	if (retry_wait(&d->pace.retry, false, now))
+		return -EIO;
+	r = ask_for_primary(d, &plane);
+	if (r == 0)
+		r = map_primary(d, &plane, ret);
+	if (r == 0)
+		pace_found(&d->pace);
+	else
+		missed(d, r, now);
+	return r;
+}
+
+/* For List. */
 static void glance(struct display *d)
 {
-	struct plane plane;
 	struct view view;
 	int r;
 
 	d->last_glance = loop_now_ms();
-	r = map_primary(d, &plane, &view);
+	r = peek(d, &view);
 	if (r == 0)
-		capture_end(d->capture);
+		driver_unmap(&d->driver);
 	set_live(d, r == 0);
 	report(d);
 }
 
+/* For Capture. */
 static void snap(struct display *d)
 {
 	struct snapped *snapped = new0(struct snapped);
-	struct plane plane;
 	struct view view;
 	int r;
 
@@ -213,14 +245,15 @@ static void snap(struct display *d)
 		return; /* the caller's timer answers */
 	snapped->display = d;
 	snapped->snapshot.fd = -EBADF;
-	r = d->probed ? map_primary(d, &plane, &view) : -ENODATA;
+	r = d->probed ? peek(d, &view) : -ENODATA;
 	if (r == 0) {
 		r = snapshot_copy(&view, &snapped->snapshot);
-		capture_end(d->capture);
+		driver_unmap(&d->driver);
 	}
-	set_live(d, r == 0);
+	if (!d->watchers)
+		set_live(d, r == 0);
 	report(d);
-	snapped->error = r == 0 || r == -ENOTSUP ? r : -ENODATA;
+	snapped->error = r == 0 || r == -ENOTSUP ? r : r == -ENODEV ? -ENOTSUP : -ENODATA;
 	if (loop_post(d->loop, custody_snapped, snapped) < 0) {
 		fd_close(snapped->snapshot.fd);
 		free(snapped);
@@ -235,14 +268,16 @@ static bool probe(struct display *d)
 	int r;
 
 	d->last_probe = loop_now_ms();
-	d->query_since = d->last_probe;
-	r = d->source->ops->probe(d->source, &reason);
-	d->query_since = 0;
+	driver_call_begin(&d->driver, "the first question");
+	r = d->driver.source->ops->probe(d->driver.source, &reason);
+	driver_call_end(&d->driver);
 	d->probed = r == 0;
 	if (r == -EAGAIN)
 		set_reason(d, "%s", "the device is not bound to an iommufd yet");
 	else if (r < 0)
 		set_reason(d, "%s", reason);
+	else
+		monitor_begin(d);
 	d->found.probed = d->probed;
 	report(d);
 	probed = new0(struct probed);
@@ -256,14 +291,47 @@ static bool probe(struct display *d)
 	return d->probed;
 }
 
-static void arm_change(struct display *d, bool arm)
+/* What is about the frame alone. True: a new frame has waited for this. */
+static bool obey_frame(struct display *d, const struct orders *orders)
 {
-	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.fd = d->change};
+	d->audience = orders->audience;
+	if (orders->program_ended)
+		stage_strike(d->stage);
+	if (orders->granted)
+		stage_granted(d->stage, orders->generation);
+	if (orders->busy)
+		stage_busy(d->stage, orders->generation);
+	return orders->taken && stage_taken(d->stage, orders->taken_generation);
+}
 
-	if (d->change < 0 || arm == d->change_armed)
+void display_stand_in(struct display *d)
+{
+	struct orders orders = inbox_take_frame(&d->inbox);
+
+	obey_frame(d, &orders);
+	if (d->audience != d->audience_served && d->audience != d->audience_scanned)
+		stage_excuse(d->stage, "No picture yet",
+			"the driver has not answered for more than a second");
+	publish(d);
+}
+
+/* The display interrupt, where nobody signals changes and the registrant lets us have it. Once. */
+static void arm_interrupt(struct display *d)
+{
+	int r;
+
+	if (d->arm_tried)
 		return;
-	epoll_ctl(d->epoll, arm ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, d->change, &event);
-	d->change_armed = arm;
+	d->arm_tried = true;
+	if (!d->handover.display_interrupt || d->change.event >= 0)
+		return;
+	driver_call_begin(&d->driver, "a request for its display interrupt");
+	r = change_arm(&d->change, d->driver.source);
+	driver_call_end(&d->driver);
+	d->found.interrupt = d->pace.evented = r == 0;
+	if (r < 0 && r != -ENOTTY)
+		log_notice(d->handover.context.id,
+			"its display interrupt cannot be had (%s), a timer does", strerror(-r));
 }
 
 /* False: stop. */
@@ -273,29 +341,28 @@ static bool obey(struct display *d, const struct orders *orders)
 
 	if (orders->stop)
 		return false;
-	if (orders->program_ended)
-		stage_strike(d->stage);
-	if (orders->granted)
-		stage_granted(d->stage, orders->generation);
-	if (orders->busy)
-		stage_busy(d->stage, orders->generation);
-	if (orders->taken && stage_taken(d->stage, orders->taken_generation))
+	if (obey_frame(d, orders))
 		pace_nudge(&d->pace, now);
 	if (!d->probed && (orders->watch_changed || orders->glance || orders->snapshot) &&
 		now - d->last_probe >= PROBE_AGAIN_MS)
 		probe(d);
 	if (orders->watch_changed) {
-		arm_change(d, orders->watchers);
+		change_listen(&d->change, orders->watchers);
 		if (orders->watchers) {
 			/* The first viewer waits for a publish, changed or not: a look that has the grant ends in one. */
 			d->hot = true;
 			pace_nudge(&d->pace, now);
+			retry_again(&d->cursor_retry);
 			stage_patience_anew(d->stage, now);
 		} else {
 			/* From now on the picture grows old: the next viewer waits for the look that its coming causes. */
 			stage_ask(d->stage);
+			d->scanned.drawn = 0;
+			resize_forget(&d->resize);
 		}
 	}
+	if (orders->resize && orders->watchers)
+		resize_wish(&d->resize, orders->width, orders->height, now);
 	if (orders->snapshot)
 		snap(d);
 	if (d->probed && orders->glance && !d->watchers && now - d->last_glance >= GLANCE_MIN_MS)
@@ -317,66 +384,63 @@ static int how_long(struct display *d)
 	if (patience >= 0)
 		return patience ? patience : 1;
 	wait = MIN(pace_wait(&d->pace, now), (uint32_t)INT32_MAX);
-	if (d->found.live && d->trouble_since) {
-		uint64_t since = now - d->pace.last_look;
-
-		wait = MIN(wait, since < HOLD_LOOK_MS ? (int)(HOLD_LOOK_MS - since) : 0);
-	}
 	/* After a change another is likely: have the grant at hand, then one pass finds and copies. */
 	if (wait == 0 && d->hot && !stage_ask(d->stage))
 		return LIMIT_GRANT_MS;
 	return wait;
 }
 
-static void sleep_for(struct display *d, int ms)
+static void sleep_for(struct display *d, int ms, int monitor_ms)
 {
-	struct pollfd wake = {.fd = d->inbox.wake, .events = POLLIN};
-	struct epoll_event events[2];
-	uint64_t count;
-	int n;
+	if (ms < 0 || (monitor_ms >= 0 && monitor_ms < ms))
+		ms = monitor_ms;
+	if (change_wait(&d->change, d->driver.source, ms, d->pace.pending))
+		pace_event(&d->pace);
+}
 
-	/* A look is due already, so the eventfd has no news: a registrant that signals without end does not wake us. */
-	if (d->pace.pending && d->change_armed) {
-		poll(&wake, 1, ms);
-		ms = 0;
+/* False: stop. */
+static bool live_on(struct display *d)
+{
+	struct orders orders = inbox_take(&d->inbox);
+	int wait, monitor_wait;
+
+	if (!obey(d, &orders))
+		return false;
+	monitor_wait = monitor_step(d);
+	wait = how_long(d);
+	if (wait == 0) {
+		arm_interrupt(d);
+		look(d);
+	} else {
+		sleep_for(d, wait, monitor_wait);
 	}
-	n = epoll_wait(d->epoll, events, 2, ms);
-	for (int i = 0; i < n; i++) {
-		if (events[i].data.fd == d->change)
-			pace_event(&d->pace, loop_now_ms());
-		else if (read(d->inbox.wake, &count, sizeof(count)) < 0)
-			continue;
+	if (d->watchers && !d->probed && !probe(d)) {
+		no_picture(d, -ENODATA, loop_now_ms());
+		publish(d);
 	}
+	return true;
 }
 
 void *display_capture_thread(void *arg)
 {
 	struct display *d = arg;
-	struct orders orders;
-	int wait;
 
+	driver_take_turn(&d->driver);
 	if (probe(d))
 		glance(d);
-	for (;;) {
-		orders = inbox_take(&d->inbox);
-		if (!obey(d, &orders))
-			break;
-		wait = how_long(d);
-		if (wait == 0)
-			look(d);
-		else
-			sleep_for(d, wait);
-		if (d->watchers && !d->probed && !probe(d)) {
-			no_picture(d, "No picture", loop_now_ms());
-			stage_publish(d->stage);
-		}
-	}
-	/* Backwards: mappings and dma-bufs, then the device. */
+	while (live_on(d))
+		;
+	/* Backwards. */
+	monitor_end(d);
 	stage_destroy(take_ptr(d->stage));
-	capture_destroy(take_ptr(d->capture));
-	source_destroy(take_ptr(d->source));
-	fd_closep(&d->change);
+	driver_call_begin(&d->driver, "the return of its display interrupt");
+	change_disarm(&d->change, d->driver.source);
+	driver_call_end(&d->driver);
+	change_finish(&d->change);
+	driver_release(&d->driver);
+	driver_leave_turn(&d->driver);
+	/* Out of memory: this message must arrive. */
 	while (loop_post(d->loop, custody_released, d) < 0)
-		sleep_for(d, 100); /* out of memory: this message must arrive */
+		poll(NULL, 0, 100);
 	return NULL;
 }

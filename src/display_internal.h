@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* display_internal.h - what the two halves of a display share: display.c, its capture thread, and custody.c, its main thread's half.
+/* display_internal.h - what the two halves of a display share: display.c, cursor.c and monitor.c, its capture thread, and custody.c,
+ * its main thread's half.
  *
  * Nobody else includes it. Which thread a field belongs to is said with it.
  */
@@ -8,17 +9,22 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
+#include "change.h"
 #include "damage/pace.h"
 #include "display.h"
+#include "driver.h"
 #include "inbox.h"
+#include "resize.h"
 
 /* What the capture thread found. */
 struct status {
 	bool probed;
 	bool live;
+	bool interrupt; /* changes are told by the display interrupt */
 	char reason[sizeof(((struct display_runtime *)0)->reason)];
 	struct plane planes[2];
 	unsigned int planes_used;
+	uint32_t width_maximum, height_maximum; /* 0: viewers may not ask for a size */
 	uint64_t captured, published;
 };
 
@@ -30,7 +36,7 @@ struct display {
 	struct lease *lease;	  /* NULL: the connection is the lease, or while ending */
 	bool lease_is_descriptor;
 	struct wall *wall;
-	struct loop_source *ready_timer, *snapshot_timer;
+	struct loop_source *ready_timer, *snapshot_timer, *stuck_timer;
 	display_ready_fn ready; /* NULL once called */
 	display_done_fn gone;
 	void *arg;
@@ -40,31 +46,49 @@ struct display {
 	display_snapshot_fn snapshot;
 	void *snapshot_arg;
 	bool snapshot_late; /* answered, the thread still works on it */
+	uint32_t audience_came;
 	int device;	    /* the source's fd, for comparison only; -EBADF while ending */
 	pthread_t thread;
 
 	/* Shared. */
 	struct inbox inbox;
 	pthread_mutex_t lock;
-	struct status status;	      /* under lock */
-	_Atomic uint64_t query_since; /* a query began then and has not ended; 0: none */
+	struct status status; /* under lock */
+	struct driver driver;
 	_Atomic unsigned int watchers;
 
 	/* Capture thread; the main thread makes them before it runs and destroys what is left after it. */
-	struct source *source;
-	struct capture *capture;
-	struct stage *stage;
+	struct change change;
 	struct pace pace;
+	struct resize resize;
 	struct status found;
-	int epoll, change;
-	bool change_armed, probed;
+	struct plane scanned; /* what the frame shows; drawn 0: not known */
+	struct retry cursor_retry;
+	bool probed, arm_tried;
 	bool hot; /* the last look found something: ask for the grant before the next */
-	uint64_t trouble_since; /* no picture since then; 0: there is one */
-	uint64_t last_glance, last_probe;
+	uint64_t last_glance, last_probe, complained_at;
+
+	/* Whose turn it is (driver.h). */
+	struct stage *stage;
+	uint32_t audience;	   /* inbox.h */
+	uint32_t audience_scanned; /* the last one for which the picture was brought up to date */
+	_Atomic uint32_t audience_served; /* the last one that has been shown something */
 };
 
 /* display.c: all that the capture thread does, from probe to release; then it posts custody_released(). @arg: the display. */
 void *display_capture_thread(void *arg);
+/* The main thread, between driver_stand_in() and driver_step_back(): does with the stage what cannot wait for the driver's answer. */
+void display_stand_in(struct display *display);
+
+/* cursor.c, on the capture thread, where the frame has the picture: brings the cursor up to date. One that cannot be shown is hidden, and
+ * never takes the picture with it. 1: changed; 0: the same; -EAGAIN: wait for the grant. */
+int cursor_look(struct display *display, uint64_t now);
+
+/* monitor.c, on the capture thread: after the probe; whenever it is awake (milliseconds until it is to be called again, -1: never); at
+ * the end. */
+void monitor_begin(struct display *display);
+int monitor_step(struct display *display);
+void monitor_end(struct display *display);
 
 /* custody.c: messages of the capture thread, for loop_post(). The message is freed by its receiver. */
 struct probed {

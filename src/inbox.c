@@ -81,13 +81,21 @@ static void write_snapshot(struct orders *orders, uint32_t value)
 	orders->snapshot = true;
 }
 
+static void write_resize(struct orders *orders, uint32_t value)
+{
+	orders->resize = true;
+}
+
 void inbox_stop(struct inbox *inbox)
 {
 	order(inbox, write_stop, 0);
 }
 
-void inbox_watch(struct inbox *inbox, unsigned int watchers)
+void inbox_watch(struct inbox *inbox, unsigned int watchers, uint32_t audience)
 {
+	pthread_mutex_lock(&inbox->lock);
+	inbox->orders.audience = audience;
+	pthread_mutex_unlock(&inbox->lock);
 	order(inbox, write_watch, watchers);
 }
 
@@ -121,13 +129,38 @@ void inbox_snapshot(struct inbox *inbox)
 	order(inbox, write_snapshot, 0);
 }
 
+void inbox_resize(struct inbox *inbox, uint32_t width, uint32_t height)
+{
+	pthread_mutex_lock(&inbox->lock);
+	inbox->orders.width = width;
+	inbox->orders.height = height;
+	pthread_mutex_unlock(&inbox->lock);
+	order(inbox, write_resize, 0);
+}
+
 struct orders inbox_take(struct inbox *inbox)
 {
 	struct orders orders;
 
 	pthread_mutex_lock(&inbox->lock);
 	orders = inbox->orders;
-	inbox->orders = (struct orders){.stop = orders.stop, .watchers = orders.watchers};
+	inbox->orders = (struct orders){
+		.stop = orders.stop,
+		.watchers = orders.watchers,
+		.audience = orders.audience,
+	};
+	pthread_mutex_unlock(&inbox->lock);
+	return orders;
+}
+
+struct orders inbox_take_frame(struct inbox *inbox)
+{
+	struct orders orders;
+
+	pthread_mutex_lock(&inbox->lock);
+	orders = inbox->orders;
+	inbox->orders.program_ended = false;
+	inbox->orders.granted = inbox->orders.busy = inbox->orders.taken = false;
 	pthread_mutex_unlock(&inbox->lock);
 	return orders;
 }

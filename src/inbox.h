@@ -10,8 +10,13 @@
 #include <stdint.h>
 
 struct orders {
-	bool stop, program_ended, watch_changed, granted, busy, taken, glance, snapshot;
+	bool stop, watch_changed, glance, snapshot, resize;
 	unsigned int watchers;
+	uint32_t audience;	/* which one: so often has somebody come while nobody watched */
+	uint32_t width, height; /* to resize to */
+
+	/* About the frame alone. */
+	bool program_ended, granted, busy, taken;
 	uint32_t generation; /* granted or busy */
 	uint32_t taken_generation;
 };
@@ -28,15 +33,18 @@ void inbox_finish(struct inbox *inbox);
 
 /* The main thread. */
 void inbox_stop(struct inbox *inbox);
-void inbox_watch(struct inbox *inbox, unsigned int watchers);
+void inbox_watch(struct inbox *inbox, unsigned int watchers, uint32_t audience);
 void inbox_program_ended(struct inbox *inbox);
 void inbox_granted(struct inbox *inbox, uint32_t generation);
 void inbox_busy(struct inbox *inbox, uint32_t generation);
 void inbox_taken(struct inbox *inbox, uint32_t generation);
 void inbox_glance(struct inbox *inbox);
 void inbox_snapshot(struct inbox *inbox);
+void inbox_resize(struct inbox *inbox, uint32_t width, uint32_t height);
 
 /* The capture thread, in the middle of something: is it to stop? */
 bool inbox_stopping(struct inbox *inbox);
-/* The capture thread: what was ordered since the last call. `stop` and `watchers` stay. */
+/* The capture thread: what was ordered since the last call. `stop`, `watchers` and `audience` stay. */
 struct orders inbox_take(struct inbox *inbox);
+/* Whoever stands in for it: only what is about the frame is taken, the rest waits. */
+struct orders inbox_take_frame(struct inbox *inbox);

@@ -34,6 +34,7 @@ struct stage {
 	bool blocked;		 /* a new frame must wait for that */
 	uint32_t width, height;	 /* of the last picture */
 	bool changed;		 /* something to publish beside damage: cursor, placard */
+	bool torn;		 /* reading the picture failed halfway: not to be seen like this */
 	uint32_t *cursor_pixels; /* owned: LIMIT_CURSOR^2, allocated with the first cursor */
 	char words[256];	 /* on the placard */
 };
@@ -170,6 +171,7 @@ static int new_frame(struct stage *stage, uint32_t width, uint32_t height, bool 
 	stage->tiles = tiles;
 	stage->turn = FRESH;
 	stage->changed = true;
+	stage->torn = false;
 	stage->words[0] = '\0';
 	return 0;
 }
@@ -206,7 +208,10 @@ int stage_picture(struct stage *stage, const struct view *view)
 	}
 	stage->width = view->width;
 	stage->height = view->height;
-	return capture_guard(guarded_look, &looking);
+	r = capture_guard(guarded_look, &looking);
+	if (r != -EAGAIN)
+		stage->torn = r < 0;
+	return r;
 }
 
 struct copying {
@@ -246,12 +251,15 @@ static void place_cursor(struct frame_cursor *cursor, const struct plane *plane)
 
 int stage_cursor(struct stage *stage, const struct plane *plane, const struct view *view)
 {
-	struct frame_cursor cursor, *live = &frame_live(stage->frame)->cursor;
+	struct frame_cursor cursor, *live;
 	struct copying copying = {.from = view};
 	bool image_changed = false;
 	size_t bytes = 0;
 	int r;
 
+	if (!stage->tiles)
+		return 0;
+	live = &frame_live(stage->frame)->cursor;
 	cursor = *live;
 	cursor.visible = false;
 	if (plane) {
@@ -283,12 +291,9 @@ int stage_cursor(struct stage *stage, const struct plane *plane, const struct vi
 	return 1;
 }
 
-int stage_placard(struct stage *stage, const char *title, const char *reason)
+static int show_words(
+	struct stage *stage, uint32_t width, uint32_t height, const char *title, const char *reason)
 {
-	uint32_t width =
-		stage->width ? MAX(stage->width, (uint32_t)PLACARD_WIDTH_MIN) : PLACARD_WIDTH;
-	uint32_t height =
-		stage->height ? MAX(stage->height, (uint32_t)PLACARD_HEIGHT_MIN) : PLACARD_HEIGHT;
 	char words[sizeof(stage->words)];
 	struct canvas canvas;
 	int r;
@@ -308,15 +313,28 @@ int stage_placard(struct stage *stage, const char *title, const char *reason)
 	return 1;
 }
 
-bool stage_publish(struct stage *stage)
+int stage_placard(struct stage *stage, const char *title, const char *reason)
+{
+	if (!stage->width)
+		return show_words(stage, PLACARD_WIDTH, PLACARD_HEIGHT, title, reason);
+	return show_words(stage, MAX(stage->width, (uint32_t)PLACARD_WIDTH_MIN),
+		MAX(stage->height, (uint32_t)PLACARD_HEIGHT_MIN), title, reason);
+}
+
+int stage_excuse(struct stage *stage, const char *title, const char *reason)
+{
+	return show_words(stage, PLACARD_WIDTH, PLACARD_HEIGHT, title, reason);
+}
+
+int stage_publish(struct stage *stage)
 {
 	bool damaged;
 
-	if (!stage->frame || stage->turn == VIEWERS || stage->turn == ASKED)
-		return false;
+	if (!stage->frame || stage->turn == VIEWERS || stage->turn == ASKED || stage->torn)
+		return -EAGAIN;
 	damaged = stage->tiles ? tiles_damaged(stage->tiles) : stage->changed;
 	if (stage->turn == FRESH && !damaged)
-		return false; /* the first look failed: there is nothing to see yet */
+		return -EAGAIN; /* the first look failed: there is nothing to see yet */
 	if (stage->tiles)
 		tiles_take_damage(stage->tiles, frame_damage(stage->frame));
 	wall_publish(stage->wall, stage->frame->header.generation, damaged);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* stage.h - what viewers of one display are being shown: the frame, its tiles, its cursor, and whose turn it is to touch them.
  *
- * Capture thread only; borrows the wall. A frame that was never published may be written freely; later writes need the
+ * One thread at a time: the capture thread, or who stands in for it while it waits for a driver (display.c). Borrows the wall. A frame that was never published may be written freely; later writes need the
  * grant of frame/link.h. -EAGAIN means that the grant has been asked for and nothing was written: look again when stage_granted()
  * was called, or that new frames wait for the RFB program to take the last ones: look again when stage_taken() says so. A switch between picture and placard is a new frame, so that words never wait for a viewer.
  */
@@ -33,12 +33,17 @@ int stage_patience(struct stage *stage, uint64_t now);
 /* Nobody counted until now. */
 void stage_patience_anew(struct stage *stage, uint64_t now);
 
-/* Brings the frame up to date with @view. Number of changed blocks; -EAGAIN; -EFAULT (SIGBUS); -ENOMEM. */
+/* Brings the frame up to date with @view. Number of changed blocks; -EAGAIN; -EFAULT (SIGBUS): nothing is published before a
+ * picture or placard is whole; -ENOMEM. */
 int stage_picture(struct stage *stage, const struct view *view);
-/* @plane: of the cursor, NULL hides it. @view: its ARGB8888 pixels. 1: changed, 0: the same, -EAGAIN, -EFAULT. */
+/* @plane: of the cursor, NULL hides it. @view: its ARGB8888 pixels. 1: changed, 0: the same or no picture
+ * to be on, -EAGAIN, -EFAULT, -ENOMEM. */
 int stage_cursor(struct stage *stage, const struct plane *plane, const struct view *view);
 /* Words instead of a picture, in the size of the last one. 1: changed, 0: stands already, -EAGAIN. */
 int stage_placard(struct stage *stage, const char *title, const char *reason);
+/* The same at once and in a size that costs little, whatever the last picture's. 1, 0, -EAGAIN, -ENOMEM. */
+int stage_excuse(struct stage *stage, const char *title, const char *reason);
 bool stage_shows_picture(const struct stage *stage);
-/* Publishes what changed and gives the grant back. True: viewers were sent something. */
-bool stage_publish(struct stage *stage);
+/* Publishes what changed and gives the grant back. 1: viewers see something new; 0: they may go on; -EAGAIN: nothing was sent,
+ * the frame is not ours, or nothing whole is in it yet. */
+int stage_publish(struct stage *stage);

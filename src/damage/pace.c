@@ -6,6 +6,39 @@
 /* Seconds of quiet double from step to step: 1, 2, 4 .. 64. At the last one the interval is slow_ms. */
 #define PACE_STEPS 7u
 
+void retry_failed(struct retry *retry, uint64_t now)
+{
+	if (!retry->rest_ms) {
+		retry->since = now;
+		retry->rest_ms = RETRY_REST_MS;
+	} else if (now - retry->since >= PACE_HOLD_MS) {
+		retry->rest_ms = MIN(retry->rest_ms * 2, RETRY_REST_MAX_MS);
+	}
+	retry->last = now;
+}
+
+void retry_succeeded(struct retry *retry)
+{
+	*retry = (struct retry){0};
+}
+
+void retry_again(struct retry *retry)
+{
+	retry->rest_ms = MIN(retry->rest_ms, RETRY_REST_MS);
+}
+
+static uint32_t until(uint64_t due, uint64_t now)
+{
+	return due > now ? (uint32_t)(due - now) : 0;
+}
+
+uint32_t retry_wait(const struct retry *retry, bool eager, uint64_t now)
+{
+	uint32_t rest = eager ? MIN(retry->rest_ms, RETRY_EVENT_MS) : retry->rest_ms;
+
+	return until(retry->last + rest, now);
+}
+
 void pace_init(struct pace *pace, bool evented, uint32_t fast_ms, uint32_t slow_ms,
 	uint32_t safety_ms, uint32_t frames_maximum, uint64_t now)
 {
@@ -17,11 +50,12 @@ void pace_init(struct pace *pace, bool evented, uint32_t fast_ms, uint32_t slow_
 		.evented = evented,
 		.pending = true,
 		.last_change = now,
+		.last_scan = now,
 	};
 	pace->last_look = now - MIN(now, (uint64_t)pace->frame_ms);
 }
 
-void pace_event(struct pace *pace, uint64_t now)
+void pace_event(struct pace *pace)
 {
 	pace->pending = true;
 }
@@ -30,14 +64,43 @@ void pace_nudge(struct pace *pace, uint64_t now)
 {
 	pace->pending = true;
 	pace->last_change = now;
+	retry_again(&pace->retry);
 }
 
-void pace_looked(struct pace *pace, bool changed, uint64_t now)
+void pace_looked(struct pace *pace, bool changed, bool scanned, uint64_t now)
 {
 	pace->pending = false;
 	pace->last_look = now;
 	if (changed)
 		pace->last_change = now;
+	if (scanned)
+		pace->last_scan = now;
+}
+
+void pace_found(struct pace *pace)
+{
+	pace->gap_since = 0;
+	retry_succeeded(&pace->retry);
+}
+
+void pace_missed(struct pace *pace, bool failed, uint64_t now)
+{
+	if (!pace->gap_since)
+		pace->gap_since = now;
+	if (failed)
+		retry_failed(&pace->retry, now);
+	else
+		retry_succeeded(&pace->retry);
+}
+
+bool pace_holds(const struct pace *pace, uint64_t now)
+{
+	return pace->gap_since && now - pace->gap_since < PACE_HOLD_MS;
+}
+
+bool pace_scan_due(const struct pace *pace, uint64_t now)
+{
+	return now - pace->last_scan >= pace->safety_ms;
 }
 
 static uint32_t timer_interval(const struct pace *pace, uint64_t now)
@@ -57,11 +120,16 @@ uint32_t pace_wait(const struct pace *pace, uint64_t now)
 {
 	uint64_t due = pace->last_look;
 
+	if (pace->retry.rest_ms)
+		return MAX(retry_wait(&pace->retry, pace->pending, now),
+			until(due + pace->frame_ms, now));
 	if (pace->pending)
 		due += pace->frame_ms;
+	else if (pace_holds(pace, pace->last_look))
+		due += MAX(RETRY_REST_MS, pace->frame_ms);
 	else if (pace->evented)
-		due += MAX(pace->safety_ms, pace->frame_ms);
+		due = MAX(MIN(pace->last_scan, due) + pace->safety_ms, due + pace->frame_ms);
 	else
 		due += MAX(timer_interval(pace, now), pace->frame_ms);
-	return due > now ? (uint32_t)(due - now) : 0;
+	return until(due, now);
 }

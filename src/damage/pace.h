@@ -4,25 +4,59 @@
  * With an eventfd: an event means look now (but not more often than the frame rate allows); while it is silent, a slow safety
  * poll. Without: a timer that is fast while the picture changes and slows down step by step to timer-slow after about a minute
  * of nothing; any change, viewer input or new viewer makes it fast again.
+ *
+ * Where a look finds no picture there is a gap. For PACE_HOLD_MS it may be a mode switch: look often, keep the last picture. A driver
+ * that goes on failing is asked less and less often, since some log each failure: the rest between two attempts doubles up to
+ * RETRY_REST_MAX_MS. An event shortens it, but not below RETRY_EVENT_MS; whoever comes to look makes it short again.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#define PACE_HOLD_MS	  450u	/* with the look that finds it over: within 500 ms */
+#define RETRY_REST_MS	  50u
+#define RETRY_EVENT_MS	  500u
+#define RETRY_REST_MAX_MS 4000u
+
+/* Something that fails and is tried again. All zero: it does not fail. */
+struct retry {
+	uint64_t since; /* when it began to fail */
+	uint64_t last;	/* the last failure */
+	uint32_t rest_ms; /* until the next attempt; 0: it does not fail */
+};
+
+void retry_failed(struct retry *retry, uint64_t now);
+void retry_succeeded(struct retry *retry);
+/* Somebody new wants to know: begin with short rests again. */
+void retry_again(struct retry *retry);
+/* Milliseconds until the next attempt; 0: now. @eager: there is reason to believe that it would succeed. */
+uint32_t retry_wait(const struct retry *retry, bool eager, uint64_t now);
+
 struct pace {
 	uint32_t fast_ms, slow_ms, safety_ms, frame_ms;
 	bool evented;
 	uint64_t last_look, last_change;
-	bool pending; /* an event came since the last look */
+	uint64_t last_scan; /* the last look at all pixels */
+	bool pending;	    /* an event came since the last look */
+	uint64_t gap_since; /* no picture since then; 0: there is one */
+	struct retry retry;
 };
 
 /* @frames_maximum: looks for each second at most. */
 void pace_init(struct pace *pace, bool evented, uint32_t fast_ms, uint32_t slow_ms,
 	uint32_t safety_ms, uint32_t frames_maximum, uint64_t now);
-void pace_event(struct pace *pace, uint64_t now); /* the eventfd fired */
-void pace_nudge(
-	struct pace *pace, uint64_t now); /* a viewer came or typed: be fast again, look now */
-void pace_looked(struct pace *pace, bool changed, uint64_t now);
+void pace_event(struct pace *pace); /* the eventfd fired */
+/* A viewer came or typed: be fast again, look now. */
+void pace_nudge(struct pace *pace, uint64_t now);
+/* A look is over. @scanned: at the picture's pixels, not only at the cursor. */
+void pace_looked(struct pace *pace, bool changed, bool scanned, uint64_t now);
+/* There is a picture, or there is none: that begins a gap. @failed: the driver has, and is not to be asked too often. */
+void pace_found(struct pace *pace);
+void pace_missed(struct pace *pace, bool failed, uint64_t now);
+/* The last picture may be back at once. */
+bool pace_holds(const struct pace *pace, uint64_t now);
+/* A source may say that no pixel has changed, but it is not believed for ever: it is time to look at them all. */
+bool pace_scan_due(const struct pace *pace, uint64_t now);
 /* Milliseconds from @now until the next look; 0: now. */
 uint32_t pace_wait(const struct pace *pace, uint64_t now);

@@ -21,6 +21,11 @@ BESIDE = {
 # "." are the files of src/ itself: display, which joins the rooms, its parts, and what is built on it.
 TOP = {
     "inbox": [],
+    "change": [*LINE],
+    "driver": [*LINE],
+    "resize": [*LINE],
+    "cursor": [*LINE, "."],
+    "monitor": [*LINE, "."],
     "snapshot": [*LINE],
     "stage": [*LINE],
     "display": [*LINE, "."],

@@ -27,13 +27,13 @@ static void event_means_now_within_the_frame_rate(void **state)
 	struct pace pace;
 
 	pace_init(&pace, true, FAST, SLOW, SAFETY, 60, 5000);
-	pace_looked(&pace, true, 5000);
+	pace_looked(&pace, true, true, 5000);
 	assert_int_equal(pace_wait(&pace, 5000), SAFETY);
-	pace_event(&pace, 5003);
+	pace_event(&pace);
 	assert_int_equal(pace_wait(&pace, 5003), FRAME - 3);
 	assert_int_equal(pace_wait(&pace, 5000 + FRAME), 0);
-	pace_looked(&pace, false, 5000 + FRAME);
-	pace_event(&pace, 5500);
+	pace_looked(&pace, false, true, 5000 + FRAME);
+	pace_event(&pace);
 	assert_int_equal(pace_wait(&pace, 5500), 0);
 }
 
@@ -42,7 +42,7 @@ static void silent_event_source_is_polled_for_safety(void **state)
 	struct pace pace;
 
 	pace_init(&pace, true, FAST, SLOW, SAFETY, 60, 5000);
-	pace_looked(&pace, true, 5000);
+	pace_looked(&pace, true, true, 5000);
 	assert_int_equal(pace_wait(&pace, 5400), SAFETY - 400);
 	assert_int_equal(pace_wait(&pace, 6000), 0);
 	assert_int_equal(pace_wait(&pace, 99999), 0);
@@ -57,7 +57,7 @@ static void timer_slows_down_to_slow_within_about_a_minute(void **state)
 	for (uint64_t now = 5000; now <= 5000 + 70000; now += 100) {
 		uint32_t wait;
 
-		pace_looked(&pace, now == 5000, now);
+		pace_looked(&pace, now == 5000, true, now);
 		wait = pace_wait(&pace, now);
 		assert_true(wait >= before && wait >= FAST && wait <= SLOW);
 		steps += wait != before;
@@ -76,9 +76,9 @@ static void change_makes_the_timer_fast_again(void **state)
 	struct pace pace;
 
 	pace_init(&pace, false, FAST, SLOW, SAFETY, 1000, 5000);
-	pace_looked(&pace, false, 100000);
+	pace_looked(&pace, false, true, 100000);
 	assert_int_equal(pace_wait(&pace, 100000), SLOW);
-	pace_looked(&pace, true, 100100);
+	pace_looked(&pace, true, true, 100100);
 	assert_int_equal(pace_wait(&pace, 100100), FAST);
 }
 
@@ -87,10 +87,10 @@ static void nudge_means_now_and_fast(void **state)
 	struct pace pace;
 
 	pace_init(&pace, false, FAST, SLOW, SAFETY, 1000, 5000);
-	pace_looked(&pace, false, 100000);
+	pace_looked(&pace, false, true, 100000);
 	pace_nudge(&pace, 100050);
 	assert_int_equal(pace_wait(&pace, 100050), 0);
-	pace_looked(&pace, false, 100050);
+	pace_looked(&pace, false, true, 100050);
 	assert_int_equal(pace_wait(&pace, 100050), FAST);
 }
 
@@ -99,11 +99,11 @@ static void frame_rate_caps_a_faster_timer(void **state)
 	struct pace pace;
 
 	pace_init(&pace, false, 4, 4, SAFETY, 10, 5000);
-	pace_looked(&pace, true, 5000);
+	pace_looked(&pace, true, true, 5000);
 	assert_int_equal(pace_wait(&pace, 5000), 100);
 	/* No rate at all would be a division by zero. */
 	pace_init(&pace, false, 4, 4, SAFETY, 0, 5000);
-	pace_looked(&pace, true, 5000);
+	pace_looked(&pace, true, true, 5000);
 	assert_int_equal(pace_wait(&pace, 5000), 1000);
 }
 
@@ -114,10 +114,147 @@ static void odd_numbers_do_not_wrap(void **state)
 	/* slow below fast; a clock that has just begun; a look stamped after now */
 	pace_init(&pace, false, 100, 10, SAFETY, 60, 3);
 	assert_int_equal(pace_wait(&pace, 3), FRAME - 3);
-	pace_looked(&pace, false, 100);
+	pace_looked(&pace, false, true, 100);
 	assert_int_equal(pace_wait(&pace, 100), 100);
 	assert_int_equal(pace_wait(&pace, 90), 110);
 	assert_int_equal(pace_wait(&pace, UINT64_MAX / 2), 0);
+}
+
+static void cursor_looks_do_not_put_the_safety_poll_off(void **state)
+{
+	struct pace pace;
+
+	pace_init(&pace, true, FAST, SLOW, SAFETY, 60, 5000);
+	pace_looked(&pace, true, true, 5000);
+	for (uint64_t now = 5100; now < 5000 + SAFETY; now += 100) {
+		assert_false(pace_scan_due(&pace, now));
+		pace_event(&pace);
+		pace_looked(&pace, true, false, now);
+		assert_int_equal(pace_wait(&pace, now),
+			5000 + SAFETY - now > FRAME ? 5000 + SAFETY - now : FRAME);
+	}
+	assert_true(pace_scan_due(&pace, 5000 + SAFETY));
+	pace_looked(&pace, false, true, 5000 + SAFETY);
+	assert_false(pace_scan_due(&pace, 5000 + SAFETY));
+	/* Long overdue is still not more often than the frame rate. */
+	pace_looked(&pace, true, false, 99000);
+	assert_int_equal(pace_wait(&pace, 99000), FRAME);
+}
+
+static void look_in_vain(struct pace *pace, bool failed, uint64_t now)
+{
+	pace_looked(pace, false, true, now);
+	pace_missed(pace, failed, now);
+}
+
+static void look_well(struct pace *pace, uint64_t now)
+{
+	pace_looked(pace, true, true, now);
+	pace_found(pace);
+}
+
+static void a_gap_is_held_and_watched_closely(void **state)
+{
+	for (int evented = 0; evented < 2; evented++) {
+		struct pace pace;
+
+		pace_init(&pace, evented, FAST, SLOW, SAFETY, 60, 5000);
+		assert_false(pace_holds(&pace, 5000));
+		for (uint64_t now = 6000; now < 6000 + PACE_HOLD_MS; now += 50) {
+			look_in_vain(&pace, false, now);
+			assert_true(pace_holds(&pace, now));
+			assert_int_equal(pace_wait(&pace, now), 50);
+		}
+		look_in_vain(&pace, false, 6000 + PACE_HOLD_MS);
+		assert_false(pace_holds(&pace, 6000 + PACE_HOLD_MS));
+		/* A plane that is off is an answer: as with a picture from now on. */
+		assert_in_range(pace_wait(&pace, 6000 + PACE_HOLD_MS), evented ? SAFETY : FRAME,
+			evented ? SAFETY : SLOW);
+		pace_event(&pace);
+		assert_int_equal(pace_wait(&pace, 6000 + PACE_HOLD_MS), FRAME);
+		look_well(&pace, 7000);
+		assert_false(pace_holds(&pace, 7000));
+		look_in_vain(&pace, false, 9000);
+		assert_true(pace_holds(&pace, 9000));
+	}
+}
+
+/* How often a driver that fails from 6000 on is asked until @end, with an event each @every ms (0: none). */
+static unsigned int attempts(bool evented, uint64_t end, uint64_t every)
+{
+	unsigned int n = 0;
+	struct pace pace;
+
+	pace_init(&pace, evented, FAST, SLOW, SAFETY, 60, 5000);
+	look_well(&pace, 5990);
+	pace_event(&pace);
+	for (uint64_t now = 6000; now < end; now++) {
+		if (every && now % every == 0)
+			pace_event(&pace);
+		if (pace_wait(&pace, now))
+			continue;
+		look_in_vain(&pace, true, now);
+		n++;
+	}
+	return n;
+}
+
+static void a_driver_that_fails_is_asked_less_and_less(void **state)
+{
+	for (int evented = 0; evented < 2; evented++) {
+		assert_in_range(attempts(evented, 6000 + 500, 0), 9, 12);
+		/* 50 ms apart, then 100, 200, .. 4000. */
+		assert_in_range(attempts(evented, 6000 + 10000, 0), 14, 18);
+		assert_in_range(attempts(evented, 6000 + 3600 * 1000, 0), 900, 920);
+	}
+	/* Events without end, 60 a second. */
+	assert_in_range(attempts(true, 6000 + 500, 16), 9, 12);
+	assert_in_range(attempts(true, 6000 + 3600 * 1000, 16), 7000, 7210);
+}
+
+static void what_ends_a_rest(void **state)
+{
+	struct pace pace;
+	uint64_t now = 6000;
+
+	pace_init(&pace, true, FAST, SLOW, SAFETY, 60, 5000);
+	for (unsigned int i = 0; i < 30; i++) {
+		look_in_vain(&pace, true, now);
+		now += pace_wait(&pace, now);
+	}
+	look_in_vain(&pace, true, now);
+	assert_int_equal(pace_wait(&pace, now), RETRY_REST_MAX_MS);
+	pace_event(&pace);
+	assert_int_equal(pace_wait(&pace, now), RETRY_EVENT_MS);
+	assert_int_equal(pace_wait(&pace, now + 700), 0);
+	look_in_vain(&pace, true, now);
+	/* A viewer comes: soon, and soon again. */
+	pace_nudge(&pace, now + 10);
+	assert_int_equal(pace_wait(&pace, now + 10), RETRY_REST_MS - 10);
+	look_in_vain(&pace, true, now + 50);
+	assert_int_equal(pace_wait(&pace, now + 50), 2 * RETRY_REST_MS);
+	/* An answer without a picture is a success of the driver. */
+	look_in_vain(&pace, false, now + 150);
+	assert_int_equal(pace_wait(&pace, now + 150), SAFETY);
+	look_in_vain(&pace, true, now + 2000);
+	assert_int_equal(pace_wait(&pace, now + 2000), RETRY_REST_MS);
+	look_well(&pace, now + 3000);
+	assert_int_equal(pace_wait(&pace, now + 3000), SAFETY);
+}
+
+static void a_retry_alone(void **state)
+{
+	struct retry retry = {0};
+
+	assert_int_equal(retry_wait(&retry, false, 5), 0);
+	retry_again(&retry);
+	assert_int_equal(retry_wait(&retry, false, 5), 0);
+	retry_failed(&retry, 1000);
+	assert_int_equal(retry_wait(&retry, false, 1000), RETRY_REST_MS);
+	assert_int_equal(retry_wait(&retry, false, 1049), 1);
+	assert_int_equal(retry_wait(&retry, false, 1050), 0);
+	retry_succeeded(&retry);
+	assert_int_equal(retry_wait(&retry, false, 1001), 0);
 }
 
 int main(void)
@@ -131,6 +268,11 @@ int main(void)
 		cmocka_unit_test(nudge_means_now_and_fast),
 		cmocka_unit_test(frame_rate_caps_a_faster_timer),
 		cmocka_unit_test(odd_numbers_do_not_wrap),
+		cmocka_unit_test(cursor_looks_do_not_put_the_safety_poll_off),
+		cmocka_unit_test(a_gap_is_held_and_watched_closely),
+		cmocka_unit_test(a_driver_that_fails_is_asked_less_and_less),
+		cmocka_unit_test(what_ends_a_rest),
+		cmocka_unit_test(a_retry_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fake-wall.h - an RFB program that does what the test says: defines the functions of frame/wall.h that a display uses.
+ *
+ * Takes frames at once; grants when fake_wall_turn() is called, unless told not to. One at a time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "frame/frame.h"
+
+/* What viewers saw last. */
+struct fake_seen {
+	unsigned int publishes;
+	uint32_t generation, width, height;
+	bool placard;
+	uint32_t pixel; /* the first */
+	struct frame_cursor cursor;
+	uint32_t cursor_pixel;
+};
+
+void fake_wall_reset(void);
+/* The main thread: as the RFB program's messages come. */
+void fake_wall_watch(unsigned int watchers);
+void fake_wall_resize(uint32_t width, uint32_t height);
+void fake_wall_end_program(void);
+void fake_wall_turn(void);
+void fake_wall_grants(bool grants);
+
+struct fake_seen fake_wall_seen(void);
+bool fake_wall_may_read(void); /* no grant is out or asked for */
+bool fake_wall_asked(void);
+bool fake_wall_closed(void);
+void fake_wall_sizes(uint32_t *ret_width, uint32_t *ret_height);

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A driver that fails, a driver that does not answer, and what says that the guest has drawn. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+#include "damage/pace.h"
+#include "rehearsal.h"
+
+#define GLANCE_MS 600 /* List looks at an unwatched display at most twice a second */
+
+/* ---- Looking ---- */
+
+static void a_viewer_sees_the_picture(void **state)
+{
+	display_begin_plain();
+	assert_int_equal(runtime().state, DISPLAY_LIVE);
+	assert_int_equal(runtime().change, DISPLAY_CHANGE_IDLE);
+	fake_wall_watch(1);
+	pixel = 0x123456;
+	until(sees_pixel);
+	assert_int_equal(runtime().change, DISPLAY_CHANGE_TIMER);
+	fake_source_pixel(pixel = 0x654321);
+	until(sees_pixel);
+	display_end();
+}
+
+/* ---- A driver that fails ---- */
+
+static void errors_of_a_mode_switch_show_no_words(void **state)
+{
+	display_begin_plain();
+	fake_wall_watch(1);
+	until(sees_picture);
+	fake_source_result(FAKE_QUERY, -EINVAL);
+	pass(200);
+	fake_source_pixel(pixel = 0x111111);
+	fake_source_result(FAKE_QUERY, 0);
+	until(sees_pixel);
+	assert_int_equal(runtime().state, DISPLAY_LIVE);
+	display_end();
+}
+
+static void errors_that_last_are_said_and_not_repeated(void **state)
+{
+	unsigned int queries;
+	uint64_t since;
+
+	display_begin_plain();
+	fake_wall_watch(1);
+	until(sees_picture);
+	fake_source_result(FAKE_QUERY, -EINVAL);
+	queries = fake_source_calls(FAKE_QUERY);
+	since = loop_now_ms();
+	until(sees_words);
+	assert_true(loop_now_ms() - since >= PACE_HOLD_MS);
+	assert_in_range(fake_source_calls(FAKE_QUERY) - queries, 2, 12);
+	assert_int_equal(runtime().state, DISPLAY_BLANK);
+	assert_non_null(strstr(runtime().reason, "does not say what it shows"));
+	pass(2000);
+	/* 50 ms apart at first, then 100, 200, 400, 800 .. */
+	assert_in_range(fake_source_calls(FAKE_QUERY) - queries, 5, 18);
+	fake_source_result(FAKE_QUERY, 0);
+	until(sees_picture);
+	assert_int_equal(runtime().state, DISPLAY_LIVE);
+	display_end();
+}
+
+static void a_new_viewer_or_event_shortens_the_rest(void **state)
+{
+	struct handover handover;
+	uint64_t one = 1;
+	int change;
+
+	handover_init(&handover);
+	handover.change = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	change = dup(handover.change);
+	display_begin(&handover);
+	fake_source_result(FAKE_QUERY, -EIO);
+	fake_wall_watch(1);
+	until(sees_words);
+	pass(1500);
+	fake_source_result(FAKE_QUERY, 0);
+	assert_int_equal(write(change, &one, sizeof(one)), sizeof(one));
+	assert_true(within(sees_picture, 1500));
+	fake_source_result(FAKE_QUERY, -EIO);
+	assert_int_equal(write(change, &one, sizeof(one)), sizeof(one));
+	until(sees_words);
+	pass(1500);
+	before = fake_source_calls(FAKE_QUERY);
+	/* A guest that signals without end. */
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(write(change, &one, sizeof(one)), sizeof(one));
+		pass(10);
+	}
+	assert_in_range(fake_source_calls(FAKE_QUERY) - before, 1, 5);
+	pass(1000);
+	before = fake_source_calls(FAKE_QUERY);
+	fake_wall_watch(2);
+	assert_true(within(has_queried, 1000));
+	close(change);
+	display_end();
+}
+
+static void list_and_capture_do_not_ask_more_often(void **state)
+{
+	display_begin_plain();
+	fake_source_result(FAKE_QUERY, -EIO);
+	runtime();
+	pass(1500);
+	before = fake_source_calls(FAKE_QUERY);
+	for (int i = 0; i < 100; i++) {
+		runtime();
+		pass(10);
+	}
+	assert_in_range(fake_source_calls(FAKE_QUERY) - before, 0, 12);
+	display_end();
+}
+
+/* ---- A driver that does not answer ---- */
+
+static void viewers_keep_the_picture_and_list_says_so(void **state)
+{
+	unsigned int publishes;
+
+	display_begin_plain();
+	fake_wall_watch(1);
+	until(sees_picture);
+	fake_source_block(FAKE_QUERY);
+	until(fake_source_blocks);
+	publishes = fake_wall_seen().publishes;
+	until(is_slow);
+	assert_int_equal(runtime().state, DISPLAY_LIVE);
+	assert_non_null(strstr(runtime().reason, "a query for"));
+	fake_wall_watch(2);
+	pass(2500);
+	assert_true(sees_picture());
+	assert_true(fake_wall_seen().publishes <= publishes + 1);
+	assert_true(fake_wall_may_read());
+	fake_source_pixel(pixel = 0x222222);
+	fake_source_unblock();
+	until(sees_pixel);
+	assert_string_equal(runtime().reason, "");
+	display_end();
+}
+
+static void who_comes_meanwhile_reads_why(void **state)
+{
+	display_begin_plain();
+	pass(GLANCE_MS);
+	fake_source_block(FAKE_QUERY);
+	runtime();
+	until(fake_source_blocks);
+	fake_wall_watch(1);
+	until(sees_words);
+	until(is_slow);
+	fake_source_unblock();
+	until(sees_picture);
+	/* The program ends, the next one begins, all while a query is out. */
+	fake_source_block(FAKE_QUERY);
+	until(fake_source_blocks);
+	fake_wall_end_program();
+	fake_wall_watch(1);
+	until(sees_words);
+	fake_wall_watch(0);
+	fake_wall_watch(1);
+	fake_source_unblock();
+	until(sees_picture);
+	display_end();
+}
+
+static void a_picture_grown_old_is_not_shown_for_a_new_one(void **state)
+{
+	display_begin_plain();
+	fake_wall_watch(1);
+	until(sees_picture);
+	fake_wall_watch(0);
+	pass(GLANCE_MS);
+	fake_source_block(FAKE_QUERY);
+	runtime();
+	until(fake_source_blocks);
+	fake_wall_watch(1);
+	until(sees_words);
+	fake_source_unblock();
+	until(sees_picture);
+	display_end();
+}
+
+static void a_grant_goes_back(void **state)
+{
+	display_begin_plain();
+	fake_wall_watch(1);
+	until(sees_picture);
+	/* Asked for after a change, and granted while the query is out. */
+	fake_wall_grants(false);
+	fake_source_pixel(pixel = 0x333333);
+	until(fake_wall_asked);
+	fake_source_block(FAKE_QUERY);
+	fake_wall_grants(true);
+	until(fake_source_blocks);
+	assert_true(within(fake_wall_may_read, 8000));
+	fake_source_unblock();
+	until(sees_pixel);
+	display_end();
+}
+
+static void a_probe_that_blocks(void **state)
+{
+	struct handover handover;
+
+	fake_source_block(FAKE_PROBE);
+	handover_init(&handover);
+	display_begin(&handover);
+	until(fake_source_blocks);
+	fake_wall_watch(1);
+	until(is_slow);
+	assert_int_equal(runtime().state, DISPLAY_OFFERED);
+	until(sees_words);
+	until(is_ready); /* "offered" */
+	fake_source_unblock();
+	until(sees_picture);
+	display_end();
+}
+
+static void each_call_that_blocks_is_said(void **state)
+{
+	static const struct {
+		enum fake_call call;
+		const char *words;
+	} calls[] = {
+		{FAKE_QUERY_CURSOR, "a query"},
+		{FAKE_BUFFER, "the picture's memory"},
+		{FAKE_ARM, "its display interrupt"},
+		{FAKE_SIZE_LIMITS, "a question about its monitor"},
+		{FAKE_OFFER_SIZE, "a change of its monitor"},
+		{FAKE_LINK_UP, "the end of a change of its monitor"},
+	};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+		struct handover handover;
+
+		rehearsal_reset();
+		fake_source_limits(1920, 1080);
+		fake_source_block(calls[i].call);
+		handover_init(&handover);
+		handover.owns_edid = handover.display_interrupt = true;
+		display_begin(&handover);
+		fake_wall_watch(1);
+		if (calls[i].call >= FAKE_OFFER_SIZE) {
+			until(sees_picture);
+			fake_wall_resize(640, 480);
+		}
+		until(fake_source_blocks);
+		until(is_slow);
+		assert_non_null(strstr(runtime().reason, calls[i].words));
+		/* Viewers are shown something in any case. */
+		until(calls[i].call == FAKE_OFFER_SIZE || calls[i].call == FAKE_LINK_UP ||
+					calls[i].call == FAKE_QUERY_CURSOR
+				? sees_picture
+				: sees_words);
+		fake_source_unblock();
+		until(sees_picture);
+		display_end();
+	}
+}
+
+static void released_while_it_blocks(void **state)
+{
+	display_begin_plain();
+	fake_wall_watch(1);
+	until(sees_picture);
+	fake_source_block(FAKE_QUERY);
+	until(fake_source_blocks);
+	display_drain();
+	assert_true(fake_wall_closed());
+	pass(1500);
+	assert_false(ended);
+	assert_int_equal(runtime().state, DISPLAY_DRAINING);
+	assert_true(is_slow());
+	assert_int_equal(fake_source_calls(FAKE_DESTROY), 0);
+	fake_source_unblock();
+	until(is_gone);
+	assert_true(ended);
+	assert_int_equal(fake_source_calls(FAKE_DESTROY), 1);
+}
+
+static void the_lease_ends_while_it_blocks(void **state)
+{
+	struct handover handover;
+	int pair[2];
+
+	assert_int_equal(pipe(pair), 0);
+	handover_init(&handover);
+	handover.lease = pair[0];
+	display_begin(&handover);
+	until(is_ready);
+	fake_wall_watch(1);
+	until(sees_picture);
+	fake_source_block(FAKE_QUERY);
+	until(fake_source_blocks);
+	close(pair[1]);
+	until(fake_wall_closed);
+	assert_int_equal(runtime().state, DISPLAY_LOST);
+	fake_source_unblock();
+	until(is_gone);
+	assert_int_equal(fake_source_calls(FAKE_DESTROY), 1);
+}
+
+static void a_close_that_blocks(void **state)
+{
+	display_begin_plain();
+	fake_source_block(FAKE_DESTROY);
+	display_drain();
+	until(fake_source_blocks);
+	until(is_slow);
+	assert_false(ended);
+	fake_source_unblock();
+	until(is_gone);
+}
+
+/* ---- Signals ---- */
+
+static void the_display_interrupt(void **state)
+{
+	uint64_t count = (uint64_t)1 << 56;
+	struct handover handover;
+
+	fake_source_result(FAKE_ARM, 0);
+	handover_init(&handover);
+	handover.display_interrupt = true;
+	display_begin(&handover);
+	until(is_ready);
+	pass(200);
+	assert_int_equal(fake_source_calls(FAKE_ARM), 0);
+	fake_wall_watch(1);
+	until(sees_picture);
+	assert_int_equal(runtime().change, DISPLAY_CHANGE_INTERRUPT);
+	pass(300);
+	before = fake_source_calls(FAKE_HEARD);
+	fake_source_pixel(pixel = 0x444444);
+	assert_int_equal(write(fake_source_event(), &count, 8), 8);
+	assert_true(within(has_heard, 800));
+	assert_true(fake_source_heard() == count);
+	assert_true(within(sees_pixel, 800));
+	/* It never comes: the safety poll. */
+	fake_source_pixel(pixel = 0x555555);
+	until(sees_pixel);
+	/* Nobody watches: nobody is woken. */
+	fake_wall_watch(0);
+	pass(200);
+	before = fake_source_calls(FAKE_HEARD);
+	assert_int_equal(write(fake_source_event(), &count, 8), 8);
+	assert_false(within(has_heard, 1500));
+	fake_wall_watch(1);
+	until(has_heard);
+	assert_int_equal(fake_source_calls(FAKE_ARM), 1);
+	display_end();
+	assert_int_equal(fake_source_calls(FAKE_DISARM), 1);
+	assert_true(fake_source_last(FAKE_DISARM) < fake_source_last(FAKE_DESTROY));
+}
+
+static void an_interrupt_that_cannot_be_had(void **state)
+{
+	struct handover handover;
+
+	fake_source_result(FAKE_ARM, -EINVAL);
+	handover_init(&handover);
+	handover.display_interrupt = true;
+	display_begin(&handover);
+	fake_wall_watch(1);
+	until(sees_picture);
+	assert_int_equal(runtime().change, DISPLAY_CHANGE_TIMER);
+	before = fake_source_calls(FAKE_QUERY) + 10;
+	until(has_queried);
+	assert_int_equal(fake_source_calls(FAKE_ARM), 1);
+	display_end();
+	assert_int_equal(fake_source_calls(FAKE_DISARM), 0);
+}
+
+static void no_leave_or_no_need(void **state)
+{
+	struct handover handover;
+	uint64_t one = 1;
+	int change;
+
+	fake_source_result(FAKE_ARM, 0);
+	display_begin_plain();
+	fake_wall_watch(1);
+	until(sees_picture);
+	display_end();
+	assert_int_equal(fake_source_calls(FAKE_ARM), 0);
+	rehearsal_reset();
+	fake_source_result(FAKE_ARM, 0);
+	handover_init(&handover);
+	handover.display_interrupt = true;
+	handover.change = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	change = dup(handover.change);
+	display_begin(&handover);
+	fake_wall_watch(1);
+	until(sees_picture);
+	assert_int_equal(runtime().change, DISPLAY_CHANGE_EVENTFD);
+	before = fake_source_calls(FAKE_HEARD);
+	assert_int_equal(write(change, &one, sizeof(one)), sizeof(one));
+	until(has_heard);
+	assert_true(fake_source_heard() == 0);
+	assert_int_equal(fake_source_calls(FAKE_ARM), 0);
+	close(change);
+	display_end();
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_viewer_sees_the_picture, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			errors_of_a_mode_switch_show_no_words, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			errors_that_last_are_said_and_not_repeated, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			a_new_viewer_or_event_shortens_the_rest, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			list_and_capture_do_not_ask_more_often, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			viewers_keep_the_picture_and_list_says_so, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			who_comes_meanwhile_reads_why, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(a_picture_grown_old_is_not_shown_for_a_new_one,
+			rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(a_grant_goes_back, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			a_probe_that_blocks, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			each_call_that_blocks_is_said, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			released_while_it_blocks, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			the_lease_ends_while_it_blocks, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			a_close_that_blocks, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			the_display_interrupt, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			an_interrupt_that_cannot_be_had, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			no_leave_or_no_need, rehearsal_begin, rehearsal_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

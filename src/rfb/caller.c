@@ -19,8 +19,6 @@
 #include "rfb/caller.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -30,7 +28,7 @@
 #include "rfb/handshake.h"
 #include "rfb/picture.h"
 #include "rfb/relay.h"
-#include "rfb/viewer.h"
+#include "rfb/seat.h"
 
 #define FLUSH_MS 1000
 
@@ -47,10 +45,7 @@ struct caller {
 
 	int network; /* owned */
 	struct loop_source *network_source;
-	int inner; /* owned, from viewer_create() */
-	struct loop_source *inner_source;
-	struct viewer *viewer; /* owned */
-	bool allowed;
+	struct seat seat;
 
 	struct loop_source *timer;
 	uint64_t due;	   /* when the timer fires, 0: unarmed */
@@ -58,7 +53,6 @@ struct caller {
 
 	struct handshake handshake;
 	uint64_t challenged; /* when the challenge went out; 0: no answer is awaited */
-	struct parse_hooks hooks;
 	struct relay relay;
 };
 
@@ -100,16 +94,6 @@ static void set_state(struct caller *caller, enum state state, uint64_t deadline
 	caller->deadline = deadline_ms ? loop_now_ms() + deadline_ms : 0;
 }
 
-static void allow(struct caller *caller)
-{
-	bool low = caller->relay.queue.size < LIMIT_VIEWER_LOW;
-
-	if (caller->state != VIEWING || low == caller->allowed)
-		return;
-	caller->allowed = low;
-	viewer_allow(caller->viewer, low);
-}
-
 /* Once its input is shut, a worker's socket would always be writable. */
 static bool wants_to_tell(const struct caller *caller)
 {
@@ -128,10 +112,11 @@ static void watch(struct caller *caller)
 			events |= LOOP_WRITE;
 		loop_fd_events(caller->network_source, events);
 	}
-	if (caller->inner_source)
+	if (caller->seat.source)
 		loop_fd_events(
-			caller->inner_source, LOOP_READ | (wants_to_tell(caller) ? LOOP_WRITE : 0));
-	allow(caller);
+			caller->seat.source, LOOP_READ | (wants_to_tell(caller) ? LOOP_WRITE : 0));
+	if (caller->state == VIEWING)
+		seat_allow(&caller->seat, caller->relay.queue.size < LIMIT_VIEWER_LOW);
 	arm(caller);
 }
 
@@ -159,9 +144,7 @@ void caller_destroy(struct caller *caller)
 	if (!caller)
 		return;
 	finish_connection(caller);
-	loop_source_free(caller->inner_source);
-	caller->inner = fd_close(caller->inner);
-	viewer_destroy(caller->viewer);
+	seat_clear(&caller->seat);
 	loop_source_free(caller->timer);
 	free(caller);
 }
@@ -177,12 +160,12 @@ static void end(struct caller *caller)
 {
 	finish_connection(caller);
 	caller->host->left(caller->host, caller, caller->reason);
-	if (!caller->inner_source) {
+	if (!caller->seat.source) {
 		release(caller);
 		return;
 	}
 	set_state(caller, LINGERING, 0);
-	shutdown(caller->inner, SHUT_WR);
+	seat_dismiss(&caller->seat);
 	watch(caller);
 }
 
@@ -200,7 +183,7 @@ static int flush_last(struct caller *caller)
 {
 	if (flush(caller) < 0)
 		return -EPIPE;
-	if (!caller->relay.queue.size && !caller->viewer)
+	if (!caller->relay.queue.size && !caller->seat.viewer)
 		shutdown(caller->network, SHUT_WR);
 	return 0;
 }
@@ -209,32 +192,12 @@ static int begin_flush(struct caller *caller, const char *reason)
 {
 	give_up(caller, 0, reason);
 	set_state(caller, FLUSHING, FLUSH_MS);
-	if (caller->viewer) {
-		viewer_allow(caller->viewer, false);
-		shutdown(caller->inner, SHUT_WR);
-	}
+	if (caller->seat.viewer)
+		seat_dismiss(&caller->seat);
 	return flush_last(caller);
 }
 
-static void on_inner(int fd, unsigned int events, void *arg);
-
-/* ---- what the parser finds, while VIEWING ---- */
-
-static void on_extras(void *arg, unsigned int extras)
-{
-	struct caller *caller = arg;
-
-	viewer_extras(caller->viewer, extras);
-}
-
-static void on_layout(void *arg)
-{
-	struct caller *caller = arg;
-
-	viewer_layout(caller->viewer);
-}
-
-static void on_size(void *arg, uint16_t width, uint16_t height, bool whole)
+static enum size_status on_asked(void *arg, uint32_t width, uint32_t height, bool whole)
 {
 	struct caller *caller = arg;
 	struct wish_asked asked = {
@@ -245,8 +208,10 @@ static void on_size(void *arg, uint16_t width, uint16_t height, bool whole)
 		.whole = whole,
 	};
 
-	viewer_answer(caller->viewer, caller->host->asked(caller->host, caller, &asked));
+	return caller->host->asked(caller->host, caller, &asked);
 }
+
+static void on_inner(int fd, unsigned int events, void *arg);
 
 static int start_worker(struct caller *caller)
 {
@@ -259,24 +224,13 @@ static int start_worker(struct caller *caller)
 	};
 	int r;
 
-	r = viewer_create(host->picture, &options, &caller->viewer, &caller->inner);
+	r = seat_take(&caller->seat, host->loop, host->picture, &options, on_inner, caller);
 	if (r < 0)
 		return give_up(caller, r, "no resources for a worker");
-	caller->inner = fd_move_high(caller->inner);
-	r = loop_fd_add(
-		host->loop, caller->inner, LOOP_READ, on_inner, caller, &caller->inner_source);
-	if (r < 0)
-		return give_up(caller, r, "no resources for a worker");
-	caller->hooks = (struct parse_hooks){
-		.extras = on_extras,
-		.layout = on_layout,
-		.size = on_size,
-		.arg = caller,
-	};
-	parser_init(&caller->relay.parser, host->width, host->height, &caller->hooks);
+	parser_init(&caller->relay.parser, host->width, host->height, &caller->seat.hooks);
 	set_state(caller, VIEWING, 0);
 	caller_resized(caller);
-	return checked(caller, relay_forward(&caller->relay, caller->inner));
+	return checked(caller, relay_forward(&caller->relay, caller->seat.inner));
 }
 
 static int joined(struct caller *caller)
@@ -352,7 +306,7 @@ static int read_network(struct caller *caller)
 	if (caller->state == KNOCKING) {
 		r = shake_hands(caller);
 	} else if (caller->state == VIEWING) {
-		r = checked(caller, relay_forward(&caller->relay, caller->inner));
+		r = checked(caller, relay_forward(&caller->relay, caller->seat.inner));
 	} else if (caller->state != WAITING) {
 		relay_input(&caller->relay, &size);
 		relay_use_input(&caller->relay, size);
@@ -380,16 +334,12 @@ static void inner_ended(struct caller *caller)
 {
 	const char *why;
 
-	loop_source_free(caller->inner_source);
-	caller->inner_source = NULL;
-	caller->inner = fd_close(caller->inner);
 	if (caller->state == LINGERING) {
 		release(caller);
 		return;
 	}
-	why = viewer_end_reason(caller->viewer);
-	viewer_destroy(caller->viewer);
-	caller->viewer = NULL;
+	why = viewer_end_reason(caller->seat.viewer);
+	seat_clear(&caller->seat);
 	if (caller->state == FLUSHING)
 		settle(caller, flush_last(caller));
 	else
@@ -466,9 +416,9 @@ void caller_resized(struct caller *caller)
 	if (caller->state != VIEWING)
 		return;
 	relay_resize(&caller->relay, caller->host->width, caller->host->height);
-	viewer_resized(caller->viewer, !wisher			  ? REASON_SERVER
-				       : wisher == caller->number ? REASON_THIS_VIEWER
-								  : REASON_OTHER_VIEWER);
+	viewer_resized(caller->seat.viewer, !wisher		       ? REASON_SERVER
+					    : wisher == caller->number ? REASON_THIS_VIEWER
+								       : REASON_OTHER_VIEWER);
 }
 
 void caller_end(struct caller *caller, const char *reason, bool flush_first)
@@ -481,17 +431,6 @@ void caller_end(struct caller *caller, const char *reason, bool flush_first)
 	if (!flush_first)
 		give_up(caller, 0, reason);
 	settle(caller, r);
-}
-
-/* Small writes must not wait for an acknowledgement, and what a slow viewer has not taken shall wait here, where it is counted,
- * not in a socket buffer that the kernel lets grow to megabytes. Neither is possible on a Unix socket, nor needed. */
-static void tune(int fd)
-{
-	int one = 1, unsent = LIMIT_VIEWER_UNSENT;
-
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 }
 
 int caller_create(
@@ -509,7 +448,7 @@ int caller_create(
 	caller->number = options->number;
 	caller->mode = options->mode;
 	snprintf(caller->peer, sizeof(caller->peer), "%s", options->peer);
-	caller->inner = -EBADF;
+	seat_init(&caller->seat, on_asked, caller);
 	relay_init(&caller->relay);
 	handshake_init(&caller->handshake, options->security, options->password);
 	set_state(caller, KNOCKING, LIMIT_HANDSHAKE_MS);
@@ -526,7 +465,7 @@ int caller_create(
 		caller_destroy(caller);
 		return r;
 	}
-	tune(caller->network);
+	relay_tune(caller->network);
 	arm(caller);
 	*ret = caller;
 	return 0;
@@ -564,10 +503,10 @@ uint64_t caller_bytes_sent(const struct caller *caller)
 
 uint32_t caller_frames_behind(const struct caller *caller)
 {
-	return caller->viewer ? viewer_frames_behind(caller->viewer) : 0;
+	return caller->seat.viewer ? viewer_frames_behind(caller->seat.viewer) : 0;
 }
 
 const char *caller_encoding(const struct caller *caller)
 {
-	return caller->viewer ? viewer_encoding(caller->viewer) : "";
+	return caller->seat.viewer ? viewer_encoding(caller->seat.viewer) : "";
 }

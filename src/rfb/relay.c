@@ -6,6 +6,8 @@
 #include "rfb/relay.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "base/limits.h"
@@ -53,6 +55,17 @@ bool relay_wants_input(const struct relay *relay)
 bool relay_has_message(const struct relay *relay)
 {
 	return relay->out_at < relay->out_size;
+}
+
+/* Small writes must not wait for an acknowledgement, and what a slow viewer has not taken shall wait here, where it is counted,
+ * not in a socket buffer that the kernel lets grow to megabytes. Neither is possible on a Unix socket, nor needed. */
+void relay_tune(int network)
+{
+	int one = 1, unsent = LIMIT_VIEWER_UNSENT;
+
+	setsockopt(network, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(network, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+	setsockopt(network, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 }
 
 int relay_receive(struct relay *relay, int network)

@@ -39,6 +39,8 @@ void relay_use_input(struct relay *relay, size_t size);
 bool relay_wants_input(const struct relay *relay);  /* there is room for more */
 bool relay_has_message(const struct relay *relay);  /* the worker has not taken it all */
 
+/* Before anything else is done with it. */
+void relay_tune(int network);
 /* Network to input. 0: something or nothing came; -EPIPE: end of file. */
 int relay_receive(struct relay *relay, int network);
 /* Input through the parser to the worker, as much as it takes. */

@@ -4,6 +4,7 @@
 import os
 import signal
 
+import ioctls
 import machine
 import service
 from machine import check, command, expect, until
@@ -56,6 +57,21 @@ def a_killed_service_holds_nothing_and_comes_back():
     vmm("paint noise 2")
     see(viewer, 640, 480, picture("noise", 2, 640, 480), "a change whose signal was forgotten, by the safety poll")
     return note
+
+
+@check(early=ioctls.begin)
+def only_allowed_ioctls_reached_devices():
+    log = ioctls.read()
+    expect(log.daemons, "the daemon was never seen to start")
+    expect(not log.lost, "%d entries were lost" % log.lost)
+    expect(not log.others, "programs that may have no device used one: %s" % log.others)
+    for number in ("GET_INFO", "GET_REGION_INFO", "QUERY_GFX_PLANE", "GET_GFX_DMABUF"):
+        expect(log.counts.get(number), "no %s was seen, so this check sees nothing: %s" % (number, log))
+    forbidden = set(log.counts) - ioctls.ALLOWED
+    expect(not forbidden, "forbidden: %s; all: %s" % (sorted(forbidden), log))
+    kernels = [index for index in log.interrupts if index < ioctls.FIRST_OWN_INTERRUPT]
+    expect(not kernels, "SET_IRQS on the interrupts %s" % kernels)
+    return str(log)
 
 
 @check

@@ -12,6 +12,7 @@ import checks_devices  # noqa: F401
 import checks_import  # noqa: F401
 import checks_simulator  # noqa: F401
 import checks_scenarios  # noqa: F401
+import checks_guest  # noqa: F401
 import checks_end  # noqa: F401
 from machine import command, say
 

@@ -21,7 +21,11 @@ class Failure(Exception):
     """What a check found wrong."""
 
 
-def check(function):
+def check(function=None, *, early=None):
+    """early: called before the first check, to begin what takes long or must see everything."""
+    if function is None:
+        return lambda given: check(given, early=early)
+    function.early = early
     _checks.append(function)
     return function
 
@@ -36,12 +40,29 @@ def say(text):
     print(text, flush=True)
 
 
-def run_checks(only):
+def _chosen(function, patterns):
+    if not patterns or hasattr(function, "always"):
+        return True
+    return any(fnmatch.fnmatchcase(function.__name__, pattern.replace("-", "_")) for pattern in patterns)
+
+
+def _begin_early(functions):
+    """What fails here is missed by the check that needs it."""
+    for early in dict.fromkeys(function.early for function in functions if function.early):
+        try:
+            early()
+        except Exception:
+            say(traceback.format_exc())
+
+
+def run_checks(patterns):
+    """patterns: of the names of those to run, none: all."""
     global failures
-    for function in _checks:
+    chosen = [function for function in _checks if _chosen(function, patterns)]
+    times = {}
+    _begin_early(chosen)
+    for function in chosen:
         name = function.__name__.replace("_", "-")
-        if only and not any(fnmatch.fnmatch(function.__name__, wanted) for wanted in only) and not hasattr(function, "always"):
-            continue
         began = time.monotonic()
         try:
             note = function()
@@ -55,10 +76,14 @@ def run_checks(only):
                 say(text)
         else:
             say("ok %s%s" % (name, " - " + note if note else ""))
-        say("# %s took %.1f s" % (name, time.monotonic() - began))
+        times[name] = time.monotonic() - began
+        say("# %s took %.1f s" % (name, times[name]))
         for thing in reversed(_left_behind):
             thing.close()
         _left_behind.clear()
+    slowest = sorted(times, key=times.get, reverse=True)[:6]
+    say("# %d checks in %.0f s; the slowest: %s" % (
+        len(times), sum(times.values()), ", ".join("%s %.0f s" % (name, times[name]) for name in slowest)))
 
 
 def keep(thing):
@@ -97,15 +122,16 @@ def command(*words, fine=(0,)):
 
 
 class Mdev:
-    """A mediated device; removed at the end of the check."""
+    """A mediated device; removed at the end of the check, unless it is to outlive it."""
 
-    def __init__(self, driver, kind):
+    def __init__(self, driver, kind, outlives=False):
         self.uuid = str(uuid.uuid4())
         path = "/sys/devices/virtual/%s/%s/mdev_supported_types/%s-%s/create" % (driver, driver, driver, kind)
         with open(path, "w") as file:
             file.write(self.uuid)
         self.path = "/sys/bus/mdev/devices/" + self.uuid
-        keep(self)
+        if not outlives:
+            keep(self)
 
     def group_path(self):
         return "/dev/vfio/" + os.path.basename(os.readlink(self.path + "/iommu_group"))

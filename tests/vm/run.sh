@@ -7,14 +7,14 @@
 # for each check; exit status 0 only if all are ok. Logs: BUILDDIR/tests/vm/vm/{console,results,qemu}.log.
 #
 #   VM_ACCEL    kvm or tcg; default: kvm where a VM starts with it, else tcg
-#   VM_TIMEOUT  seconds until the VM is ended (default 600)
-#   VM_CHECKS   only these functions of guest_test.py ("s05_*" too), for work on one of them
+#   VM_TIMEOUT  seconds until the VM is ended (default 900)
+#   VM_CHECKS   only checks with these names, for work on one of them: patterns, with commas between
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "${1:?usage: run.sh BUILDDIR}" && pwd)
 out=$build/tests/vm/vm
-timeout=${VM_TIMEOUT:-600}
+timeout=${VM_TIMEOUT:-900}
 
 # boot ACCEL SECONDS MEGABYTES RESULTS APPEND [MORE OPTIONS]
 boot()

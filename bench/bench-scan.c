@@ -4,6 +4,7 @@
  * Everything takes turns in one process, in a new order each round, so that what disturbs the machine disturbs all alike and
  * nobody always follows the same. Before each timed call source and frame are flushed from all caches.
  */
+#include <drm_fourcc.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +18,9 @@
 #endif
 
 #include "base/mem.h"
+#include "capture/detile.h"
 #include "damage/tiles.h"
+#include "plane/tiling.h"
 
 #define TILE_PIXELS 64 /* what changes, changes in squares of this side */
 #define ROUNDS_MAX  1001
@@ -33,11 +36,24 @@ struct field {
 	uint32_t seed;
 };
 
-enum kind { KIND_READ, KIND_COPY, KIND_LOOK };
+enum kind { KIND_READ, KIND_COPY, KIND_LOOK, KIND_DETILE };
+
+static const struct layout {
+	const char *name;
+	uint64_t modifier;
+} layouts[] = {
+	{"rows", DRM_FORMAT_MOD_LINEAR},
+	{"X tiles", I915_FORMAT_MOD_X_TILED},
+	{"Y tiles", I915_FORMAT_MOD_Y_TILED},
+	{"Yf tiles", I915_FORMAT_MOD_Yf_TILED},
+};
+
+#define LAYOUTS ARRAY_SIZE(layouts)
 
 struct racer {
 	char name[40];
 	enum kind kind;
+	struct field *field;
 	void (*read)(const uint8_t *source, size_t bytes);
 	const char *kernel;
 	unsigned int percent; /* of the tiles change before each look */
@@ -146,44 +162,68 @@ __attribute__((target("avx512f"))) static void read_512(const uint8_t *source, s
 }
 #endif
 
-static struct racer *racer_add(enum kind kind, const char *name)
+static struct racer *racer_add(struct field *field, enum kind kind, const char *name)
 {
 	struct racer *racer = &racers[racers_used++];
 
-	*racer = (struct racer){.kind = kind};
+	*racer = (struct racer){.kind = kind, .field = field};
 	snprintf(racer->name, sizeof(racer->name), "%s", name);
 	return racer;
 }
 
-static void racers_line_up(const char *only)
+static void racer_add_looks(struct field *field, const char *kernel, const char *name)
 {
-	static const char *const kernels[] = {"avx512", "avx2", "pclmul", "scalar"};
 	static const unsigned int percents[] = {0, 5, 100};
 
-	racers_used = 0;
-	racer_add(KIND_READ, "read, 64-bit words")->read = read_words;
+	for (size_t p = 0; p < ARRAY_SIZE(percents); p++) {
+		struct racer *racer = racer_add(field, KIND_LOOK, "");
+
+		snprintf(racer->name, sizeof(racer->name), "look %s, %u %%", name, percents[p]);
+		racer->kernel = kernel;
+		racer->percent = percents[p];
+	}
+}
+
+static void readers_line_up(struct field *field)
+{
+	racer_add(field, KIND_READ, "read, 64-bit words")->read = read_words;
 #if defined(__x86_64__)
 	if (__builtin_cpu_supports("avx2")) {
-		racer_add(KIND_READ, "read, 256 bits")->read = read_256;
-		racer_add(KIND_READ, "read, 256 bits, prefetch 2K")->read = read_256_near;
-		racer_add(KIND_READ, "read, 256 bits, prefetch 12K")->read = read_256_far;
-		racer_add(KIND_READ, "read, 256 bits, 4 streams")->read = read_256_four;
+		racer_add(field, KIND_READ, "read, 256 bits")->read = read_256;
+		racer_add(field, KIND_READ, "read, 256 bits, prefetch 2K")->read = read_256_near;
+		racer_add(field, KIND_READ, "read, 256 bits, prefetch 12K")->read = read_256_far;
+		racer_add(field, KIND_READ, "read, 256 bits, 4 streams")->read = read_256_four;
 	}
 	if (__builtin_cpu_supports("avx512f"))
-		racer_add(KIND_READ, "read, 512 bits")->read = read_512;
+		racer_add(field, KIND_READ, "read, 512 bits")->read = read_512;
 #endif
-	racer_add(KIND_COPY, "memcpy of the frame");
-	for (size_t k = 0; k < ARRAY_SIZE(kernels); k++) {
-		if ((only && strcmp(only, kernels[k])) || tiles_select(kernels[k]) < 0)
-			continue;
-		for (size_t p = 0; p < ARRAY_SIZE(percents); p++) {
-			struct racer *racer = racer_add(KIND_LOOK, "");
+	racer_add(field, KIND_COPY, "memcpy of the frame");
+}
 
-			snprintf(racer->name, sizeof(racer->name), "look %s, %u %%", kernels[k],
-				percents[p]);
-			racer->kernel = kernels[k];
-			racer->percent = percents[p];
-		}
+static void kernels_line_up(struct field *field, const char *only)
+{
+	static const char *const kernels[] = {"avx512", "avx2", "pclmul", "scalar"};
+
+	racers_used = 0;
+	readers_line_up(field);
+	for (size_t k = 0; k < ARRAY_SIZE(kernels); k++)
+		if ((!only || !strcmp(only, kernels[k])) && tiles_select(kernels[k]) >= 0)
+			racer_add_looks(field, kernels[k], kernels[k]);
+}
+
+/* With the kernel that is selected. */
+static void layouts_line_up(struct field fields[LAYOUTS])
+{
+	const char *kernel = tiles_selected();
+
+	racers_used = 0;
+	readers_line_up(&fields[0]);
+	for (size_t i = 0; i < LAYOUTS; i++) {
+		char name[40];
+
+		snprintf(name, sizeof(name), "detile, %s", layouts[i].name);
+		racer_add(&fields[i], KIND_DETILE, name);
+		racer_add_looks(&fields[i], kernel, layouts[i].name);
 	}
 }
 
@@ -212,11 +252,13 @@ static uint8_t *pages(size_t bytes)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static int field_init(struct field *field, uint32_t width, uint32_t height)
+static int field_init(struct field *field, uint32_t width, uint32_t height, uint64_t modifier)
 {
+	const struct tiling *tiling = tiling_find(modifier, 4);
+
 	*field = (struct field){.width = width, .height = height, .seed = 1};
-	field->stride = ALIGN_UP((size_t)width * 4, 64);
-	field->bytes = field->stride * height;
+	field->stride = ALIGN_UP((size_t)width * 4, tiling ? tiling->width : 64u);
+	field->bytes = field->stride * ALIGN_UP(height, tiling ? tiling->height : 1u);
 	field->source = pages(field->bytes);
 	field->frame = pages(field->bytes);
 	field->copy = pages(field->bytes);
@@ -235,18 +277,31 @@ static int field_init(struct field *field, uint32_t width, uint32_t height)
 		.stride = field->stride,
 		.rows_readable = height,
 		.bytes = 4,
+		.unit = 1,
 		.convert = to_xrgb,
+		.tiling = tiling,
 	};
 	return tiles_create(width, height, &field->tiles);
 }
 
 static void field_finish(struct field *field)
 {
+	if (!field->tiles)
+		return;
 	munmap(field->source, field->bytes);
 	munmap(field->frame, field->bytes);
 	munmap(field->copy, field->bytes);
 	free(field->bitmap);
 	tiles_destroy(field->tiles);
+}
+
+static uint32_t *field_pixel(struct field *field, uint32_t x, uint32_t y)
+{
+	const struct tiling *tiling = field->view.tiling;
+	size_t offset = tiling ? tiling_offset(tiling, (uint32_t)field->stride, x * 4, y)
+			       : y * field->stride + x * 4;
+
+	return (uint32_t *)(field->source + offset);
 }
 
 /* New colours for every pixel of @percent of the tiles, spread over the picture. */
@@ -261,10 +316,8 @@ static void field_change(struct field *field, unsigned int percent)
 			if (tile * 37 % 100 >= percent)
 				continue;
 			for (uint32_t v = y; v < MIN(y + TILE_PIXELS, field->height); v++) {
-				uint32_t *row = (uint32_t *)(field->source + v * field->stride);
-
 				for (uint32_t u = x; u < MIN(x + TILE_PIXELS, field->width); u++)
-					row[u] += add;
+					*field_pixel(field, u, v) += add;
 			}
 		}
 	}
@@ -295,8 +348,18 @@ static double now_ms(void)
 	return t.tv_sec * 1e3 + t.tv_nsec * 1e-6;
 }
 
-static double race(struct field *field, const struct racer *racer)
+/* As tiles_look() would have it if everything had changed. */
+static void detile_field(struct field *field)
 {
+	for (uint32_t y = 0; y < field->height; y += DETILE_ROWS)
+		detile(&field->view, 0, y, (size_t)field->width * 4,
+			MIN(field->height - y, (uint32_t)DETILE_ROWS),
+			field->copy + y * field->stride, field->stride);
+}
+
+static double race(const struct racer *racer)
+{
+	struct field *field = racer->field;
 	double begin;
 	int found = 0;
 
@@ -312,6 +375,8 @@ static double race(struct field *field, const struct racer *racer)
 		racer->read(field->source, field->bytes);
 	else if (racer->kind == KIND_COPY)
 		memcpy(field->copy, field->source, field->bytes);
+	else if (racer->kind == KIND_DETILE)
+		detile_field(field);
 	else
 		found = tiles_look(field->tiles, &field->view, (uint32_t *)field->frame,
 			field->stride, always, NULL);
@@ -328,16 +393,17 @@ static int ascending(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Fields are sorted by then. */
-static const struct racer *fastest(enum kind kind, int percent, size_t at)
+/* Times are sorted by then. @field: NULL for any. */
+static const struct racer *fastest(
+	const struct field *field, enum kind kind, unsigned int percent, size_t at)
 {
 	const struct racer *best = NULL;
 
 	for (size_t i = 0; i < racers_used; i++) {
 		const struct racer *racer = &racers[i];
 
-		if (racer->kind != kind ||
-			(percent >= 0 && racer->percent != (unsigned int)percent))
+		if (racer->kind != kind || racer->percent != percent ||
+			(field && racer->field != field))
 			continue;
 		if (!best || racer->ms[at] < best->ms[at])
 			best = racer;
@@ -345,13 +411,13 @@ static const struct racer *fastest(enum kind kind, int percent, size_t at)
 	return best;
 }
 
-static void report(const struct field *field, size_t rounds)
-{
-	static const struct {
-		const char *name;
-		unsigned int tenth;
-	} marks[] = {{"p10", 1}, {"p50", 5}};
+static const struct {
+	const char *name;
+	unsigned int tenth;
+} marks[] = {{"p10", 1}, {"p50", 5}};
 
+static void report_times(const struct field *field, size_t rounds)
+{
 	printf("%ux%u, %zu rounds, source and frame flushed before each\n", field->width,
 		field->height, rounds);
 	printf("  %-28s %8s %8s %8s %8s\n", "", "p10 ms", "p50 ms", "p90 ms", "GB/s");
@@ -363,16 +429,38 @@ static void report(const struct field *field, size_t rounds)
 			racer->ms[rounds / 2], racer->ms[rounds * 9 / 10],
 			field->bytes / racer->ms[rounds / 2] / 1e6);
 	}
+}
+
+static void report_kernels(size_t rounds)
+{
 	for (size_t m = 0; m < ARRAY_SIZE(marks); m++) {
 		size_t at = rounds * marks[m].tenth / 10;
-		double limit = fastest(KIND_READ, -1, at)->ms[at];
-		double copy = fastest(KIND_COPY, -1, at)->ms[at];
+		double limit = fastest(NULL, KIND_READ, 0, at)->ms[at];
+		double copy = fastest(NULL, KIND_COPY, 0, at)->ms[at];
 
 		printf("  by %s: unchanged at %.0f %% of the read limit (goal: >= 85);"
 		       " 5 %% changed %.2f, full change %.2f of memcpy (goal: <= 1.20)\n",
-			marks[m].name, 100 * limit / fastest(KIND_LOOK, 0, at)->ms[at],
-			fastest(KIND_LOOK, 5, at)->ms[at] / copy,
-			fastest(KIND_LOOK, 100, at)->ms[at] / copy);
+			marks[m].name, 100 * limit / fastest(NULL, KIND_LOOK, 0, at)->ms[at],
+			fastest(NULL, KIND_LOOK, 5, at)->ms[at] / copy,
+			fastest(NULL, KIND_LOOK, 100, at)->ms[at] / copy);
+	}
+}
+
+static void report_layouts(const struct field fields[LAYOUTS], size_t rounds)
+{
+	for (size_t m = 0; m < ARRAY_SIZE(marks); m++) {
+		size_t at = rounds * marks[m].tenth / 10;
+		double limit = fastest(NULL, KIND_READ, 0, at)->ms[at];
+		double copy = fastest(NULL, KIND_COPY, 0, at)->ms[at];
+
+		for (size_t i = 0; i < LAYOUTS; i++)
+			printf("  by %s, %s: detiled at %.2f of memcpy's rate (goal: >= 0.50);"
+			       " look: unchanged at %.0f %% of the read limit, full change %.2f"
+			       " of memcpy\n",
+				marks[m].name, layouts[i].name,
+				copy / fastest(&fields[i], KIND_DETILE, 0, at)->ms[at],
+				100 * limit / fastest(&fields[i], KIND_LOOK, 0, at)->ms[at],
+				fastest(&fields[i], KIND_LOOK, 100, at)->ms[at] / copy);
 	}
 }
 
@@ -386,30 +474,58 @@ static void shuffle(size_t *order, size_t n)
 	}
 }
 
-static int bench(uint32_t width, uint32_t height, size_t rounds, const char *kernel)
+static void run_races(size_t rounds)
 {
 	size_t order[RACERS_MAX] = {0};
-	struct field field;
-	int r;
 
-	racers_line_up(kernel);
-	if (!fastest(KIND_LOOK, 0, 0))
-		return -ENOTSUP;
-	r = field_init(&field, width, height);
-	if (r < 0)
-		return r;
 	/* The first look finds everything: it is nobody's race. */
-	tiles_look(field.tiles, &field.view, (uint32_t *)field.frame, field.stride, always, NULL);
-	for (size_t i = 0; i < racers_used; i++)
-		race(&field, &racers[i]);
+	for (size_t i = 0; i < racers_used; i++) {
+		struct field *field = racers[i].field;
+
+		tiles_look(field->tiles, &field->view, (uint32_t *)field->frame, field->stride,
+			always, NULL);
+		race(&racers[i]);
+	}
 	for (size_t round = 0; round < rounds; round++) {
 		shuffle(order, racers_used);
 		for (size_t i = 0; i < racers_used; i++)
-			racers[order[i]].ms[round] = race(&field, &racers[order[i]]);
+			racers[order[i]].ms[round] = race(&racers[order[i]]);
 	}
-	report(&field, rounds);
+}
+
+static int bench_kernels(uint32_t width, uint32_t height, size_t rounds, const char *kernel)
+{
+	struct field field;
+	int r = field_init(&field, width, height, DRM_FORMAT_MOD_LINEAR);
+
+	if (r < 0)
+		return r;
+	kernels_line_up(&field, kernel);
+	if (!fastest(NULL, KIND_LOOK, 0, 0))
+		return -ENOTSUP;
+	run_races(rounds);
+	report_times(&field, rounds);
+	report_kernels(rounds);
 	field_finish(&field);
 	return 0;
+}
+
+static int bench_layouts(uint32_t width, uint32_t height, size_t rounds, const char *kernel)
+{
+	struct field fields[LAYOUTS] = {0};
+	int r = tiles_select(kernel);
+
+	for (size_t i = 0; i < LAYOUTS && r >= 0; i++)
+		r = field_init(&fields[i], width, height, layouts[i].modifier);
+	if (r >= 0) {
+		layouts_line_up(fields);
+		run_races(rounds);
+		report_times(&fields[0], rounds);
+		report_layouts(fields, rounds);
+	}
+	for (size_t i = 0; i < LAYOUTS; i++)
+		field_finish(&fields[i]);
+	return r;
 }
 
 int main(int argc, char **argv)
@@ -423,7 +539,10 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		int r = bench(sizes[i][0], sizes[i][1], rounds, kernel);
+		int r = bench_kernels(sizes[i][0], sizes[i][1], rounds, kernel);
+
+		if (r >= 0 && i == 0)
+			r = bench_layouts(sizes[i][0], sizes[i][1], rounds, kernel);
 
 		if (r < 0) {
 			fprintf(stderr, "bench-scan: %s\n", strerror(-r));

@@ -52,10 +52,16 @@ void detile_scalar(const struct view *view, size_t x, uint32_t y, size_t bytes, 
 	}
 }
 
+static const uint8_t *tile_row(const struct view *view, uint32_t y)
+{
+	return view->pixels + tiling_offset(view->tiling, view->stride, 0, y);
+}
+
 /* Whole rows of a tile at once. */
-static void detile_wide(const struct view *view, size_t x, const uint8_t *src, size_t bytes,
+static void detile_wide(const struct view *view, size_t x, uint32_t y, size_t bytes,
 	unsigned int rows, uint8_t *dst, size_t dst_stride)
 {
+	const uint8_t *src = tile_row(view, y);
 	uint64_t down[DETILE_ROWS];
 	size_t width = view->tiling->width, end = x + bytes, next;
 
@@ -65,6 +71,7 @@ static void detile_wide(const struct view *view, size_t x, const uint8_t *src, s
 		const uint8_t *tile = src + tiling_offset(view->tiling, view->stride, x, 0);
 
 		next = MIN(x / width * width + width, end);
+		detile_fetch(view, x, y, next - x);
 		for (unsigned int i = 0; i < rows; i++)
 			memcpy(dst + i * dst_stride, tile + down[i], next - x);
 	}
@@ -82,9 +89,10 @@ static inline void step_copy(
 	}
 }
 
-static void detile_narrow(const struct view *view, size_t x, const uint8_t *src, size_t bytes,
+static void detile_narrow(const struct view *view, size_t x, uint32_t y, size_t bytes,
 	unsigned int rows, uint8_t *dst, size_t dst_stride)
 {
+	const uint8_t *src = tile_row(view, y);
 	const struct tiling *tiling = view->tiling;
 	uint64_t right = tiling_offset(tiling, view->stride, (uint32_t)x, 0);
 	uint64_t step = tiling_offset(tiling, view->stride, DETILE_STEP, 0);
@@ -96,6 +104,7 @@ static void detile_narrow(const struct view *view, size_t x, const uint8_t *src,
 	for (unsigned int i = 0; i < steps; i++)
 		down[i] = tiling_offset(tiling, view->stride, 0, i * STEP_ROWS);
 	for (size_t at = 0; at < bytes; at += DETILE_STEP) {
+		detile_fetch(view, x + at, y, DETILE_STEP);
 		for (unsigned int i = 0; i < steps; i++)
 			step_copy(src + right + down[i], side,
 				dst + at + i * STEP_ROWS * dst_stride, dst_stride);
@@ -106,17 +115,12 @@ static void detile_narrow(const struct view *view, size_t x, const uint8_t *src,
 void detile(const struct view *view, size_t x, uint32_t y, size_t bytes, unsigned int rows,
 	uint8_t *dst, size_t dst_stride)
 {
-	const uint8_t *src;
-
-	if (!view->tiling) {
+	if (!view->tiling)
 		copy_rows(view, x, y, bytes, rows, dst, dst_stride);
-		return;
-	}
-	src = view->pixels + tiling_offset(view->tiling, view->stride, 0, y);
-	if (view->tiling->width > 128)
-		detile_wide(view, x, src, bytes, rows, dst, dst_stride);
+	else if (view->tiling->width > 128)
+		detile_wide(view, x, y, bytes, rows, dst, dst_stride);
 	else
-		detile_narrow(view, x, src, bytes, rows, dst, dst_stride);
+		detile_narrow(view, x, y, bytes, rows, dst, dst_stride);
 }
 
 static void picture_strip(const struct view *view, uint32_t y, uint8_t *dst, size_t dst_stride)

@@ -325,10 +325,12 @@ static void tiled_sum(struct tiles *tiles, const struct look *look, size_t whole
 	const uint32_t y = look->row * BLOCK_PIXELS,
 		       width = HASH_GROUP * BLOCK_PIXELS * view->bytes;
 
-	for (size_t g = 0; g < whole; g++)
+	for (size_t g = 0; g < whole; g++) {
+		detile_fetch(view, g * width, y, width);
 		kernel->sum_lines(tiles->lines,
 			view->pixels + tiling_offset(view->tiling, view->stride, g * width, y),
 			tiles->mask, &tiles->groups_now[g]);
+	}
 }
 
 /* First pass. Returns whether a group changed: its groups_now is not 0 then. */

@@ -12,6 +12,8 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "capture/capture.h"
+#include "capture/detile.h"
+#include "damage/tiles.h"
 #include "plane/format.h"
 #include "plane/source.h"
 #include "vfio-displayd/surface.h"
@@ -60,27 +62,69 @@ static void write_head(const uint8_t *data, size_t size)
 struct reading {
 	const struct view *view;
 	const struct plane *plane;
+	uint32_t *picture, *frame;
+	size_t frame_stride;
+	struct tiles *tiles;
 };
+
+static uint64_t byte_at(const struct view *view, uint32_t x, uint32_t y)
+{
+	return view->tiling ? tiling_offset(view->tiling, view->stride, x, y)
+			    : (uint64_t)y * view->stride + x;
+}
 
 /* Every row must be the memfd's bytes at the place that the plane names. */
 static int read_rows(void *arg)
 {
 	const struct reading *reading = arg;
 	const struct view *view = reading->view;
-	uint32_t row[LIMIT_WIDTH];
+	uint32_t last = (uint32_t)view_row_bytes(view, view->width) - 1;
 
 	for (uint32_t y = 0; y < view->rows_readable; y++) {
-		uint64_t at = (uint64_t)y * view->stride;
-		uint64_t last = at + (uint64_t)view->width * view->bytes - 1;
+		uint64_t begin = byte_at(view, 0, y), end = byte_at(view, last, y);
 
-		if (view->pixels[at] != pattern(reading->plane->offset + at) ||
-			view->pixels[last] != pattern(reading->plane->offset + last))
-			abort();
-		view->convert(row, view->pixels + at, view->width);
-		if (row[0] >> 24 || row[view->width - 1] >> 24)
+		if (view->pixels[begin] != pattern(reading->plane->offset + begin) ||
+			view->pixels[end] != pattern(reading->plane->offset + end))
 			abort();
 	}
+	detile_picture(view, reading->picture, (size_t)view->width * 4);
+	for (size_t i = 0; i < (size_t)view->width * view->rows_readable; i++)
+		if (reading->picture[i] >> 24)
+			abort();
 	return 0;
+}
+
+static bool always(void *arg)
+{
+	return true;
+}
+
+static int look_at_tiles(void *arg)
+{
+	struct reading *reading = arg;
+
+	return tiles_look(
+		reading->tiles, reading->view, reading->frame, reading->frame_stride, always, NULL);
+}
+
+/* What the frame shows is the picture, and another look finds nothing. */
+static void read_tiles(struct reading *reading)
+{
+	const struct view *view = reading->view;
+
+	reading->frame_stride = ALIGN_UP((size_t)view->width * 4, 64u);
+	reading->frame = aligned_alloc(64, reading->frame_stride * view->height);
+	if (!reading->frame || tiles_create(view->width, view->height, &reading->tiles) < 0)
+		abort();
+	if (capture_guard(look_at_tiles, reading) <= 0 ||
+		capture_guard(look_at_tiles, reading) != 0)
+		abort();
+	for (uint32_t y = 0; y < view->height; y++)
+		if (memcmp((uint8_t *)reading->frame + y * reading->frame_stride,
+			    reading->picture + (size_t)y * view->width, (size_t)view->width * 4))
+			abort();
+	tiles_destroy(reading->tiles);
+	free(reading->frame);
 }
 
 static void look(struct source *source, struct capture *capture, enum plane_type type,
@@ -89,11 +133,12 @@ static void look(struct source *source, struct capture *capture, enum plane_type
 	struct plane plane;
 	struct view view;
 	struct reading reading = {.view = &view, .plane = &plane};
-	char name[16];
+	char name[16], modifier[64];
 
 	if (source->ops->query(source, type, &plane) < 0 || !plane_is_on(&plane))
 		return;
 	format_name(plane.fourcc, name);
+	modifier_name(plane.modifier, modifier);
 	if (next_size)
 		write_head(next, next_size);
 	if (capture_begin(capture, &plane, &view) < 0) {
@@ -104,8 +149,11 @@ static void look(struct source *source, struct capture *capture, enum plane_type
 	if (plane_unsuitable(&plane) || view.rows_readable != plane.height ||
 		plane.offset + plane_bytes(&plane) > MEMFD_BYTES)
 		abort();
-	if (capture_guard(read_rows, &reading) != 0)
+	reading.picture = malloc((size_t)view.width * view.height * 4);
+	if (!reading.picture || capture_guard(read_rows, &reading) != 0)
 		abort();
+	read_tiles(&reading);
+	free(reading.picture);
 	capture_end(capture);
 }
 

@@ -93,6 +93,19 @@ class CapturePng(unittest.TestCase):
                     os.close(held)
             self.assertEqual(d.rfb_programs(), [], "a picture needs no program for viewers")
 
+    def test_every_tiling(self):
+        with daemon.Daemon() as d:
+            for modifier in (surface.X_TILED, surface.Y_TILED, surface.YF_TILED):
+                for form in ("XRGB8888", "RGB565", "C8", "VYUY"):
+                    for width, height in ((533, 75), (17, 33), (1, 1)):
+                        canvas = surface.Surface(width, height, form, modifier=modifier)
+                        canvas.noise(form, colours=30)
+                        held = d.register(canvas, f"{form}.{width}.{modifier % 256}")
+                        with self.subTest(form=form, width=width, modifier=modifier):
+                            self.assertEqual(read_png(self.capture(d, f"{form}.{width}.{modifier % 256}")),
+                                             (width, height, rgb(canvas)))
+                        os.close(held)
+
     def test_watched_and_not(self):
         """The picture of now, each time, with a cursor plane that is not in it."""
         with daemon.Daemon(config="[capture]\nsafety-ms = 60000\n") as d:

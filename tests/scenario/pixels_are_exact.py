@@ -130,8 +130,10 @@ class PixelsAreExact(unittest.TestCase):
         with daemon.Daemon() as d:
             for form in surface.FORMATS:
                 canvas = surface.Surface(331, 203, form)
-                _, seen = self.cross(d, canvas, form)
-                self.assertEqual(seen, set(ENCODINGS), "an encoding that never came is not tested")
+                # An encoder sees the frame, which has one format: all of them for some, some of them for all.
+                encodings = ENCODINGS if form in ("XRGB8888", "RGB565", "XBGR2101010", "UYVY") else ENCODINGS[-3:]
+                _, seen = self.cross(d, canvas, form, encodings)
+                self.assertEqual(seen, set(encodings), "an encoding that never came is not tested")
 
     def test_odd_sizes(self):
         with daemon.Daemon() as d:

@@ -117,6 +117,9 @@ static void every_bit_of_a_tile(void)
 	for (size_t j = 0; j < FORMATS; j++) {
 		unsigned int bits = formats[j].bytes * 8;
 		unsigned int step = strcmp(tiles_selected(), "scalar") || !j ? 1 : 13;
+
+		if (j >= LINEAR_FORMATS)
+			step = step == 1 ? 7 : 41;
 #ifdef SANITIZED
 		step = strcmp(tiles_selected(), "scalar") ? 5 : 41;
 #endif

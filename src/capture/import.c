@@ -138,7 +138,7 @@ const char *importer_absent(const struct importer *importer)
 
 	if (options->policy == IMPORT_NEVER)
 		return "the CPU cannot map this dma-buf, and importing it is switched off: see "
-		       "import = in vfio-displayd.conf";
+		       "import in vfio-displayd.conf";
 	if (!options->program)
 		return "the CPU cannot map this dma-buf, and this vfio-displayd was built without "
 		       "its import program (--with-gbm)";
@@ -249,7 +249,7 @@ static int have_program(struct importer *importer)
 		r = start_program(importer);
 	if (r < 0 || importer->ready)
 		return r;
-	r = wait_message(importer, LIMIT_IMPORT_COPY_MS, &message);
+	r = wait_message(importer, LIMIT_IMPORT_LOOK_MS, &message);
 	if (r == -ETIMEDOUT) {
 		if (loop_now_ms() - importer->started_at >= LIMIT_START_MS)
 			return condemn(importer, "was not ready in time and was ended");
@@ -367,8 +367,9 @@ static int refused(struct importer *importer, const struct given *given)
 							   : "misreads this dma-buf";
 
 	return fail(importer, -ENODEV,
-		"the render node's driver %s%s%s: is it the device's own GPU?", what,
-		given->error ? ": " : "", given->error ? strerror((int)given->error) : "");
+		"the render node's driver %s%s%s%s: is it of the device's own GPU?", what,
+		given->error ? " (" : "", given->error ? strerror((int)given->error) : "",
+		given->error ? ")" : "");
 }
 
 static int wait_done(struct importer *importer, struct given *given)

@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """dma-bufs that are read through a GPU: Mesa's software driver, on buffers of that same driver."""
 
+import errno
+import glob
 import os
+import signal
 
-from machine import check, expect, fds_of
-from painter import DONE_WELL, INVALID, LINEAR, NO_IMPORT, NO_MAP, START, Painter, Program, node
+import machine
+import service
+from machine import check, command, expect, fds_of, until
+from painter import DONE_WELL, INVALID, LINEAR, NO_IMPORT, NO_MAP, PROGRAM, START, Painter, Program, node
 from pattern import picture
+from scene import PATIENCE, configure, look, remove_in_time, see
+from simulator import Simulator
+from varlink import Client
+
+DROP_IN = "/etc/systemd/system/%s.d/node.conf" % service.UNIT
 
 
 def pixels(view, stride, width, height):
@@ -68,3 +78,181 @@ def a_buffer_of_another_driver_is_refused():
     step, error = program.copy(1, 0, 2560, 2560, 480)
     expect(step == NO_IMPORT, "step %d" % step)
     return "%s; /dev/zero: %s" % (answers[0], os.strerror(error))
+
+
+class Configured:
+    """The service with other settings, and with the ones of before at the end of the check."""
+
+    def __init__(self, unit="", **keys):
+        self.keys = keys
+        machine.keep(self)
+        for key, value in keys.items():
+            configure(key.replace("_", "-"), value)
+        if unit:
+            os.makedirs(os.path.dirname(DROP_IN), exist_ok=True)
+            with open(DROP_IN, "w") as file:
+                file.write("[Service]\n" + unit)
+        self.restart()
+
+    def restart(self):
+        command("systemctl", "daemon-reload")
+        command("systemctl", "restart", service.UNIT)
+        self.pid = service.main_pid()
+
+    def close(self):
+        for key in self.keys:
+            configure(key.replace("_", "-"), None)
+        if os.path.exists(DROP_IN):
+            os.unlink(DROP_IN)
+        self.restart()
+
+
+def hand_over(simulator, display, render=None):
+    """Registers it, with a render node where one is named."""
+    simulator.change = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+    lease, ours = os.pipe()
+    simulator.leases.append(lambda: os.close(ours))
+    fds = [simulator.device, simulator.change, lease]
+    parameters = {"context": {"id": display}, "source": "vfio", "deviceFileDescriptorIndex": 0,
+                  "changeFileDescriptorIndex": 1, "leaseFileDescriptorIndex": 2}
+    if render:
+        parameters["renderNodeFileDescriptorIndex"] = len(fds)
+        fds.append(os.open(render, os.O_RDWR | os.O_CLOEXEC))
+    client = Client(machine.SOCKET, 60)
+    try:
+        client.call("Register", parameters, fds)
+    finally:
+        client.close()
+        for fd in fds[2:]:
+            os.close(fd)
+
+
+def painted(simulator, painter):
+    """Puts the painter's buffer on the primary plane."""
+    simulator.frame(0, painter.width, painter.height, stride=painter.stride)
+    simulator.set("frame[0]", foreign=painter.fd)
+    simulator.show(0)
+
+
+def import_pids():
+    pids = []
+    for path in glob.glob("/proc/[0-9]*/exe"):
+        try:
+            if os.readlink(path) == PROGRAM:
+                pids.append(int(path.split("/")[2]))
+        except OSError:
+            pass
+    return pids
+
+
+def repainted(simulator, painter, viewer, pattern, seed, what):
+    """Paints, and signals until it is seen: a program that was started anew may need a second look."""
+    pixels = picture(pattern, seed, painter.width, painter.height)
+    painter.paint(pattern, seed)
+
+    def seen():
+        simulator.signal()
+        return viewer.watch(lambda: viewer.shows(painter.width, painter.height, pixels), 1)
+
+    until(seen, PATIENCE, what)
+
+
+@check
+def an_imported_display_is_seen_exactly():
+    configured = Configured(**{"import": "always"})
+    simulator, painter = Simulator(), Painter()
+    painter.paint("noise", 1)
+    painted(simulator, painter)
+    # What a daemon opens with its first display and keeps.
+    hand_over(simulator, "first")
+    simulator.end_leases()
+    until(lambda: not service.device_fds(configured.pid), PATIENCE, "the end of the first display")
+    before = len(fds_of(configured.pid))
+    hand_over(simulator, "gpu", node())
+    viewer = look("gpu")
+    see(viewer, 640, 480, picture("noise", 1, 640, 480), "the first picture")
+    for seed in range(2, 6):
+        repainted(simulator, painter, viewer, "blocks" if seed % 2 else "noise", seed, "picture %d" % seed)
+    (program,) = import_pids()
+    held = fds_of(program)
+    expect(not [kind for kind in held if "vfio" in kind.lower()], "the import program holds %s" % held)
+    expect([kind for kind in held if "dmabuf" in kind], "the import program holds no dma-buf: %s" % held)
+    with open("/proc/%d/maps" % configured.pid) as file:
+        maps = file.read()
+    expect("gbm" not in maps and "_dri.so" not in maps, "Mesa is loaded into the daemon")
+    # A driver that is found by the GPU's identity would not be found otherwise.
+    log = command("journalctl", "-b", "-u", service.UNIT, "--no-pager")
+    expect("failed to retrieve device information" not in log, "libdrm cannot look at the node in the service")
+    # Killed in the middle: the picture comes back, without a word to the viewer.
+    os.kill(program, signal.SIGKILL)
+    repainted(simulator, painter, viewer, "noise", 7, "the picture after the import program's end")
+    (again,) = import_pids()
+    expect(again != program and service.runtime("gpu")["state"] == "live", "no new program, or not live")
+    # Stopped: it is ended, and what it held is free.
+    os.kill(again, signal.SIGSTOP)
+    painter.paint("noise", 8)
+    simulator.signal()
+    until(lambda: again not in import_pids(), PATIENCE, "the end of a program that hangs")
+    repainted(simulator, painter, viewer, "noise", 9, "the picture after a program that hung")
+    # The VMM's end.
+    simulator.end_leases()
+    until(lambda: not import_pids(), 2, "the end of the import program")
+    viewer.close()
+    service.released(configured.pid, "gpu", before)
+    simulator.close_device()
+    return remove_in_time(simulator.mdev)
+
+
+@check
+def an_import_program_that_hangs_delays_no_end():
+    configured = Configured(**{"import": "always"})
+    simulator, painter = Simulator(), Painter()
+    painter.paint("noise", 1)
+    painted(simulator, painter)
+    hand_over(simulator, "gpu", node())
+    viewer = look("gpu")
+    see(viewer, 640, 480, picture("noise", 1, 640, 480), "the first picture")
+    os.kill(import_pids()[0], signal.SIGSTOP)
+    painter.paint("noise", 2)
+    simulator.signal()
+    simulator.end_leases()
+    simulator.close_device()
+    took = remove_in_time(simulator.mdev)
+    expect(service.main_pid() == configured.pid, "the daemon was started anew")
+    return took
+
+
+@check
+def a_dmabuf_that_does_not_map_wants_a_node():
+    simulator = Simulator()
+    simulator.paint(picture("noise", 1, 640, 480), 640, 480)
+    simulator.frame(0, 640, 480, map_error=errno.ENODEV)
+    simulator.show(0)
+    hand_over(simulator, "without")
+    viewer = look("without")
+    reason = until(lambda: service.runtime("without").get("stateReason"), PATIENCE, "a reason in List")
+    expect("no render node is given" in reason, reason)
+    expect(viewer.watch(lambda: viewer.updates and any(viewer.pixels), PATIENCE), "no placard")
+    viewer.close()
+    simulator.end_leases()
+    # A node of another GPU: it says so.
+    hand_over(simulator, "foreign", node())
+    look("foreign")
+    foreign = until(lambda: (found := service.runtime("foreign").get("stateReason", "")) and "render node" in found and found,
+                    PATIENCE, "a reason in List")
+    simulator.end_leases()
+    return "%s; %s" % (reason, foreign)
+
+
+@check
+def a_node_of_the_configuration_is_opened():
+    path = node()
+    Configured("DeviceAllow=%s rw\nSupplementaryGroups=video render\n" % path,
+               render_node=path, **{"import": "always"})
+    simulator, painter = Simulator(), Painter(800, 600)
+    painter.paint("noise", 1)
+    painted(simulator, painter)
+    hand_over(simulator, "configured")
+    viewer = look("configured")
+    see(viewer, 800, 600, picture("noise", 1, 800, 600), "the picture")
+    return "%s, %d import program" % (path, len(import_pids()))

@@ -72,8 +72,9 @@ def probe(gbm, node):
 
 
 def main():
-    os.environ.setdefault("MESA_LOG_FILE", "/dev/null")
-    os.environ.setdefault("LIBGL_DEBUG", "quiet")
+    # Mesa says there which drivers it did not find; what Python has to say is kept.
+    sys.stderr = os.fdopen(os.dup(2), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     gbm = library()
     fine = False
     for node in sys.argv[1:]:

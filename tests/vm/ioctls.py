@@ -31,8 +31,10 @@ class Log:
         self.lost = 0
 
     def __str__(self):
-        return "%s (%d processes, %d of others)" % (
-            ", ".join("%s %d" % pair for pair in sorted(self.counts.items())), len(self.daemons), self.foreign)
+        text = ", ".join("%s %d" % pair for pair in sorted(self.counts.items()))
+        if self.interrupts:
+            text += ", SET_IRQS on interrupt %s" % ", ".join(map(str, sorted(self.interrupts)))
+        return "%s (%d processes, %d of others)" % (text, len(self.daemons), self.foreign)
 
 
 def _write(name, text):

@@ -357,6 +357,8 @@ static bool obey(struct display *d, const struct orders *orders)
 		} else {
 			/* From now on the picture grows old: the next viewer waits for the look that its coming causes. */
 			stage_ask(d->stage);
+			/* Nor are buffers held of which the driver could give the number, or the memory, to others. */
+			driver_forget(&d->driver);
 			d->scanned.drawn = 0;
 			resize_forget(&d->resize);
 		}

@@ -103,6 +103,8 @@ def round_up(value, to):
 
 
 class Surface:
+    drawn = 0                    # 0: not counted
+
     def __init__(self, width=640, height=480, form="XRGB8888", stride=None, room=None, start=4096, seal=True,
                  modifier=LINEAR):
         self.fd = os.memfd_create("surface", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
@@ -145,7 +147,7 @@ class Surface:
         """Writes the header. `primary`: 64 bytes to write instead."""
         plane = primary if primary is not None else self.plane()
         self.sequence += 1
-        struct.pack_into("=IIII", self.map, 0, MAGIC, VERSION, self.sequence, 0)
+        struct.pack_into("=IIII", self.map, 0, MAGIC, VERSION, self.sequence, self.drawn)
         self.map[16:144] = plane + self.cursor
         self.sequence += 1
         if sequence:

@@ -129,6 +129,32 @@ class Cursor(unittest.TestCase):
                 until(viewer, lambda at=(x + 2, y + 1): viewer.pointer == at, f"the pointer at {x + 2},{y + 1}")
             del held
 
+    def test_a_move_costs_no_scan(self):
+        """The source counts what it draws: only the cursor is looked at, and a viewer that draws it itself gets a few bytes."""
+        with daemon.Daemon(config=NO_SAFETY) as d:
+            canvas = surface.Surface(640, 480)
+            canvas.drawn = 1
+            canvas.noise(1)
+            canvas.set_cursor(0, 0, 32, arrow())
+            held = d.register(canvas, "a", context={"viewOnly": True})
+            viewer = watch(d, "a", rfb.RAW, rfb.CURSOR, rfb.POINTER_POS)
+            until(viewer, lambda: viewer.cursor and viewer.pointer == (0, 0), "the shape")
+            client = d.connect()
+            scans, sent, moves = client.describe("a")["framesCaptured"], viewer.bytes, 20
+            # What is not counted is not seen: no pixel was looked at.
+            canvas.fill(b"\x56\x34\x12\0", 600, 400, 10, 10)
+            for step in range(1, moves + 1):
+                self.move(canvas, step * 7, step * 5, arrow())
+                until(viewer, lambda at=(step * 7, step * 5): viewer.pointer == at, "the move")
+            self.assertEqual(client.describe("a")["framesCaptured"], scans)
+            self.assertLess((viewer.bytes - sent) / moves, 2048)
+            self.assertIsNotNone(shows(viewer, canvas))
+            canvas.drawn = 2
+            self.move(canvas, 3, 3, arrow())
+            until(viewer, lambda: shows(viewer, canvas) is None, "what was drawn")
+            self.assertEqual(client.describe("a")["framesCaptured"], scans + 1)
+            del held
+
     def test_composited(self):
         """For a viewer without cursor encodings: blended in exactly, the old place restored exactly, at edges and outside."""
         with daemon.Daemon(config=NO_SAFETY) as d:

@@ -140,6 +140,54 @@ class PlaneOffShowsPlacard(unittest.TestCase):
                     break
             del held
 
+    def test_a_source_that_fails_for_a_moment(self):
+        """A burst of errors at a mode switch: the last picture stays, then the new one comes, without words in between."""
+        with daemon.Daemon() as d:
+            canvas = surface.Surface(640, 480)
+            canvas.noise(1)
+            held = d.register(canvas, "a")
+            viewer = watch(d, "a")
+            for attempt in range(20):
+                before = time.monotonic()
+                canvas.show(sequence=False)     # a header that is never whole
+                canvas.signal()
+                time.sleep(0.15)
+                canvas.noise(attempt + 2)
+                canvas.show()
+                canvas.signal()
+                gap = time.monotonic() - before
+                wordy = []
+                until(viewer, lambda: wordy.append(is_words(viewer)) or shows(viewer, canvas) is None, "the picture")
+                if gap < 0.3:       # else this machine was too slow to leave a short gap
+                    self.assertFalse(any(wordy), "words in a short burst of errors")
+                    break
+            del held
+
+    def test_a_source_that_goes_on_failing(self):
+        """After half a second the words say why, and it is asked less and less often; the picture is back soon after it says something."""
+        with daemon.Daemon() as d:
+            canvas = surface.Surface(640, 480)
+            canvas.noise(1)
+            held = d.register(canvas, "a")
+            viewer = watch(d, "a")
+            canvas.show(sequence=False)
+            canvas.signal()
+            until(viewer, lambda: is_words(viewer), "words")
+            runtime = d.connect().until("a", lambda r: r["state"] == "blank")
+            self.assertIn("the driver does not say what it shows", runtime["stateReason"])
+            time.sleep(1)
+            before, end = d.wakeups(d.pid), time.monotonic() + 2
+            while time.monotonic() < end:       # a guest that signals without end
+                canvas.signal()
+                time.sleep(0.01)
+            self.assertLess(d.wakeups(d.pid) - before, 40)
+            canvas.noise(2)
+            canvas.show()
+            canvas.signal()
+            until_shows([viewer], canvas, LIMIT)
+            self.assertIn("no picture: the driver does not say what it shows", d.text())
+            del held
+
     def test_capture_says_that_there_is_nothing(self):
         with daemon.Daemon() as d:
             canvas = surface.Surface(64, 64)

@@ -1,13 +1,538 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The daemon on the display simulator: the cases that a client of the display interface must stand, by their numbers."""
 
+import errno
+import functools
+import os
+import signal
+import time
+
+import machine
+import pattern
+import service
 import simulator
-from machine import always, expect
+from machine import SOCKET, Failure, always, check, expect, fds_of, let_go, until
+from rawview import CURSOR as CURSOR_ENCODING, DESKTOP_SIZE, RAW, StalledViewer
+from scene import PATIENCE, look, remove_in_time, see
+from simulator import CURSOR, DMABUF, MIB, MMAP, PRIMARY, READ, REGION, Simulator, fourcc
+from varlink import Client, VarlinkError
+
+WIDTH, HEIGHT = 320, 256  # whole pages
+SIZE = 4 * WIDTH * HEIGHT
+_staged = []
+
+
+def scenario(function):
+    """A check after which each simulator must have seen nothing that a client may not do."""
+
+    @functools.wraps(function)
+    def run():
+        _staged.clear()
+        note = function()
+        for sim in _staged:
+            if sim.device >= 0:
+                sim.only_allowed()
+        return note
+
+    return check(run)
+
+
+@functools.lru_cache(maxsize=32)
+def noise(seed, width=WIDTH, height=HEIGHT):
+    return pattern.picture("noise", seed, width, height)
+
+
+def draw(sim, number, seed, width=WIDTH, height=HEIGHT, **more):
+    """Frame number with its own MiB of memory and its own picture."""
+    sim.paint(noise(seed, width, height), width, height, number * 2 * MIB)
+    sim.frame(number, width, height, number * 2 * MIB, **more)
+
+
+def stage(display, kind=DMABUF, frames=1, handed_over=True, **registration):
+    """A simulator that shows frame 0 with noise 1; frame n has noise n + 1."""
+    sim = Simulator()
+    _staged.append(sim)
+    sim["kinds"] = kind
+    for number in range(frames):
+        draw(sim, number, number + 1, region_index=9)
+    if kind == REGION:
+        sim.set("region[0]", index=9, flags=READ | MMAP, size=SIZE, mappable=SIZE)
+    sim.show(0, kind=kind)
+    if handed_over:
+        sim.register(display, **registration)
+    return sim
+
+
+def turn(sim, viewer, number, what, **more):
+    """Another frame is on show, is signalled and seen."""
+    sim.show(number, **more)
+    sim.signal()
+    see(viewer, WIDTH, HEIGHT, noise(number + 1), what)
+
+
+def blank(sim, viewer, display, what):
+    """Waits until the display has nothing to show; the viewer stays and goes on."""
+    sim.signal()
+    viewer.watch(lambda: service.runtime(display)["state"] == "blank", PATIENCE)
+    runtime = service.runtime(display)
+    expect(runtime["state"] == "blank", "%s: %s, %s" % (what, runtime["state"], runtime["stateReason"]))
+    return runtime["stateReason"]
+
+
+@scenario
+def s02_a_struct_that_is_not_written_is_off():
+    sim = stage("s02")
+    viewer = look("s02")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    for off in (sim.ANSWER_UNTOUCHED, sim.ANSWER_ZEROS):
+        sim.show(None, off=off)
+        blank(sim, viewer, "s02", "off %x" % off)
+        turn(sim, viewer, 0, "on again")
+    # A driver of another age writes the whole struct, whatever is in its reserved part.
+    sim["copy_bytes"] = 64
+    sim["tail"] = 0xdeadbeef
+    sim.paint(noise(2), WIDTH, HEIGHT)
+    sim.signal()
+    see(viewer, WIDTH, HEIGHT, noise(2), "64 bytes")
+
+
+@scenario
+def s03_off_and_on_with_the_same_and_another_id():
+    sim = stage("s03", frames=2)
+    viewer = look("s03")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    for number in (0, 1, 1, 0):
+        sim.show(None)
+        blank(sim, viewer, "s03", "off")
+        until(lambda: sim["state.dmabufs"] == 0, PATIENCE, "no dma-buf while the plane is off")
+        turn(sim, viewer, number, "frame %d" % number)
+
+
+@scenario
+def s04_modes_change_in_every_way():
+    sim = stage("s04")
+    sim["id_policy"] = sim.ID_REUSE
+    viewer = look("s04")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    draw(sim, 0, 2, 640, 128)
+    sim.signal()
+    see(viewer, 640, 128, noise(2, 640, 128), "another size")
+    # The stride alone: as with GVT-g the id stays.
+    sim.set("frame[0]", size=2 * MIB)
+    sim.signal()
+    see(viewer, 640, 128, noise(2, 640, 128), "another length")
+    before = sim.query()["id"]
+    sim.paint(noise(3, 640, 128), 640, 128, stride=4096)
+    sim["frame[0].stride"] = 4096
+    expect(sim.query()["id"] == before, "the id does not stay")
+    sim.signal()
+    see(viewer, 640, 128, noise(3, 640, 128), "another stride")
+    sim["frame[0].fourcc"] = fourcc("XBGR8888")
+    swapped = bytearray(noise(3, 640, 128))
+    swapped[0::4], swapped[2::4] = swapped[2::4], swapped[0::4]
+    sim.signal()
+    see(viewer, 640, 128, bytes(swapped), "another format")
+    sim["frame[0].modifier"] = 0x00ffffffffffffff
+    sim.paint(noise(4, 640, 128), 640, 128, stride=4096)
+    swapped[0::4], swapped[1::4], swapped[2::4] = noise(4, 640, 128)[2::4], noise(4, 640, 128)[1::4], noise(4, 640, 128)[0::4]
+    sim.signal()
+    see(viewer, 640, 128, bytes(swapped), "a modifier that says nothing")
+
+
+@scenario
+def s04_another_region():
+    sim = stage("s04r", REGION, frames=2)
+    sim.set("region[1]", index=12, flags=READ | MMAP, size=SIZE, mappable=SIZE, offset=2 * MIB)
+    sim["frame[1].region_index"] = 12
+    viewer = look("s04r")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    for number in (1, 0, 1):
+        turn(sim, viewer, number, "region %d" % sim["frame[%d].region_index" % number])
+
+
+def anonymous_memory(pid):
+    with open("/proc/%d/status" % pid) as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("RssAnon:"))
+
+
+@scenario
+def s05_flip_storm():
+    sim = stage("s05", frames=3, change=False)
+    pid = service.main_pid()
+    viewer = look("s05")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+
+    def storm(count):
+        sim.set("flip", plane=PRIMARY, first=0, frames=3, period_ns=5000, count=count)
+        viewer.watch(lambda: sim["state.flips"] == count, PATIENCE)
+        expect(sim["state.flips"] == count, "the flips are not done")
+
+    storm(100000)
+    fds, memory, asked = len(fds_of(pid)), anonymous_memory(pid), sim["clients.query"][PRIMARY]
+    storm(1000000)
+    grown = anonymous_memory(pid) - memory
+    seen = sim["clients.query"][PRIMARY] - asked
+    expect(seen >= 20, "only %d looks in a million flips" % seen)
+    expect(len(fds_of(pid)) <= fds, "%d descriptors, %d before: %s" % (len(fds_of(pid)), fds, sorted(fds_of(pid))))
+    expect(grown < 2048, "%d KiB more memory" % grown)
+    expect(sim["clients.get"] <= 3 and sim["state.dmabufs"] <= 3, "%s" % sim["clients"])
+    see(viewer, WIDTH, HEIGHT, noise(1000000 % 3 + 1), "the last one")
+    return "%d looks, %d KiB" % (seen, grown)
+
+
+@scenario
+def s06_ids_are_reused():
+    sim = stage("s06", frames=12)
+    sim["id_policy"] = sim.ID_REUSE
+    viewer = look("s06")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    for number in list(range(1, 12)) * 2:
+        turn(sim, viewer, number, "frame %d" % number)
+    kept = sim["state.dmabufs"]
+    expect(kept < 12, "%d dma-bufs are kept" % kept)
+    # The same number for another geometry, after the plane was off.
+    sim.show(None)
+    blank(sim, viewer, "s06", "off")
+    until(lambda: sim["state.dmabufs"] == 0, PATIENCE, "no dma-buf while the plane is off")
+    draw(sim, 0, 9, 640, 128)
+    sim.show(0)
+    expect(sim.query()["id"] == 1, "the simulator does not reuse the id")
+    sim.signal()
+    see(viewer, 640, 128, noise(9, 640, 128), "the id's second life")
+    return "%d dma-bufs kept" % kept
+
+
+@scenario
+def s07_a_dmabuf_that_cannot_be_got_comes_later():
+    sim = stage("s07", frames=2)
+    viewer = look("s07")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    number = 0
+    for call, error in (("GET_DMABUF", errno.ENOENT), ("GET_DMABUF", errno.EINVAL), ("GET_DMABUF", errno.EMFILE),
+                        (PRIMARY, errno.ENOMEM), (PRIMARY, errno.EFAULT), (PRIMARY, errno.ETIMEDOUT), ("DMABUF_MMAP", errno.ENOMEM)):
+        number = 1 - number
+        draw(sim, number, number + 1, id=sim.query()["id"] + 1)
+        sim.script(call, error)
+        turn(sim, viewer, number, "after %s of %s" % (errno.errorcode[error], call))
+
+
+@scenario
+def s08_a_query_of_three_seconds():
+    sim, other = stage("s08", frames=2), stage("s08b", frames=2)
+    viewer, beside = look("s08"), look("s08b")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    see(beside, WIDTH, HEIGHT, noise(1), "the other one's")
+    sim.block(PRIMARY, 3000)
+    sim.show(1)
+    sim.signal()
+    until(lambda: sim["state.blocked"], PATIENCE, "a query that blocks")
+    seen = 0
+    while sim["state.blocked"] and seen < 2:
+        number = 1 - seen % 2
+        turn(other, beside, number, "the other display meanwhile")
+        service.runtime("s08b")
+        seen += sim["state.blocked"]
+    expect(seen, "the other display stood still as long as the query")
+    expect(viewer.shows(WIDTH, HEIGHT, noise(1)), "the viewer lost its picture")
+    see(viewer, WIDTH, HEIGHT, noise(2), "the picture after it")
+    return "%d pictures of another display meanwhile" % seen
+
+
+@scenario
+def s08_a_query_that_never_ends():
+    sim, other = stage("s08e"), stage("s08f", frames=2)
+    pid = service.main_pid()
+    viewer, beside = look("s08e"), look("s08f")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    see(beside, WIDTH, HEIGHT, noise(1), "the other one's")
+    sim.block(PRIMARY, sim.FOREVER, flags=sim.BLOCK_UNKILLABLE)
+    sim.signal()
+    until(lambda: sim["state.blocked"], PATIENCE, "a query that blocks")
+    reason = until(lambda: service.runtime("s08e").get("stateReason"), PATIENCE, "List says that it blocks")
+    sim.end_leases()
+    turn(other, beside, 1, "the other display while the first is stuck")
+    expect(sim["state.blocked"] == 1, "the query came back")
+    sim["release"] = 1
+    until(lambda: sim["state.files"] == 1 and not sim["state.dmabufs"], PATIENCE, "the release after the block")
+    expect(service.main_pid() == pid, "the daemon was started again")
+    return reason
+
+
+@scenario
+def s09_regions_as_drivers_describe_them():
+    sim = stage("s09", REGION, frames=2)
+    viewer = look("s09")
+    see(viewer, WIDTH, HEIGHT, noise(1), "index 9 of 9")
+    good = dict(index=9, flags=READ | MMAP, size=SIZE, mappable=SIZE, area_count=0, offset=0)
+    bad = (("plane beyond the region", dict(size=SIZE - 4096, mappable=SIZE - 4096)), ("no mmap", dict(flags=READ)),
+           ("mmap fails", dict(mappable=0)), ("no such region", dict(index=sim.NONE)))
+    notes = []
+    for what, more in bad:
+        sim.set("region[0]", **{**good, **more})
+        sim["frame[0].region_index"] = 9
+        sim.show(None)
+        blank(sim, viewer, "s09", "off before " + what)
+        sim.show(0)
+        sim.signal()
+        until(lambda: "has not switched" not in (service.runtime("s09").get("stateReason") or "has not switched"), PATIENCE, "a reason for " + what)
+        notes.append(blank(sim, viewer, "s09", what))
+    for what, index, more in (("16 of 9", 16, {}), ("much larger than can be mapped", 9, dict(size=1 << 30)),
+                              ("a sparse area", 9, dict(area_count=1)), ("one with a late flag", 9, dict(area_count=1, quirks=1))):
+        sim.set("region[0].area[0]", offset=0, size=SIZE)
+        sim.set("region[0]", **{**good, "index": index, **more})
+        sim["frame[0].region_index"] = index
+        sim.show(None)
+        blank(sim, viewer, "s09", "off before " + what)
+        turn(sim, viewer, 0, what)
+    return "; ".join(notes)
+
+
+@scenario
+def s10_hostile_geometry():
+    sim = stage("s10", frames=2)
+    viewer = look("s10")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    number = 100
+    for what, more in (("stride below the width", dict(stride=4 * WIDTH - 4, size=SIZE)), ("huge", dict(width=0x40000000, height=16)),
+                       ("nothing", dict(width=0)), ("a line", dict(width=65536, height=1, stride=262144)),
+                       ("size too small", dict(size=4096)), ("shorter than it says", dict(length=4096)),
+                       ("overflow", dict(width=65535, height=65535, stride=0xffffffff, size=0xfffffff0)),
+                       ("unknown fourcc", dict(fourcc=0x20202020)), ("unknown modifier", dict(modifier=0x7f << 56))):
+        number += 1
+        sim.set("frame[1]", **{**dict(width=WIDTH, height=HEIGHT, stride=4 * WIDTH, size=0, length=0, modifier=0, id=number,
+                                      fourcc=fourcc("XRGB8888")), **more})
+        sim.show(1)
+        blank(sim, viewer, "s10", what)
+        turn(sim, viewer, 0, "after " + what)
+
+
+@scenario
+def s11_a_size_that_is_not_whole_pages():
+    sim = stage("s11")
+    viewer = look("s11")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    draw(sim, 0, 2, 200, 150)
+    sim.signal()
+    # The dma-buf core maps whole pages below the end.
+    see(viewer, 200, 150, noise(2, 200, 150), "200x150", 200 * 150 * 4 // 4096 * 4096 // 800)
+
+
+@scenario
+def s12_pages_go_while_they_are_read():
+    sim, other = stage("s12", change=False), stage("s12b", frames=2)
+    pid = service.main_pid()
+    viewer, beside = look("s12"), look("s12b")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    see(beside, WIDTH, HEIGHT, noise(1), "the other one's")
+    limit = sim["memory_limit"]
+    asked = sim["clients.query"][PRIMARY]
+    while sim["clients.query"][PRIMARY] - asked < 10:
+        for _ in range(20):
+            sim["memory_size"] = 0
+            sim["memory_size"] = limit
+    sim["memory_size"] = 0
+    turn(other, beside, 1, "another display")
+    sim["memory_size"] = limit
+    sim.paint(noise(2), WIDTH, HEIGHT)
+    see(viewer, WIDTH, HEIGHT, noise(2), "the picture after the pages came back")
+    expect(service.main_pid() == pid, "the daemon was started again")
+
+
+@scenario
+def s13_a_region_device_has_no_cursor():
+    sim = stage("s13", REGION)
+    sim.set("plane[2]", kind=REGION, alias=PRIMARY)
+    viewer = look("s13", encodings=(RAW, DESKTOP_SIZE, CURSOR_ENCODING))
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    sim.paint(noise(2), WIDTH, HEIGHT)
+    sim.signal()
+    see(viewer, WIDTH, HEIGHT, noise(2), "the next one")
+    asked = sim["clients.query"][CURSOR] + sim["clients.query_error"][CURSOR]
+    expect(not asked, "the cursor was asked for")
+    expect(all(not any(mask) for _, _, mask in viewer.cursors), "a viewer got a cursor")
+
+
+def with_square(seed, cursor_seed, x, y):
+    """The picture with the 64x64 cursor at x, y."""
+    out = bytearray(noise(seed))
+    square = noise(cursor_seed, 64, 64)
+    for line in range(64):
+        left, right = max(x, 0), min(x + 64, WIDTH)
+        if 0 <= y + line < HEIGHT and left < right:
+            at = 4 * ((y + line) * WIDTH + left)
+            out[at:at + 4 * (right - left)] = square[256 * line + 4 * (left - x):256 * line + 4 * (right - x)]
+    return bytes(out)
+
+
+@scenario
+def s14_a_cursor_plane_is_drawn_in_and_taken_out():
+    sim = stage("s14")
+    for number, seed in ((10, 20), (11, 21)):
+        opaque = bytearray(noise(seed, 64, 64))
+        opaque[3::4] = b"\xff" * (64 * 64)
+        sim.paint(bytes(opaque), 64, 64, number * MIB * 2)
+        sim.frame(number, 64, 64, number * MIB * 2, fourcc=fourcc("ARGB8888"))
+    sim.show(10, CURSOR, x=20, y=30, hot_x=0xffffffff, hot_y=0xffffffff)
+    drawn, shaped = look("s14"), look("s14", encodings=(RAW, DESKTOP_SIZE, CURSOR_ENCODING))
+    see(drawn, WIDTH, HEIGHT, with_square(1, 20, 20, 30), "the cursor in the picture")
+    see(shaped, WIDTH, HEIGHT, noise(1), "the picture without it")
+    expect(shaped.watch(lambda: shaped.cursors and shaped.cursors[-1][:2] == (64, 64), PATIENCE), "no shape: %s" % shaped.cursors)
+    got, shapes = sim["clients.get"], len(shaped.cursors)
+    for x, y in ((100, 100), (WIDTH - 10, HEIGHT - 10), (8191, 8191), (0, 0)):
+        sim.set("plane[2]", x=x, y=y)
+        sim.signal()
+        see(drawn, WIDTH, HEIGHT, with_square(1, 20, x, y), "moved to %d, %d" % (x, y))
+    expect(sim["clients.get"] == got, "a move gets the dma-buf again")
+    shaped.watch(lambda: len(shaped.cursors) > shapes, 0.3)
+    expect(len(shaped.cursors) == shapes, "a move sends the shape again")
+    for hot_x, hot_y in ((0, 0), (5, 6), (64, 0), (70000, 5)):
+        sim.set("plane[2]", hot_x=hot_x, hot_y=hot_y)
+        sim.signal()
+    sim.show(11, CURSOR, x=40, y=50)
+    sim.signal()
+    see(drawn, WIDTH, HEIGHT, with_square(1, 21, 40, 50), "another shape")
+    expect(shaped.watch(lambda: len(shaped.cursors) > shapes, PATIENCE), "the other shape is not sent")
+    sim.show(None, CURSOR)
+    sim.signal()
+    see(drawn, WIDTH, HEIGHT, noise(1), "hidden, and cleanly taken out")
+
+
+@scenario
+def s15_capabilities_that_lie():
+    sim = stage("s15", REGION)
+    pid = service.main_pid()
+    viewer = look("s15")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    sim.set("region[0]", type=1, subtype=5, area_count=1, argsz_limit=48)
+    sim.set("region[0].area[0]", offset=0, size=SIZE)
+    sim.set("region[0]", area_count=0)
+    notes = []
+    for fault in range(sim.CHAIN_MISALIGNED + 1):
+        for limit in (48, 0):
+            sim.set("region[0]", chain=fault, argsz_limit=limit, area_count=0 if limit else 1)
+            sim.show(None)
+            blank(sim, viewer, "s15", "off")
+            before = sim["clients.region_info"]
+            sim.show(0)
+            sim.signal()
+            until(lambda: sim["clients.region_info"] > before, PATIENCE, "a look at the region")
+            viewer.watch(lambda: viewer.shows(WIDTH, HEIGHT, noise(1)), 0.3)
+            notes.append("%d%s" % (fault, "+" if viewer.shows(WIDTH, HEIGHT, noise(1)) else "-"))
+    expect(service.main_pid() == pid, "the daemon was started again")
+    expect(notes[0] == "0+", "a driver that takes no argsz over 48 is not shown: %s" % notes)
+    sim.set("region[0]", chain=0)
+    sim.show(None)
+    blank(sim, viewer, "s15", "off")
+    turn(sim, viewer, 0, "after all of them")
+    return " ".join(notes)
+
+
+@scenario
+def s18_the_vmms_eventfd():
+    sim = stage("s18", frames=2, change=os.EFD_SEMAPHORE)
+    viewer = look("s18")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    for _ in range(50):
+        sim.signal()  # for nothing
+    turn(sim, viewer, 1, "after signals for nothing, on a semaphore")
+    again = stage("s18b", frames=2, handed_over=False)
+    read, write = os.pipe()
+    lease = Client(SOCKET, 60)
+    try:
+        lease.call("Register", {"context": {"id": "s18b"}, "source": "vfio", "deviceFileDescriptorIndex": 0,
+                                "changeFileDescriptorIndex": 1}, [again.device, read], more=True)
+        raise Failure("a pipe is taken for an eventfd")
+    except VarlinkError as error:
+        expect(error.error == "DescriptorUnsuitable", str(error))
+    finally:
+        lease.close()
+        os.close(read)
+        os.close(write)
+
+
+@scenario
+def s19_a_killed_vmm():
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.close(read)
+            sim = stage("s19", lease="pidfd")
+            os.write(write, sim.mdev.uuid.encode())
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(write)
+    uuid = os.read(read, 36).decode()
+    os.close(read)
+    expect(len(uuid) == 36, "the VMM did not come up")
+    viewer = look("s19")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    for _ in range(3):
+        machine.keep(StalledViewer(service.rfb_path("s19")))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    mdev = machine.Mdev.__new__(machine.Mdev)
+    mdev.uuid, mdev.path = uuid, "/sys/bus/mdev/devices/" + uuid
+    machine.keep(mdev)
+    note = remove_in_time(mdev)
+    until(lambda: not any(simulator.alive().values()), PATIENCE, "nothing alive: %s" % simulator.alive())
+    return note
+
+
+@scenario
+def s20_what_is_released_before_the_answer():
+    sim = stage("s20", frames=2, lease="connection")
+    viewer = look("s20")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    turn(sim, viewer, 1, "the second")
+    expect(sim["state.files"] >= 1 and sim["state.map_dmabuf"] > 0, "the daemon maps nothing: %s" % sim["state"])
+    service.call(service.INTERFACE + "Unregister", id="s20")
+    state = sim["state"]
+    expect((state["dmabufs"], state["map_dmabuf"]) == (0, 0), "after the answer: %s" % state)
+    sim.only_allowed()
+    sim.close()
+    let_go(sim)
+    return remove_in_time(sim.mdev)
+
+
+@scenario
+def s22_a_guest_reboots_again_and_again():
+    sim = stage("s22", frames=2)
+    pid = service.main_pid()
+    viewer = look("s22")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    before = len(fds_of(pid))
+    for number in [1, 0] * 5:
+        simulator.fcntl.ioctl(sim.device, simulator.RESET)
+        sim.signal()
+        time.sleep(0.02)
+        turn(sim, viewer, number, "after a reset")
+    expect(len(fds_of(pid)) <= before + 2 and sim["state.dmabufs"] <= 4, "%s" % sim["state"])
+
+
+@scenario
+def s23_nobody_looks():
+    sim = stage("s23")
+    viewer = look("s23")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    viewer.close()
+    machine.let_go(viewer)
+    until(lambda: service.runtime("s23")["viewers"] == 0, PATIENCE, "no viewer")
+    until(lambda: sim["state.dmabufs"] == 0, PATIENCE, "no dma-buf while nobody looks")
+    time.sleep(0.5)
+    asked, got = sim["clients.query"], sim["clients.get"]
+    for _ in range(8):
+        sim.signal()
+        time.sleep(0.25)
+    expect((sim["clients.query"], sim["clients.get"]) == (asked, got), "%s queries became %s" % (asked, sim["clients.query"]))
+    sim.paint(noise(2), WIDTH, HEIGHT)
+    see(look("s23"), WIDTH, HEIGHT, noise(2), "the next viewer's picture")
 
 
 @always
 def the_simulator_leaves_nothing():
     simulator.load()
-    expect(not any(simulator.alive().values()), "%s" % simulator.alive())
+    until(lambda: not any(simulator.alive().values()), PATIENCE, "nothing alive: %s" % simulator.alive())
     said = simulator.unload()
     expect(said == ["clean"], "%s" % said)

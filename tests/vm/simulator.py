@@ -22,6 +22,7 @@ OVERLAY, PRIMARY, CURSOR = 0, 1, 2
 DMABUF, REGION = 2, 4
 READ, WRITE, MMAP = 1, 2, 4  # VFIO_REGION_INFO_FLAG_*
 PAGE = 4096
+MIB = 1 << 20
 QUERY_GFX_PLANE, GET_GFX_DMABUF, GET_REGION_INFO, RESET = 0x3b72, 0x3b73, 0x3b6c, 0x3b6f
 IOCTLS = {0x3b6b: "GET_INFO", 0x3b6c: "GET_REGION_INFO", 0x3b6d: "GET_IRQ_INFO", 0x3b6e: "SET_IRQS", 0x3b6f: "RESET",
           0x3b72: "QUERY_GFX_PLANE", 0x3b73: "GET_GFX_DMABUF"}
@@ -217,11 +218,10 @@ class Simulator:
     # ---- the VMM's part ----
 
     def register(self, display, lease="pipe", change=True, **context):
-        """Hands the device over. lease: pipe or connection; end_leases() ends it."""
+        """Hands the device over. change: whether with an eventfd, or its flags. lease: pipe, connection or pidfd of this process; end_leases() ends the first two."""
         fds, parameters = [self.device], {"context": {"id": display, **context}, "source": "vfio", "deviceFileDescriptorIndex": 0}
         if change:
-            self.change = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) if hasattr(os, "eventfd") else -1
-            expect(self.change >= 0, "no eventfd in this Python")
+            self.change = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK | (change if change is not True else 0))
             parameters["changeFileDescriptorIndex"] = len(fds)
             fds.append(self.change)
         theirs = -1
@@ -230,6 +230,10 @@ class Simulator:
             parameters["leaseFileDescriptorIndex"] = len(fds)
             fds.append(theirs)
             self.leases.append(lambda: os.close(ours))
+        elif lease == "pidfd":
+            theirs = os.pidfd_open(os.getpid())
+            parameters["leaseFileDescriptorIndex"] = len(fds)
+            fds.append(theirs)
         client = Client(machine.SOCKET, 60)
         try:
             reply = client.call("Register", parameters, fds, **({"more": True} if lease == "connection" else {}))
@@ -246,6 +250,13 @@ class Simulator:
         for end in self.leases:
             end()
         self.leases.clear()
+
+    def only_allowed(self):
+        """What no client of a display may ever have done."""
+        clients = self["clients"]
+        done = {name: clients[name] for name in ("set_irqs_forbidden", "reset", "feature", "unknown", "read", "write", "plane_read",
+                                                 "plane_write", "query_dirty", "query_argsz", "get_open") if clients[name]}
+        expect(not done, "the daemon did: %s" % done)
 
     def signal(self):
         os.write(self.change, struct.pack("Q", 1))

@@ -118,7 +118,8 @@ static uint32_t timer_interval(const struct pace *pace, uint64_t now)
 
 uint32_t pace_wait(const struct pace *pace, uint64_t now)
 {
-	uint64_t due = pace->last_look;
+	uint64_t due = pace->last_look,
+		 scan = MIN(pace->last_scan, pace->last_look) + pace->safety_ms;
 
 	if (pace->retry.rest_ms)
 		return MAX(retry_wait(&pace->retry, pace->pending, now),
@@ -128,7 +129,7 @@ uint32_t pace_wait(const struct pace *pace, uint64_t now)
 	else if (pace_holds(pace, pace->last_look))
 		due += MAX(RETRY_REST_MS, pace->frame_ms);
 	else if (pace->evented)
-		due = MAX(MIN(pace->last_scan, due) + pace->safety_ms, due + pace->frame_ms);
+		due = MAX(scan, due + pace->frame_ms);
 	else
 		due += MAX(timer_interval(pace, now), pace->frame_ms);
 	return until(due, now);

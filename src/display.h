@@ -38,7 +38,8 @@ struct display_runtime {
 	enum display_change change;
 	uint32_t width_maximum, height_maximum; /* of sizes that viewers may ask the guest for; 0: none */
 	bool lease_is_descriptor;
-	uint64_t frames_captured, frames_published;
+	uint64_t frames_captured; /* looks at the picture's pixels that found one */
+	uint64_t frames_published;
 };
 
 /* error 0: registered. Else -errno and a reason: -ENOTTY the device is not fit (DeviceUnsuitable). Called once. */

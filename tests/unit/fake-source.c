@@ -214,6 +214,12 @@ void fake_source_pixel(uint32_t pixel)
 	fill(pixel);
 }
 
+void fake_source_truncate(bool truncate)
+{
+	if (ftruncate(fake.memory, truncate ? 64 << 10 : BYTES) < 0)
+		abort();
+}
+
 void fake_source_limits(uint32_t width, uint32_t height)
 {
 	pthread_mutex_lock(&lock);

@@ -30,6 +30,7 @@ void fake_source_result(enum fake_call call, int result); /* of each such call f
 void fake_source_plane(const struct plane *plane);	  /* what a query says, by plane->type */
 struct plane fake_source_primary(void);
 void fake_source_pixel(uint32_t pixel); /* fills the picture's memory with it */
+void fake_source_truncate(bool truncate); /* all but 64 KiB is gone and raises SIGBUS; or is back, zero */
 void fake_source_limits(uint32_t width, uint32_t height);
 
 /* The next such call does not come back before fake_source_unblock(). */

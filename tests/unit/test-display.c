@@ -49,6 +49,30 @@ static void errors_of_a_mode_switch_show_no_words(void **state)
 	display_end();
 }
 
+/* Memory that vanishes under the first look at a new mode: what was read of it until then is not shown. */
+static void half_a_picture_is_none(void **state)
+{
+	struct plane plane;
+
+	display_begin_plain();
+	fake_wall_watch(1);
+	until(sees_picture);
+	pass(300);
+	before = fake_wall_seen().publishes + 1; /* the words */
+	plane = fake_source_primary();
+	plane.width = 300;
+	fake_source_truncate(true);
+	fake_source_plane(&plane);
+	until(sees_words);
+	assert_int_equal(fake_wall_seen().publishes, before);
+	assert_non_null(strstr(runtime().reason, "could not be read"));
+	fake_source_truncate(false);
+	fake_source_pixel(pixel = 0x565656);
+	until(sees_pixel);
+	assert_int_equal(fake_wall_seen().width, 300);
+	display_end();
+}
+
 static void errors_that_last_are_said_and_not_repeated(void **state)
 {
 	unsigned int queries;
@@ -419,6 +443,9 @@ static void no_leave_or_no_need(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		/* First: cmocka takes SIGBUS for itself at each test's beginning, capture_guard() at its first use. */
+		cmocka_unit_test_setup_teardown(
+			half_a_picture_is_none, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
 			a_viewer_sees_the_picture, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(

@@ -71,6 +71,7 @@
 /* The import program (dma-bufs that the CPU cannot map). It starts within LIMIT_START_MS and as often as LIMIT_RESPAWN_MS says. */
 #define LIMIT_IMPORT_COPY_MS  2000 /* a picture that is not copied by then: the program is ended. The slowest seen is some 100 ms */
 #define LIMIT_IMPORT_LOOK_MS  500  /* one look waits so long for a program that starts, the next one goes on */
+#define LIMIT_IMPORT_IDLE_MS  10000 /* a program that was asked for nothing for so long ends: nobody looks */
 #define LIMIT_IMPORT_RETRY_MS 1000 /* a buffer that the node's driver refused is offered again */
 #define LIMIT_IMPORT_END_MS   500  /* a killed program is waited for, so that it holds no dma-buf; a driver can keep it longer */
 

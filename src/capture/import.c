@@ -239,13 +239,33 @@ static int wait_message(struct importer *importer, uint64_t ms, struct import_me
 	return r < 0 ? condemn(importer, "said something that has no meaning and was ended") : 0;
 }
 
+/* Between two copies it has nothing to say. It ends there when it was not asked for anything for a while, which is as good as
+ * never started, but for the rate at which it is started. */
+static int still_there(struct importer *importer)
+{
+	struct import_message message;
+	int fd = -EBADF, r;
+
+	if (importer->socket < 0 || !importer->ready)
+		return 0;
+	r = import_receive(importer->socket, false, &message, &fd);
+	if (r == -EAGAIN)
+		return 0;
+	if (r != -EPIPE)
+		return condemn(importer, "said something that has no meaning and was ended");
+	log_info(importer->options.id, "the import program has ended");
+	end_program(importer);
+	fail(importer, -EIO, "the import program ended by itself");
+	return 0;
+}
+
 /* 0: it runs and has said so. Loading a driver can take a while, which need not be waited for in one look. */
 static int have_program(struct importer *importer)
 {
 	struct import_message message;
-	int r = 0;
+	int r = still_there(importer);
 
-	if (importer->socket < 0)
+	if (r == 0 && importer->socket < 0)
 		r = start_program(importer);
 	if (r < 0 || importer->ready)
 		return r;

@@ -36,15 +36,19 @@ static bool is_link(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
 }
 
-/* The next message of the daemon; -EPIPE: it is gone. */
+/* The next message of the daemon; -EPIPE: it is gone, or has had nothing to say for so long that it can start another one. */
 static int wait_message(int link, struct import_message *ret, int *ret_fd)
 {
 	struct pollfd pollfd = {.fd = link, .events = POLLIN};
 	int r;
 
-	while ((r = import_receive(link, true, ret, ret_fd)) == -EAGAIN)
-		if (poll(&pollfd, 1, -1) < 0 && errno != EINTR)
+	while ((r = import_receive(link, true, ret, ret_fd)) == -EAGAIN) {
+		r = poll(&pollfd, 1, LIMIT_IMPORT_IDLE_MS);
+		if (r < 0 && errno != EINTR)
 			return -errno;
+		if (r == 0)
+			return -EPIPE;
+	}
 	return r;
 }
 

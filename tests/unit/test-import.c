@@ -224,6 +224,24 @@ static void test_comes_back(void **state)
 	fixture_destroy(f);
 }
 
+/* One that had nothing to do for a while and went: nobody notices, if it was not a moment ago. */
+static void test_idle(void **state)
+{
+	struct fixture *f = fixture_create("idle");
+	struct imported imported;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(copy(f, &imported), 0);
+		check_pixels(f, &imported);
+		if (i < 2)
+			wait_ms(LIMIT_RESPAWN_MS + 50);
+	}
+	wait_ms(50);
+	assert_int_equal(copy(f, &imported), -EIO);
+	expect_words(f, "ended by itself");
+	fixture_destroy(f);
+}
+
 static void test_slow_start(void **state)
 {
 	struct fixture *f = fixture_create("slow-start");
@@ -497,6 +515,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_resize_is_refused),
 		cmocka_unit_test(test_wrongs),
 		cmocka_unit_test(test_comes_back),
+		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_slow_start),
 		cmocka_unit_test(test_stopping),
 		cmocka_unit_test(test_refused),

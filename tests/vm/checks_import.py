@@ -255,4 +255,10 @@ def a_node_of_the_configuration_is_opened():
     hand_over(simulator, "configured")
     viewer = look("configured")
     see(viewer, 800, 600, picture("noise", 1, 800, 600), "the picture")
-    return "%s, %d import program" % (path, len(import_pids()))
+    expect(len(import_pids()) == 1, "import programs: %s" % import_pids())
+    # Nobody looks, nothing runs. (A List would look.)
+    viewer.close()
+    until(lambda: not import_pids(), PATIENCE, "the end of an import program that is asked for nothing")
+    look("configured")
+    until(import_pids, PATIENCE, "another one for the next viewer")
+    return path

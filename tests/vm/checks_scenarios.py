@@ -12,7 +12,7 @@ import pattern
 import service
 import simulator
 from machine import SOCKET, Failure, always, check, expect, fds_of, let_go, until
-from rawview import CURSOR as CURSOR_ENCODING, DESKTOP_SIZE, RAW, StalledViewer
+from rawview import CURSOR as CURSOR_ENCODING, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE, RAW, StalledViewer
 from scene import PATIENCE, look, remove_in_time, see
 from simulator import CURSOR, DMABUF, MIB, MMAP, PRIMARY, READ, REGION, Simulator, fourcc
 from varlink import Client, VarlinkError
@@ -63,6 +63,29 @@ def stage(display, kind=DMABUF, frames=1, handed_over=True, **registration):
     return sim
 
 
+def meanwhile(viewer, condition, what):
+    """Waits for something that is not in the picture, while the viewer takes what comes."""
+
+    def step():
+        viewer.watch(condition, 0.1)
+        return condition()
+
+    return until(step, PATIENCE, what)
+
+
+def gone(display):
+    """Waits until the daemon has let go of a display."""
+
+    def unknown():
+        try:
+            service.runtime(display)
+        except Failure as error:
+            return "NoSuchDisplay" in str(error)
+        return False
+
+    until(unknown, PATIENCE, "the release of " + display)
+
+
 def turn(sim, viewer, number, what, **more):
     """Another frame is on show, is signalled and seen."""
     sim.show(number, **more)
@@ -73,10 +96,49 @@ def turn(sim, viewer, number, what, **more):
 def blank(sim, viewer, display, what):
     """Waits until the display has nothing to show; the viewer stays and goes on."""
     sim.signal()
-    viewer.watch(lambda: service.runtime(display)["state"] == "blank", PATIENCE)
-    runtime = service.runtime(display)
-    expect(runtime["state"] == "blank", "%s: %s, %s" % (what, runtime["state"], runtime["stateReason"]))
-    return runtime["stateReason"]
+    last = {}
+
+    def is_blank():
+        last.update(service.runtime(display))
+        return last["state"] == "blank"
+
+    meanwhile(viewer, is_blank, what)
+    return last.get("stateReason")
+
+
+def unsuitable(sim, display):
+    try:
+        sim.register(display)
+    except VarlinkError as error:
+        return error.error == "DeviceUnsuitable"
+    finally:
+        sim.end_leases()
+    return False
+
+
+@scenario
+def s01_what_a_driver_says_to_a_probe():
+    sim = stage("s01", handed_over=False)
+    for error in (errno.EINVAL, errno.ENOTTY):
+        sim["kinds"], sim["probe_error"] = 0, error
+        expect(unsuitable(sim, "s01-%d" % error), "a device without a display is taken, probe errno %d" % error)
+    sim["kinds"] = DMABUF
+    sim.script("PROBE", errno.EIO, count=sim.FOREVER)
+    expect(unsuitable(sim, "s01-eio"), "a device that cannot say whether it has a display is taken")
+    sim.script("PROBE", count=0)
+    # Not bound to an iommufd yet: taken, and asked again.
+    sim.script("GET_INFO", errno.EINVAL, count=sim.FOREVER)
+    state = sim.register("s01")["runtime"]["state"]
+    expect(state == "offered", "it is " + state)
+    sim.script("GET_INFO", count=0)
+    see(look("s01"), WIDTH, HEIGHT, noise(1), "the picture once it is bound")
+    sim.end_leases()
+    gone("s01")
+    # Both kinds: dma-bufs are preferred.
+    sim["kinds"] = DMABUF | REGION
+    sim.register("s01-both")
+    see(look("s01-both"), WIDTH, HEIGHT, noise(1), "a driver with both")
+    expect(sim["clients.get"] > 0, "no dma-buf was got")
 
 
 @scenario
@@ -163,9 +225,8 @@ def s05_flip_storm():
     see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
 
     def storm(count):
-        sim.set("flip", plane=PRIMARY, first=0, frames=3, period_ns=5000, count=count)
-        viewer.watch(lambda: sim["state.flips"] == count, PATIENCE)
-        expect(sim["state.flips"] == count, "the flips are not done")
+        sim.set("flip", plane=PRIMARY, first=0, frames=3, period_ns=3000, count=count)
+        meanwhile(viewer, lambda: sim["state.flips"] == count, "the end of the flips")
 
     storm(100000)
     fds, memory, asked = len(fds_of(pid)), anonymous_memory(pid), sim["clients.query"][PRIMARY]
@@ -253,7 +314,8 @@ def s08_a_query_that_never_ends():
     turn(other, beside, 1, "the other display while the first is stuck")
     expect(sim["state.blocked"] == 1, "the query came back")
     sim["release"] = 1
-    until(lambda: sim["state.files"] == 1 and not sim["state.dmabufs"], PATIENCE, "the release after the block")
+    gone("s08e")
+    expect(not sim["state.dmabufs"] and not sim["state.map_dmabuf"], "%s" % sim["state"])
     expect(service.main_pid() == pid, "the daemon was started again")
     return reason
 
@@ -292,7 +354,7 @@ def s10_hostile_geometry():
     sim = stage("s10", frames=2)
     viewer = look("s10")
     see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
-    number = 100
+    number, notes = 100, []
     for what, more in (("stride below the width", dict(stride=4 * WIDTH - 4, size=SIZE)), ("huge", dict(width=0x40000000, height=16)),
                        ("nothing", dict(width=0)), ("a line", dict(width=65536, height=1, stride=262144)),
                        ("size too small", dict(size=4096)), ("shorter than it says", dict(length=4096)),
@@ -302,8 +364,9 @@ def s10_hostile_geometry():
         sim.set("frame[1]", **{**dict(width=WIDTH, height=HEIGHT, stride=4 * WIDTH, size=0, length=0, modifier=0, id=number,
                                       fourcc=fourcc("XRGB8888")), **more})
         sim.show(1)
-        blank(sim, viewer, "s10", what)
+        notes.append(blank(sim, viewer, "s10", what))
         turn(sim, viewer, 0, "after " + what)
+    return "; ".join(map(str, notes))
 
 
 @scenario
@@ -326,7 +389,7 @@ def s12_pages_go_while_they_are_read():
     see(beside, WIDTH, HEIGHT, noise(1), "the other one's")
     limit = sim["memory_limit"]
     asked = sim["clients.query"][PRIMARY]
-    while sim["clients.query"][PRIMARY] - asked < 10:
+    while sim["clients.query"][PRIMARY] - asked < 5:
         for _ in range(20):
             sim["memory_size"] = 0
             sim["memory_size"] = limit
@@ -403,28 +466,139 @@ def s15_capabilities_that_lie():
     pid = service.main_pid()
     viewer = look("s15")
     see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
-    sim.set("region[0]", type=1, subtype=5, area_count=1, argsz_limit=48)
+    sim.set("region[0]", type=1, subtype=5)
     sim.set("region[0].area[0]", offset=0, size=SIZE)
-    sim.set("region[0]", area_count=0)
     notes = []
     for fault in range(sim.CHAIN_MISALIGNED + 1):
-        for limit in (48, 0):
-            sim.set("region[0]", chain=fault, argsz_limit=limit, area_count=0 if limit else 1)
-            sim.show(None)
-            blank(sim, viewer, "s15", "off")
-            before = sim["clients.region_info"]
-            sim.show(0)
-            sim.signal()
-            until(lambda: sim["clients.region_info"] > before, PATIENCE, "a look at the region")
-            viewer.watch(lambda: viewer.shows(WIDTH, HEIGHT, noise(1)), 0.3)
-            notes.append("%d%s" % (fault, "+" if viewer.shows(WIDTH, HEIGHT, noise(1)) else "-"))
+        sim.set("region[0]", chain=fault, argsz_limit=0 if fault else 48, area_count=1 if fault else 0)
+        sim.show(None)
+        blank(sim, viewer, "s15", "off")
+        before = sim["clients.region_info"]
+        sim.paint(noise(fault + 10), WIDTH, HEIGHT)
+        sim.show(0)
+        sim.signal()
+        until(lambda: sim["clients.region_info"] > before, PATIENCE, "a look at the region")
+        shown = viewer.watch(functools.partial(viewer.shows, WIDTH, HEIGHT, noise(fault + 10)), PATIENCE if not fault else 0.5)
+        notes.append("%d%s" % (fault, "+" if shown else "-"))
     expect(service.main_pid() == pid, "the daemon was started again")
     expect(notes[0] == "0+", "a driver that takes no argsz over 48 is not shown: %s" % notes)
     sim.set("region[0]", chain=0)
     sim.show(None)
     blank(sim, viewer, "s15", "off")
+    sim.paint(noise(1), WIDTH, HEIGHT)
     turn(sim, viewer, 0, "after all of them")
     return " ".join(notes)
+
+
+def edid_writes(sim, since):
+    """(offset, value or length, result, time) of each write; the pieces of the blob are one."""
+    done = []
+    for entry in sim.entries("edid", since):
+        if entry["what"] != sim.DID_EDID_WRITE:
+            continue
+        step = [entry["arg"], entry["value"], entry["result"], entry["time_ns"]]
+        if done and done[-1][0] >= 2048 and done[-1][0] + done[-1][1] == step[0]:
+            done[-1][1] += step[1]
+        else:
+            done.append(step)
+    return done
+
+
+def preferred_mode(sim):
+    blob = os.pread(sim.device, 128, (1 << 40) + sim.header.find("record", "blob")[0])
+    expect(sum(blob) & 255 == 0, "the checksum is wrong")
+    return blob[56] | (blob[58] >> 4) << 8, blob[59] | (blob[61] >> 4) << 8
+
+
+@scenario
+def s16_a_viewer_asks_for_another_size():
+    for rules, largest in (("EDID_GVT", 128), ("EDID_MBOCHS", 1024)):
+        display = "s16-%d" % largest
+        sim = stage(display, handed_over=False)
+        sim["num_regions"] = 10
+        sim.set("edid", index=9, rules=sim.header.numbers[rules], max_size=largest, max_xres=1920, max_yres=1080)
+        sim.register(display, leave=("ownsEdid",))
+        viewer = look(display, encodings=(RAW, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE))
+        see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+        viewer.ask_for_size(4000, 3000)
+        since = sim["state.edid_count"]
+        for width, height in ((700, 500), (720, 520), (640, 200)):  # a drag
+            viewer.ask_for_size(width, height)
+        meanwhile(viewer, lambda: sim["state.edid_link"] == 1, "the link's coming up")
+        done = edid_writes(sim, since)
+        expect([step[:3] for step in done] == [[20, 2, 0], [8, 128, 0], [2048, 128, 0], [20, 1, 0]], "%s: %s" % (rules, done))
+        down, up = done[0][3], done[3][3]
+        expect(up - down >= 100000000, "the link was down for %d ms" % ((up - down) // 1000000))
+        expect(preferred_mode(sim) == (640, 200), "the preferred mode is %s" % (preferred_mode(sim),))
+        draw(sim, 0, 2, 640, 200)
+        sim.signal()
+        see(viewer, 640, 200, noise(2, 640, 200), "the guest's new mode")
+        expect(viewer.sizes, "the viewer was told of no size")
+        sim.end_leases()
+
+
+@scenario
+def s16_an_edid_that_is_not_ours_is_left_alone():
+    sim = stage("s16o", handed_over=False)
+    sim["num_regions"] = 10
+    sim.set("edid", index=9)
+    sim.register("s16o")
+    viewer = look("s16o", encodings=(RAW, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE))
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    meanwhile(viewer, lambda: viewer.sizes, "the sizes' answer")
+    told = len(viewer.sizes)
+    viewer.ask_for_size(640, 480)
+    meanwhile(viewer, lambda: len(viewer.sizes) > told, "an answer")
+    expect(viewer.sizes[-1][0] == 1 and viewer.sizes[-1][1] != 0, "the answer is %s" % (viewer.sizes[-1],))
+    viewer.watch(lambda: sim["clients.edid_write"], 1.5)
+    expect(not sim["clients.edid_write"], "the EDID was written")
+
+
+@scenario
+def s17_the_display_interrupt():
+    sim = stage("s17", frames=2, handed_over=False)
+    sim["num_irqs"] = 6
+    for form in (5, 6):
+        for caps in (sim.IRQ_TYPE | sim.IRQ_DISPLAY, sim.IRQ_TYPE):
+            sim.set("irq", form=form, caps=caps)
+            sim.show(0)
+            sim.register("s17", change=False, leave=("displayInterrupt",))
+            viewer = look("s17")
+            see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+            until(lambda: sim["state.irq_armed"], PATIENCE, "an armed interrupt, form %d" % form)
+            expect(service.runtime("s17")["change"] == "interrupt", "changes come by " + service.runtime("s17")["change"])
+            for number, value in ((1, 1 << 56), (0, 0xfffffffffffffffe)):
+                sim.show(number)
+                sim["irq.fire"] = value
+                see(viewer, WIDTH, HEIGHT, noise(number + 1), "form %d, caps %d, %x" % (form, caps, value))
+            sim.end_leases()
+            gone("s17")
+            expect(not sim["state.irq_armed"], "the interrupt is left armed")
+
+
+@scenario
+def s17_without_a_display_interrupt():
+    """No leave, none there, one that is misdescribed, one that cannot be armed: the timer finds the changes."""
+    sim = stage("s17n", frames=2, handed_over=False)
+    cases = [("no leave", (), dict(form=6), 0), ("none", ("displayInterrupt",), dict(form=0), 0),
+             ("it cannot be armed", ("displayInterrupt",), dict(form=6), errno.EINVAL),
+             ("no type", ("displayInterrupt",), dict(form=6, caps=sim.IRQ_DISPLAY), 0)]
+    cases += [("chain %d" % chain, ("displayInterrupt",), dict(form=6, chain=chain), 0)
+              for chain in (sim.CHAIN_SELF, sim.CHAIN_START_OUTSIDE, sim.CHAIN_START_INSIDE)]
+    for what, leave, irq, error in cases:
+        sim["num_irqs"] = 6 if irq["form"] else 5
+        sim.set("irq", **{**dict(form=0, caps=3, chain=0), **irq})
+        sim.script("SET_IRQS", error, count=sim.FOREVER)
+        sim.show(0)
+        sim.register("s17n", change=False, leave=leave)
+        viewer = look("s17n")
+        see(viewer, WIDTH, HEIGHT, noise(1), "the picture, " + what)
+        sim.show(1)
+        see(viewer, WIDTH, HEIGHT, noise(2), "the next one, " + what)
+        expect(not sim["state.irq_armed"], what + ": armed")
+        expect(leave or not sim["clients.set_irqs"], "armed without leave")
+        sim.end_leases()
+        gone("s17n")
 
 
 @scenario
@@ -503,7 +677,7 @@ def s22_a_guest_reboots_again_and_again():
     viewer = look("s22")
     see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
     before = len(fds_of(pid))
-    for number in [1, 0] * 5:
+    for number in [1, 0] * 3:
         simulator.fcntl.ioctl(sim.device, simulator.RESET)
         sim.signal()
         time.sleep(0.02)
@@ -528,6 +702,49 @@ def s23_nobody_looks():
     expect((sim["clients.query"], sim["clients.get"]) == (asked, got), "%s queries became %s" % (asked, sim["clients.query"]))
     sim.paint(noise(2), WIDTH, HEIGHT)
     see(look("s23"), WIDTH, HEIGHT, noise(2), "the next viewer's picture")
+
+
+def tiled(pixels, stride, tile_row, tile_height):
+    """Lines of pixels in tiles of 4 KiB: X has rows of 512 bytes, Y columns of 16 bytes."""
+    row, step = 4 * WIDTH, 512 if tile_row == 512 else 16
+    out = bytearray(stride * HEIGHT)
+    for y in range(HEIGHT):
+        for x in range(0, row, step):
+            at = (y // tile_height * (stride // tile_row) + x // tile_row) * 4096
+            at += y % tile_height * step if step == 512 else x % 128 // 16 * 512 + y % 32 * 16
+            out[at:at + step] = pixels[y * row + x:min(y * row + x + step, (y + 1) * row)].ljust(step, b"\0")
+    return bytes(out)
+
+
+@scenario
+def s24_tiled_planes():
+    sim = stage("s24")
+    viewer = look("s24")
+    see(viewer, WIDTH, HEIGHT, noise(1), "linear")
+    for modifier, stride, tile_row, tile_height, seed in ((1, 1536, 512, 8, 2), (2, 1280, 128, 32, 3)):
+        sim.show(None)
+        sim.memory[:stride * HEIGHT] = tiled(noise(seed), stride, tile_row, tile_height)
+        sim.frame(0, WIDTH, HEIGHT, stride=stride, modifier=1 << 56 | modifier)
+        sim.show(0)
+        sim.signal()
+        see(viewer, WIDTH, HEIGHT, noise(seed), "modifier %d" % modifier)
+
+
+@scenario
+def s25_another_client_of_the_same_device():
+    """A VMM that shows the display itself gets and closes the same ids, which die and come back between two calls."""
+    sim = stage("s25", frames=6)
+    sim.excused = ("get_open",)
+    sim["id_policy"] = sim.ID_REUSE
+    viewer = look("s25")
+    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    for number in [1, 2, 3, 4, 5, 0] * 2:
+        sim.show(number)
+        mine = [sim.get(sim.query()["id"]) for _ in range(2)]
+        sim.signal()
+        for fd in mine:
+            os.close(fd)
+        see(viewer, WIDTH, HEIGHT, noise(number + 1), "frame %d" % number)
 
 
 @always

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A VNC viewer that keeps what it is sent: RFB 3.8, security None, Raw, DesktopSize. Small on purpose: inside the VM only the
+"""A VNC viewer that keeps what it is sent: RFB 3.8, security None, Raw, sizes of the desktop. Small on purpose: inside the VM only the
 picture counts; the protocol's other corners have their own tests."""
 
 import select
@@ -7,7 +7,7 @@ import socket
 import struct
 import time
 
-RAW, CURSOR, DESKTOP_SIZE = 0, -239, -223
+RAW, CURSOR, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE = 0, -239, -223, -308
 
 
 def without_x(pixels):
@@ -25,6 +25,7 @@ class Viewer:
         self.socket.settimeout(seconds)
         self.socket.connect(where)
         self.updates = 0
+        self.sizes = []  # (reason, status, width, height) of every ExtendedDesktopSize
         self.cursors = []  # (width, height, mask) of every Cursor rectangle
         self._handshake()
         self._send(struct.pack(">BxxxBBBBHHHBBBxxx", 0, 32, 24, 0, 1, 255, 255, 255, 16, 8, 0))
@@ -75,6 +76,9 @@ class Viewer:
     def request(self, incremental=True):
         self._send(struct.pack(">BBHHHH", 3, incremental, 0, 0, self.width, self.height))
 
+    def ask_for_size(self, width, height):
+        self._send(struct.pack(">BxHHBxIHHHHI", 251, width, height, 1, 0, 0, 0, width, height, 0))
+
     def _draw(self, x, y, width, height):
         data = self._read(4 * width * height)
         row = 4 * width
@@ -88,6 +92,11 @@ class Viewer:
             self._draw(x, y, width, height)
         elif encoding == DESKTOP_SIZE:
             self._resize(width, height)
+        elif encoding == EXTENDED_DESKTOP_SIZE:
+            self._read(16 * self._unpack(">Bxxx")[0])
+            self.sizes.append((x, y, width, height))
+            if not y and (width, height) != (self.width, self.height):
+                self._resize(width, height)
         elif encoding == CURSOR:
             self._read(4 * width * height)
             self.cursors.append((width, height, bytes(self._read((width + 7) // 8 * height))))

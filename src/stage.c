@@ -164,6 +164,9 @@ static int new_frame(struct stage *stage, uint32_t width, uint32_t height, bool 
 	}
 	stage->generation++;
 	frame_live(frame)->placard = placard;
+	/* Viewers know an image by its number, in this frame or in the last. */
+	if (stage->frame)
+		frame_live(frame)->cursor.serial = frame_live(stage->frame)->cursor.serial;
 	wall_show(stage->wall, frame);
 	frame_destroy(stage->frame);
 	tiles_destroy(stage->tiles);

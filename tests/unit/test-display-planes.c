@@ -277,6 +277,32 @@ static void a_cursor_that_is_unfit_is_hidden(void **state)
 	end_with_cursor();
 }
 
+static bool sees_another_size(void)
+{
+	return fake_wall_seen().width == primary.width && sees_cursor();
+}
+
+/* A viewer that compares numbers must not take the image of another frame for the one that it has. */
+static void an_image_has_a_number_of_its_own(void **state)
+{
+	uint32_t serial;
+
+	begin_with_cursor();
+	until(sees_cursor);
+	for (unsigned int i = 0; i < 3; i++) {
+		serial = fake_wall_seen().cursor.serial;
+		primary.width -= 16;
+		primary.drawn++;
+		fake_source_plane(&primary);
+		cursor.x++;
+		fake_source_pixel(0x01010101u * i); /* the cursor's memory, too */
+		show_cursor();
+		until(sees_another_size);
+		assert_true(fake_wall_seen().cursor.serial > serial);
+	}
+	end_with_cursor();
+}
+
 static void odd_sizes_hot_spots_and_places(void **state)
 {
 	struct frame_cursor seen;
@@ -463,6 +489,8 @@ int main(void)
 			a_cursor_that_fails_is_hidden, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
 			a_cursor_that_is_unfit_is_hidden, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			an_image_has_a_number_of_its_own, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
 			odd_sizes_hot_spots_and_places, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(

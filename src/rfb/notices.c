@@ -48,28 +48,28 @@ void notices_reason(struct notices *notices, enum size_reason reason)
 	pthread_mutex_unlock(&notices->lock);
 }
 
-/* What is new to the viewer since it can be told. */
-static void extras_changed(struct notices *notices, unsigned int extras)
+/* What is new to the viewer since it can be told. @dropped: what it could not be told for a while. */
+static void take_extras(struct notices *notices, unsigned int extras, unsigned int dropped)
 {
-	unsigned int gained = extras & ~notices->extras;
-	enum shape_kind before = shape_kind(notices->extras), now = shape_kind(extras);
+	unsigned int kept = notices->extras & ~dropped, gained = extras & ~kept;
+	enum shape_kind kind = shape_kind(extras);
 
-	notices->extras = extras;
-	if (now != before)
-		notices->shape = now != SHAPE_NONE;
-	if (gained & EXTRA_POINTER_POSITION)
+	if (kind != shape_kind(notices->extras) || kind != shape_kind(kept))
+		notices->shape = kind != SHAPE_NONE;
+	if (!(extras & EXTRA_POINTER_POSITION))
+		notices->pointer = false;
+	else if (gained & EXTRA_POINTER_POSITION)
 		notices->pointer = notices->pointed;
 	if (gained & EXTRA_EXTENDED_DESKTOP_SIZE)
 		notices->layout = true;
+	notices->extras = extras;
 }
 
 void notices_take(struct notices *notices)
 {
 	pthread_mutex_lock(&notices->lock);
-	notices->extras &= ~notices->mail.dropped;
+	take_extras(notices, notices->mail.extras, notices->mail.dropped);
 	notices->mail.dropped = 0;
-	if (notices->mail.extras != notices->extras)
-		extras_changed(notices, notices->mail.extras);
 	notices->layout |= notices->mail.layout;
 	notices->mail.layout = false;
 	notices->reason = notices->mail.reason;

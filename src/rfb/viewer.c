@@ -177,7 +177,8 @@ static void follow_cursor(struct viewer *viewer)
 	unsigned int news = cursor_look(cursor, viewer->frame);
 	struct rect place = cursor_wanted_at(viewer);
 
-	if ((news & CURSOR_RESHAPED) || cursor_out_of_place(viewer, &place)) {
+	/* A cursor larger than the frame can move and cover the same part of it. */
+	if (news || cursor_out_of_place(viewer, &place)) {
 		mark(client, &cursor->drawn);
 		mark(client, &place);
 		cursor->drawn = place;

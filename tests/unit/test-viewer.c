@@ -731,6 +731,35 @@ static void cursor_is_drawn(void **state)
 	assert_quiet(client);
 }
 
+/* It covers all of the frame before and after a move: what is seen is another part of it. */
+static void cursor_larger_than_the_frame(void **state)
+{
+	struct fixture *f = *state;
+	struct client *client;
+	uint32_t *image;
+
+	show_frame(f, 50, 40);
+	paint_all(f, 3);
+	publish(f, true);
+	client = watching(f);
+	want_write(f);
+	set_cursor(f, -20, -30, FRAME_CURSOR_SIDE, 0);
+	image = frame_cursor_pixels(f->broker);
+	for (uint32_t i = 0; i < FRAME_CURSOR_SIDE * FRAME_CURSOR_SIDE; i++)
+		image[i] = 0x80000000 | (i * 2654435761u & 0x3f3f3f);
+	publish(f, false);
+	update(client, true);
+	assert_drawn(f, client);
+	for (int i = 0; i < 3; i++) {
+		want_write(f);
+		frame_live(f->broker)->cursor.x -= 11;
+		frame_live(f->broker)->cursor.y -= 7;
+		publish(f, false);
+		update(client, true);
+		assert_drawn(f, client);
+	}
+}
+
 static void cursor_lies(void **state)
 {
 	struct fixture *f = *state;
@@ -941,6 +970,12 @@ static void encodings_are_changed(void **state)
 	ENCODINGS(client, ENCODING_CURSOR_ALPHA, ENCODING_CURSOR, ENCODING_RAW);
 	request_all(client, true);
 	assert_quiet(client);
+	/* The better kind is given up. */
+	ENCODINGS(client, ENCODING_RAW, ENCODING_CURSOR);
+	get_update(client);
+	assert_int_equal(client->shapes, 1);
+	assert_false(client->alpha);
+	assert_int_equal(client->rects, 0);
 }
 
 static void shape_of_two_colours(void **state)
@@ -1000,6 +1035,25 @@ static void pointer_position(void **state)
 		}
 		client_close(client);
 	}
+}
+
+/* Who no longer knows the encoding is not told by it, though it was due. */
+static void pointer_position_is_dropped(void **state)
+{
+	struct fixture *f = *state;
+	struct client *client = &f->client;
+
+	want_write(f);
+	set_cursor(f, 45, 33, 10, 0xffffffff);
+	publish(f, false);
+	client_open(f, client, 240, true);
+	viewer_allow(client->viewer, true);
+	update(client, false);
+	ENCODINGS(client, ENCODING_RAW, ENCODING_POINTER_POSITION);
+	assert_quiet(client); /* the worker has heard of it by then */
+	ENCODINGS(client, ENCODING_RAW);
+	request_all(client, true);
+	assert_quiet(client);
 }
 
 static void only_when_allowed(void **state)
@@ -1205,6 +1259,7 @@ int main(void)
 		TEST(sizes_are_answered),
 		TEST(sizes_have_reasons),
 		TEST(cursor_is_drawn),
+		TEST(cursor_larger_than_the_frame),
 		TEST(cursor_lies),
 		TEST(cursor_is_a_shape),
 		TEST(shape_is_cut),
@@ -1213,6 +1268,7 @@ int main(void)
 		TEST(encodings_are_changed),
 		TEST(shape_of_two_colours),
 		TEST(pointer_position),
+		TEST(pointer_position_is_dropped),
 		TEST(only_when_allowed),
 		TEST(stuck_write),
 		TEST(ends),

@@ -86,11 +86,17 @@ def gone(display):
     until(unknown, PATIENCE, "the release of " + display)
 
 
+def first(sim, viewer, number=0, what="the picture"):
+    """The frame's picture is seen, and List knows that it is."""
+    see(viewer, WIDTH, HEIGHT, noise(number + 1), what)
+    meanwhile(viewer, lambda: service.runtime(sim.display)["state"] == "live", what + " makes it live")
+
+
 def turn(sim, viewer, number, what, **more):
     """Another frame is on show, is signalled and seen."""
     sim.show(number, **more)
     sim.signal()
-    see(viewer, WIDTH, HEIGHT, noise(number + 1), what)
+    first(sim, viewer, number, what)
 
 
 def blank(sim, viewer, display, what):
@@ -103,6 +109,7 @@ def blank(sim, viewer, display, what):
         return last["state"] == "blank"
 
     meanwhile(viewer, is_blank, what)
+    expect(service.runtime(display)["state"] == "blank", what + ": it flickers")
     return last.get("stateReason")
 
 
@@ -145,7 +152,7 @@ def s01_what_a_driver_says_to_a_probe():
 def s02_a_struct_that_is_not_written_is_off():
     sim = stage("s02")
     viewer = look("s02")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     for off in (sim.ANSWER_UNTOUCHED, sim.ANSWER_ZEROS):
         sim.show(None, off=off)
         blank(sim, viewer, "s02", "off %x" % off)
@@ -162,7 +169,7 @@ def s02_a_struct_that_is_not_written_is_off():
 def s03_off_and_on_with_the_same_and_another_id():
     sim = stage("s03", frames=2)
     viewer = look("s03")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     for number in (0, 1, 1, 0):
         sim.show(None)
         blank(sim, viewer, "s03", "off")
@@ -175,7 +182,7 @@ def s04_modes_change_in_every_way():
     sim = stage("s04")
     sim["id_policy"] = sim.ID_REUSE
     viewer = look("s04")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     draw(sim, 0, 2, 640, 128)
     sim.signal()
     see(viewer, 640, 128, noise(2, 640, 128), "another size")
@@ -207,7 +214,7 @@ def s04_another_region():
     sim.set("region[1]", index=12, flags=READ | MMAP, size=SIZE, mappable=SIZE, offset=2 * MIB)
     sim["frame[1].region_index"] = 12
     viewer = look("s04r")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     for number in (1, 0, 1):
         turn(sim, viewer, number, "region %d" % sim["frame[%d].region_index" % number])
 
@@ -222,7 +229,7 @@ def s05_flip_storm():
     sim = stage("s05", frames=3, change=False)
     pid = service.main_pid()
     viewer = look("s05")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
 
     def storm(count):
         sim.set("flip", plane=PRIMARY, first=0, frames=3, period_ns=3000, count=count)
@@ -246,7 +253,7 @@ def s06_ids_are_reused():
     sim = stage("s06", frames=12)
     sim["id_policy"] = sim.ID_REUSE
     viewer = look("s06")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     for number in list(range(1, 12)) * 2:
         turn(sim, viewer, number, "frame %d" % number)
     kept = sim["state.dmabufs"]
@@ -267,7 +274,7 @@ def s06_ids_are_reused():
 def s07_a_dmabuf_that_cannot_be_got_comes_later():
     sim = stage("s07", frames=2)
     viewer = look("s07")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     number = 0
     for call, error in (("GET_DMABUF", errno.ENOENT), ("GET_DMABUF", errno.EINVAL), ("GET_DMABUF", errno.EMFILE),
                         (PRIMARY, errno.ENOMEM), (PRIMARY, errno.EFAULT), (PRIMARY, errno.ETIMEDOUT), ("DMABUF_MMAP", errno.ENOMEM)):
@@ -281,7 +288,7 @@ def s07_a_dmabuf_that_cannot_be_got_comes_later():
 def s08_a_query_of_three_seconds():
     sim, other = stage("s08", frames=2), stage("s08b", frames=2)
     viewer, beside = look("s08"), look("s08b")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     see(beside, WIDTH, HEIGHT, noise(1), "the other one's")
     sim.block(PRIMARY, 3000)
     sim.show(1)
@@ -304,7 +311,7 @@ def s08_a_query_that_never_ends():
     sim, other = stage("s08e"), stage("s08f", frames=2)
     pid = service.main_pid()
     viewer, beside = look("s08e"), look("s08f")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     see(beside, WIDTH, HEIGHT, noise(1), "the other one's")
     sim.block(PRIMARY, sim.FOREVER, flags=sim.BLOCK_UNKILLABLE)
     sim.signal()
@@ -334,6 +341,7 @@ def s09_regions_as_drivers_describe_them():
         sim["frame[0].region_index"] = 9
         sim.show(None)
         blank(sim, viewer, "s09", "off before " + what)
+        until(lambda: "has not switched" in (service.runtime("s09").get("stateReason") or ""), PATIENCE, "off before " + what)
         sim.show(0)
         sim.signal()
         until(lambda: "has not switched" not in (service.runtime("s09").get("stateReason") or "has not switched"), PATIENCE, "a reason for " + what)
@@ -353,7 +361,7 @@ def s09_regions_as_drivers_describe_them():
 def s10_hostile_geometry():
     sim = stage("s10", frames=2)
     viewer = look("s10")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     number, notes = 100, []
     for what, more in (("stride below the width", dict(stride=4 * WIDTH - 4, size=SIZE)), ("huge", dict(width=0x40000000, height=16)),
                        ("nothing", dict(width=0)), ("a line", dict(width=65536, height=1, stride=262144)),
@@ -373,7 +381,7 @@ def s10_hostile_geometry():
 def s11_a_size_that_is_not_whole_pages():
     sim = stage("s11")
     viewer = look("s11")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     draw(sim, 0, 2, 200, 150)
     sim.signal()
     # The dma-buf core maps whole pages below the end.
@@ -385,7 +393,7 @@ def s12_pages_go_while_they_are_read():
     sim, other = stage("s12", change=False), stage("s12b", frames=2)
     pid = service.main_pid()
     viewer, beside = look("s12"), look("s12b")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     see(beside, WIDTH, HEIGHT, noise(1), "the other one's")
     limit = sim["memory_limit"]
     asked = sim["clients.query"][PRIMARY]
@@ -406,7 +414,7 @@ def s13_a_region_device_has_no_cursor():
     sim = stage("s13", REGION)
     sim.set("plane[2]", kind=REGION, alias=PRIMARY)
     viewer = look("s13", encodings=(RAW, DESKTOP_SIZE, CURSOR_ENCODING))
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     sim.paint(noise(2), WIDTH, HEIGHT)
     sim.signal()
     see(viewer, WIDTH, HEIGHT, noise(2), "the next one")
@@ -465,7 +473,7 @@ def s15_capabilities_that_lie():
     sim = stage("s15", REGION)
     pid = service.main_pid()
     viewer = look("s15")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     sim.set("region[0]", type=1, subtype=5)
     sim.set("region[0].area[0]", offset=0, size=SIZE)
     notes = []
@@ -519,7 +527,7 @@ def s16_a_viewer_asks_for_another_size():
         sim.set("edid", index=9, rules=sim.header.numbers[rules], max_size=largest, max_xres=1920, max_yres=1080)
         sim.register(display, leave=("ownsEdid",))
         viewer = look(display, encodings=(RAW, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE))
-        see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+        first(sim, viewer)
         viewer.ask_for_size(4000, 3000)
         since = sim["state.edid_count"]
         for width, height in ((700, 500), (720, 520), (640, 200)):  # a drag
@@ -544,7 +552,7 @@ def s16_an_edid_that_is_not_ours_is_left_alone():
     sim.set("edid", index=9)
     sim.register("s16o")
     viewer = look("s16o", encodings=(RAW, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE))
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     meanwhile(viewer, lambda: viewer.sizes, "the sizes' answer")
     told = len(viewer.sizes)
     viewer.ask_for_size(640, 480)
@@ -564,7 +572,7 @@ def s17_the_display_interrupt():
             sim.show(0)
             sim.register("s17", change=False, leave=("displayInterrupt",))
             viewer = look("s17")
-            see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+            first(sim, viewer)
             until(lambda: sim["state.irq_armed"], PATIENCE, "an armed interrupt, form %d" % form)
             expect(service.runtime("s17")["change"] == "interrupt", "changes come by " + service.runtime("s17")["change"])
             for number, value in ((1, 1 << 56), (0, 0xfffffffffffffffe)):
@@ -605,7 +613,7 @@ def s17_without_a_display_interrupt():
 def s18_the_vmms_eventfd():
     sim = stage("s18", frames=2, change=os.EFD_SEMAPHORE)
     viewer = look("s18")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     for _ in range(50):
         sim.signal()  # for nothing
     turn(sim, viewer, 1, "after signals for nothing, on a semaphore")
@@ -658,7 +666,7 @@ def s19_a_killed_vmm():
 def s20_what_is_released_before_the_answer():
     sim = stage("s20", frames=2, lease="connection")
     viewer = look("s20")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     turn(sim, viewer, 1, "the second")
     expect(sim["state.files"] >= 1 and sim["state.map_dmabuf"] > 0, "the daemon maps nothing: %s" % sim["state"])
     service.call(service.INTERFACE + "Unregister", id="s20")
@@ -675,7 +683,7 @@ def s22_a_guest_reboots_again_and_again():
     sim = stage("s22", frames=2)
     pid = service.main_pid()
     viewer = look("s22")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     before = len(fds_of(pid))
     for number in [1, 0] * 3:
         simulator.fcntl.ioctl(sim.device, simulator.RESET)
@@ -689,7 +697,7 @@ def s22_a_guest_reboots_again_and_again():
 def s23_nobody_looks():
     sim = stage("s23")
     viewer = look("s23")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     viewer.close()
     machine.let_go(viewer)
     until(lambda: service.runtime("s23")["viewers"] == 0, PATIENCE, "no viewer")
@@ -737,7 +745,7 @@ def s25_another_client_of_the_same_device():
     sim.excused = ("get_open",)
     sim["id_policy"] = sim.ID_REUSE
     viewer = look("s25")
-    see(viewer, WIDTH, HEIGHT, noise(1), "the picture")
+    first(sim, viewer)
     for number in [1, 2, 3, 4, 5, 0] * 2:
         sim.show(number)
         mine = [sim.get(sim.query()["id"]) for _ in range(2)]

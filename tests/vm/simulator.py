@@ -106,6 +106,7 @@ class Simulator:
         self.device = self.group = self.container = -1
         self.leases = []
         self.excused = ()
+        self.display = None
         self.change = -1
         machine.keep(self)
         self.open()
@@ -220,6 +221,7 @@ class Simulator:
 
     def register(self, display, lease="pipe", change=True, leave=(), **context):
         """Hands the device over. leave: what the daemon may do, displayInterrupt, ownsEdid. change: whether with an eventfd, or its flags. lease: pipe, connection or pidfd of this process; end_leases() ends the first two."""
+        self.display = display
         fds, parameters = [self.device], {"context": {"id": display, **context}, "source": "vfio", "deviceFileDescriptorIndex": 0}
         parameters.update((name, True) for name in leave)
         if change:

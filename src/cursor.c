@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/limits.h"
+#include "base/loop.h"
 #include "display_internal.h"
 #include "stage.h"
 
@@ -31,7 +32,7 @@ static bool map_cursor(struct display *d, struct plane *plane, struct view *ret,
 	else if (r == 0)
 		r = -ENODATA;
 	if (r < 0 && r != -ENODATA)
-		retry_failed(&d->cursor_retry, now);
+		retry_failed(&d->cursor_retry, loop_now_ms());
 	else
 		retry_succeeded(&d->cursor_retry);
 	if (r == 0 && (!cursor_is_fit(plane) || ret->rows_readable < plane->height)) {
@@ -54,6 +55,7 @@ int cursor_look(struct display *d, uint64_t now)
 	driver_unmap(&d->driver);
 	if (r < 0 && r != -EAGAIN) {
 		driver_forget(&d->driver);
+		d->scanned.drawn = 0;
 		return stage_cursor(d->stage, NULL, NULL);
 	}
 	d->found.planes[d->found.planes_used++] = plane;

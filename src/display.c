@@ -63,8 +63,12 @@ static void report(struct display *d)
 
 static void publish(struct display *d)
 {
-	int r = stage_publish(d->stage);
+	int r;
 
+	/* Whoever has come since the last scan is not shown what others saw then. */
+	if (d->audience != d->audience_scanned && stage_shows_picture(d->stage))
+		return;
+	r = stage_publish(d->stage);
 	if (r < 0)
 		return;
 	d->found.published += r;
@@ -74,6 +78,8 @@ static void publish(struct display *d)
 /* Off and unfit are answers, anything else is a driver that fails. */
 static void missed(struct display *d, int error, uint64_t now)
 {
+	/* The buffer may be gone, and its id another's. */
+	d->scanned.drawn = 0;
 	pace_missed(&d->pace, error != -ENODATA && error != -ENOTSUP, now);
 }
 
@@ -192,6 +198,8 @@ static void look(struct display *d)
 		return;
 	}
 	d->hot = changed > 0 || moved > 0;
+	if (changed < 0)
+		now = loop_now_ms(); /* a driver that fails slowly has its rest, too */
 	pace_looked(&d->pace, d->hot, !still, now);
 	if (changed < 0)
 		no_picture(d, changed, now);
@@ -204,11 +212,10 @@ static void look(struct display *d)
 /* What is there, without a frame. As map_primary(); a driver that fails is not asked too often, whoever wants to know. */
 static int peek(struct display *d, struct view *ret)
 {
-	uint64_t now = loop_now_ms();
 	struct plane plane;
 	int r;
 
-	if (retry_wait(&d->pace.retry, false, now))
+	if (retry_wait(&d->pace.retry, false, loop_now_ms()))
 		return -EIO;
 	r = ask_for_primary(d, &plane);
 	if (r == 0)
@@ -216,8 +223,17 @@ static int peek(struct display *d, struct view *ret)
 	if (r == 0)
 		pace_found(&d->pace);
 	else
-		missed(d, r, now);
+		missed(d, r, loop_now_ms());
 	return r;
+}
+
+/* What the driver gave is not held for somebody who asked once: it could give it to others. */
+static void end_peek(struct display *d, bool mapped)
+{
+	if (mapped)
+		driver_unmap(&d->driver);
+	if (!d->watchers)
+		driver_forget(&d->driver);
 }
 
 /* For List. */
@@ -228,8 +244,7 @@ static void glance(struct display *d)
 
 	d->last_glance = loop_now_ms();
 	r = peek(d, &view);
-	if (r == 0)
-		driver_unmap(&d->driver);
+	end_peek(d, r == 0);
 	set_live(d, r == 0);
 	report(d);
 }
@@ -239,6 +254,7 @@ static void snap(struct display *d)
 {
 	struct snapped *snapped = new0(struct snapped);
 	struct view view;
+	bool mapped;
 	int r;
 
 	if (!snapped)
@@ -246,10 +262,10 @@ static void snap(struct display *d)
 	snapped->display = d;
 	snapped->snapshot.fd = -EBADF;
 	r = d->probed ? peek(d, &view) : -ENODATA;
-	if (r == 0) {
+	mapped = r == 0;
+	if (mapped)
 		r = snapshot_copy(&view, &snapped->snapshot);
-		driver_unmap(&d->driver);
-	}
+	end_peek(d, mapped);
 	if (!d->watchers)
 		set_live(d, r == 0);
 	report(d);

@@ -187,6 +187,24 @@ static void a_scan_without_grant_is_made_again(void **state)
 	end_with_cursor();
 }
 
+/* Buffers are let go of while the display is off, and their ids can be given to others. */
+static void what_was_off_is_scanned(void **state)
+{
+	struct plane off = {.type = PLANE_PRIMARY, .kind = PLANE_SURFACE};
+
+	begin_with_cursor();
+	fake_source_pixel(pixel = 0xcccccc);
+	for (int i = 0; i < 2 * SAFETY_MS / 100 && !sees_pixel(); i++) {
+		before = fake_source_calls(FAKE_QUERY);
+		fake_source_plane(i % 2 ? &primary : &off);
+		signal_change();
+		until(has_queried);
+		pass(50);
+	}
+	assert_true(sees_pixel());
+	end_with_cursor();
+}
+
 static void a_source_that_cannot_tell_is_scanned(void **state)
 {
 	begin_with_cursor();
@@ -483,6 +501,8 @@ int main(void)
 			another_picture_is_scanned, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
 			a_scan_without_grant_is_made_again, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			what_was_off_is_scanned, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
 			a_source_that_cannot_tell_is_scanned, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(

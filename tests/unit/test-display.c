@@ -134,6 +134,44 @@ static void a_new_viewer_or_event_shortens_the_rest(void **state)
 	display_end();
 }
 
+/* The rest between two attempts is the driver's, and the guest's that waits for the same lock. */
+static void a_driver_that_fails_slowly_rests_too(void **state)
+{
+	uint64_t since;
+
+	display_begin_plain();
+	fake_wall_watch(1);
+	until(sees_picture);
+	fake_source_block(FAKE_QUERY);
+	until(fake_source_blocks);
+	pass(300);
+	fake_source_result(FAKE_QUERY, -ETIMEDOUT);
+	before = fake_source_calls(FAKE_QUERY);
+	since = loop_now_ms();
+	fake_source_unblock();
+	until(has_queried);
+	assert_true(fake_source_when(FAKE_QUERY) - since >= RETRY_REST_MS);
+	display_end();
+}
+
+static void nothing_is_kept_for_who_asks_once(void **state)
+{
+	unsigned int buffers;
+
+	display_begin_plain();
+	buffers = fake_source_calls(FAKE_BUFFER);
+	for (unsigned int i = 1; i <= 2; i++) {
+		pass(GLANCE_MS);
+		before = fake_source_calls(FAKE_QUERY);
+		runtime();
+		until(has_queried);
+		pass(50);
+		/* What was mapped for the last one is not there any more. */
+		assert_int_equal(fake_source_calls(FAKE_BUFFER), buffers + i);
+	}
+	display_end();
+}
+
 static void list_and_capture_do_not_ask_more_often(void **state)
 {
 	display_begin_plain();
@@ -215,6 +253,33 @@ static void a_picture_grown_old_is_not_shown_for_a_new_one(void **state)
 	until(sees_words);
 	fake_source_unblock();
 	until(sees_picture);
+	display_end();
+}
+
+/* Whoever comes to a driver that fails is not shown what others saw long ago. */
+static void nor_where_the_driver_fails(void **state)
+{
+	struct plane off = {.type = PLANE_PRIMARY, .kind = PLANE_SURFACE}, on;
+
+	display_begin_plain();
+	on = fake_source_primary();
+	for (int i = 0; i < 2; i++) {
+		fake_wall_watch(1);
+		until(sees_picture);
+		fake_wall_watch(0);
+		pass(100);
+		if (i)
+			fake_source_result(FAKE_QUERY, -EIO);
+		else
+			fake_source_plane(&off);
+		before = fake_wall_seen().publishes;
+		fake_wall_watch(1);
+		until(has_published);
+		assert_true(sees_words());
+		fake_source_result(FAKE_QUERY, 0);
+		fake_source_plane(&on);
+		until(sees_picture);
+	}
 	display_end();
 }
 
@@ -457,11 +522,17 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			list_and_capture_do_not_ask_more_often, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
+			a_driver_that_fails_slowly_rests_too, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			nothing_is_kept_for_who_asks_once, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
 			viewers_keep_the_picture_and_list_says_so, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
 			who_comes_meanwhile_reads_why, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(a_picture_grown_old_is_not_shown_for_a_new_one,
 			rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			nor_where_the_driver_fails, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(a_grant_goes_back, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
 			a_probe_that_blocks, rehearsal_begin, rehearsal_end),

@@ -46,7 +46,7 @@ static void offer_size(struct display *d)
 	if (r < 0)
 		log_warn(d->handover.context.id, "the guest cannot be offered %ux%u: %s", width,
 			height, strerror(-r));
-	resize_offered(&d->resize, r == 0, loop_now_ms());
+	resize_offered(&d->resize, loop_now_ms());
 }
 
 static void link_up(struct display *d)

@@ -36,10 +36,10 @@ enum resize_step resize_next(const struct resize *resize, uint64_t now, int *ret
 	return RESIZE_NOTHING;
 }
 
-void resize_offered(struct resize *resize, bool down, uint64_t now)
+void resize_offered(struct resize *resize, uint64_t now)
 {
 	resize_forget(resize);
-	resize->down = down;
+	resize->down = true;
 	resize->down_at = now;
 }
 

@@ -20,9 +20,9 @@ enum resize_step { RESIZE_NOTHING, RESIZE_OFFER, RESIZE_LINK_UP };
 struct resize {
 	uint32_t width, height; /* wished for; 0: nothing */
 	uint64_t wished_at;
-	bool down;	  /* the link is */
+	bool down; /* the link is, or may be */
 	uint64_t down_at;
-	struct retry up;  /* attempts to end that */
+	struct retry up; /* attempts to end that */
 };
 
 void resize_wish(struct resize *resize, uint32_t width, uint32_t height, uint64_t now);
@@ -30,6 +30,6 @@ void resize_wish(struct resize *resize, uint32_t width, uint32_t height, uint64_
 void resize_forget(struct resize *resize);
 /* What to do next, and in how many milliseconds: 0: now; -1 with RESIZE_NOTHING. */
 enum resize_step resize_next(const struct resize *resize, uint64_t now, int *ret_wait);
-/* The step is done. @down: the link is, now. */
-void resize_offered(struct resize *resize, bool down, uint64_t now);
+/* The step is done. The link may be down from now on, also if the driver has refused the offer. */
+void resize_offered(struct resize *resize, uint64_t now);
 void resize_link_up(struct resize *resize, bool up, uint64_t now);

@@ -20,11 +20,12 @@ struct vfio_ops;
 
 /* Memory that holds a plane's pixels, ready for mmap. */
 struct buffer {
-	int fd;		 /* owned by whoever called source_buffer() if @owned, else borrowed from the source */
+	int fd; /* owned by whoever called source_buffer() if @owned, else borrowed from the source */
 	bool owned;
-	bool dmabuf;	 /* bracket reads with DMA_BUF_IOCTL_SYNC */
-	off_t offset;	 /* for mmap; the buffer's first byte */
-	uint64_t length; /* bytes of the buffer; of a dma-buf only whole pages below it can be mapped. 0: unknown */
+	bool dmabuf;  /* bracket reads with DMA_BUF_IOCTL_SYNC */
+	off_t offset; /* for mmap; the buffer's first byte */
+	uint64_t
+		length; /* bytes of the buffer; of a dma-buf only whole pages below it can be mapped. 0: unknown */
 };
 
 struct source_ops {
@@ -55,8 +56,9 @@ struct source_ops {
 	int (*size_limits)(struct source *source, uint32_t *ret_width, uint32_t *ret_height);
 	/* Unplugs the guest's monitor and plugs in one that prefers this size: link down and its EDID now, and link up
 	 * by link_up(), EDID_DOWN_MS later, so that the guest notices. -ENOTTY; -ERANGE: beyond the limits; others: the
-	 * driver refused, and the link is up again. */
+	 * driver refused, and may have refused that the link goes up again. */
 	int (*offer_size)(struct source *source, uint32_t width, uint32_t height);
+	/* After every offer_size(), until it says 0: the link is up. */
 	int (*link_up)(struct source *source);
 };
 

@@ -104,13 +104,21 @@ static void keep(const struct vfio_device *device, struct gfx_edid *edid)
 	edid->before_size = size;
 }
 
+static int raise_link(const struct vfio_device *device, struct gfx_edid *edid)
+{
+	int r = set_link(device, edid, VFIO_DEVICE_GFX_LINK_STATE_UP);
+
+	if (r >= 0)
+		edid->down = false;
+	return r;
+}
+
 /* Best effort, in a driver that has just refused something. */
 static void restore(const struct vfio_device *device, struct gfx_edid *edid)
 {
 	if (edid->before_size)
 		put(device, edid, edid->before, edid->before_size);
-	set_link(device, edid, VFIO_DEVICE_GFX_LINK_STATE_UP);
-	edid->down = false;
+	raise_link(device, edid);
 }
 
 int gfx_edid_offer(
@@ -123,15 +131,13 @@ int gfx_edid_offer(
 	/* Asked twice before the link is up again, what was there is what was there at first. */
 	if (!edid->down)
 		keep(device, edid);
+	edid->down = true;
 	r = set_link(device, edid, VFIO_DEVICE_GFX_LINK_STATE_DOWN);
 	if (r >= 0)
 		r = put(device, edid, blob, size);
-	if (r < 0) {
+	if (r < 0)
 		restore(device, edid);
-		return r;
-	}
-	edid->down = true;
-	return 0;
+	return r;
 }
 
 int gfx_edid_link_up(const struct vfio_device *device, struct gfx_edid *edid)
@@ -140,9 +146,8 @@ int gfx_edid_link_up(const struct vfio_device *device, struct gfx_edid *edid)
 
 	if (!edid->down)
 		return 0;
-	r = set_link(device, edid, VFIO_DEVICE_GFX_LINK_STATE_UP);
+	r = raise_link(device, edid);
 	if (r < 0)
 		restore(device, edid);
-	edid->down = false;
 	return r;
 }

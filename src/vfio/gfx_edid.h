@@ -19,7 +19,7 @@ struct gfx_edid {
 	uint32_t at;			/* bytes from the region's beginning to the EDID */
 	uint32_t max_size;		/* bytes, at most LIMIT_EDID */
 	uint32_t max_width, max_height; /* 0: no limit */
-	bool down;			/* the link is down since gfx_edid_offer() */
+	bool down;			/* the link is, or may be, down since gfx_edid_offer() */
 	uint32_t before_size;		/* what was there then; 0: nothing or not known */
 	uint32_t before[LIMIT_EDID / 4];
 };
@@ -27,8 +27,8 @@ struct gfx_edid {
 /* -ENOTTY: the device has none, or none that makes sense. */
 int gfx_edid_find(const struct vfio_device *device, struct gfx_edid *ret);
 /* Link down, then @size bytes of @edid, a multiple of 4. -ERANGE: more than the device takes. Others: refused, and the
- * link is up again with what was there. */
+ * link is up again with what was there, if the driver has not refused that, too: gfx_edid_link_up() tries it again. */
 int gfx_edid_offer(
 	const struct vfio_device *device, struct gfx_edid *edid, const void *blob, uint32_t size);
-/* Link up; what gfx_edid_offer() wrote is what the guest sees. Refused: the same. 0 where the link is not down. */
+/* Link up; what gfx_edid_offer() wrote is what the guest sees. Refused: the same. 0: the link is up, or was never down. */
 int gfx_edid_link_up(const struct vfio_device *device, struct gfx_edid *edid);

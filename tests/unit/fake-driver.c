@@ -155,6 +155,10 @@ static int edid_set(struct fake_edid *edid, uint64_t at, uint32_t value)
 {
 	switch (at) {
 	case offsetof(struct vfio_region_gfx_edid, link_state):
+		if (value == VFIO_DEVICE_GFX_LINK_STATE_UP && edid->refuse_up) {
+			edid->refuse_up--;
+			return -ETIMEDOUT;
+		}
 		if (edid->gvt && value == VFIO_DEVICE_GFX_LINK_STATE_UP && !edid_valid(edid))
 			return -EINVAL;
 		edid->regs.link_state = value;

@@ -17,8 +17,9 @@ struct fake_edid {
 	bool gvt;	 /* its rules, else those of mbochs */
 	struct vfio_region_gfx_edid regs;
 	uint8_t blob[1024];
-	uint32_t refuse_at; /* offset at which a write fails... */
-	int refuse;	    /* ...so */
+	uint32_t refuse_at;	/* offset at which a write fails... */
+	int refuse;		/* ...so */
+	unsigned int refuse_up; /* so many times the link does not come up */
 	/* d: link down, u: up, s: size, b: one or more of the EDID's words, x: refused */
 	char log[FAKE_LOG];
 };

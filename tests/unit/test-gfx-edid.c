@@ -177,6 +177,38 @@ static void s16_refused_up(void **state)
 	source_destroy(source);
 }
 
+/* A driver that is out of order for a while: the guest has its monitor back in the end. */
+static void s16_stays_down_for_a_while(void **state)
+{
+	for (int gvt = 0; gvt <= 1; gvt++) {
+		struct fake_driver driver;
+		struct source *source = with_edid(&driver, gvt);
+
+		assert_int_equal(source->ops->offer_size(source, 640, 480), 0);
+		assert_int_equal(source->ops->link_up(source), 0);
+		/* Each time it is tried twice, with the new EDID and with the old one. */
+		assert_int_equal(source->ops->offer_size(source, 800, 600), 0);
+		driver.edid.refuse_up = 5;
+		assert_int_equal(source->ops->link_up(source), -ETIMEDOUT);
+		assert_int_equal(source->ops->link_up(source), -ETIMEDOUT);
+		assert_int_equal(driver.edid.regs.link_state, DOWN);
+		assert_int_equal(source->ops->link_up(source), -ETIMEDOUT);
+		assert_int_equal(driver.edid.regs.link_state, UP);
+		assert_int_equal(source->ops->link_up(source), 0);
+		assert_shows(&driver, 640, 480);
+		/* The same where the offer was refused. */
+		driver.edid.refuse = -EIO;
+		driver.edid.refuse_at = 2048;
+		driver.edid.refuse_up = 1;
+		assert_int_equal(source->ops->offer_size(source, 800, 600), -EIO);
+		assert_int_equal(driver.edid.regs.link_state, DOWN);
+		assert_int_equal(source->ops->link_up(source), 0);
+		assert_int_equal(driver.edid.regs.link_state, UP);
+		assert_shows(&driver, 640, 480);
+		source_destroy(source);
+	}
+}
+
 /* The end of a display in the middle of it. */
 static void s16_destroyed_while_down(void **state)
 {
@@ -231,6 +263,7 @@ int main(void)
 		cmocka_unit_test(s16_limits),
 		cmocka_unit_test(s16_refused),
 		cmocka_unit_test(s16_refused_up),
+		cmocka_unit_test(s16_stays_down_for_a_while),
 		cmocka_unit_test(s16_destroyed_while_down),
 		cmocka_unit_test(s16_region_lies),
 	};

@@ -39,20 +39,11 @@ static void a_drag_is_one_offer(void **state)
 	now += RESIZE_REST_MS - 500;
 	assert_next(&resize, now, RESIZE_OFFER, 0);
 	assert_int_equal(resize.width, 800);
-	resize_offered(&resize, true, now);
+	resize_offered(&resize, now);
 	assert_next(&resize, now + 1, RESIZE_LINK_UP, EDID_DOWN_MS - 1);
 	assert_next(&resize, now + EDID_DOWN_MS, RESIZE_LINK_UP, 0);
 	resize_link_up(&resize, true, now + EDID_DOWN_MS);
 	assert_next(&resize, now + EDID_DOWN_MS, RESIZE_NOTHING, -1);
-}
-
-static void a_refused_offer_is_over(void **state)
-{
-	struct resize resize = {0};
-
-	resize_wish(&resize, 800, 600, 5000);
-	resize_offered(&resize, false, 6000);
-	assert_next(&resize, 6000, RESIZE_NOTHING, -1);
 }
 
 static void a_link_that_is_down_comes_first(void **state)
@@ -60,7 +51,7 @@ static void a_link_that_is_down_comes_first(void **state)
 	struct resize resize = {0};
 
 	resize_wish(&resize, 800, 600, 5000);
-	resize_offered(&resize, true, 6000);
+	resize_offered(&resize, 6000);
 	resize_wish(&resize, 900, 700, 6010);
 	assert_next(&resize, 6010, RESIZE_LINK_UP, EDID_DOWN_MS - 10);
 	/* Whoever had a wish leaves. */
@@ -79,7 +70,7 @@ static void a_link_that_stays_down_is_tried_again(void **state)
 	int wait;
 
 	resize_wish(&resize, 800, 600, 5000);
-	resize_offered(&resize, true, 6000);
+	resize_offered(&resize, 6000);
 	for (uint64_t now = 6000; now < 6000 + 60000; now++) {
 		assert_int_equal(resize_next(&resize, now, &wait), RESIZE_LINK_UP);
 		if (wait)
@@ -92,7 +83,7 @@ static void a_link_that_stays_down_is_tried_again(void **state)
 	assert_next(&resize, 70000, RESIZE_NOTHING, -1);
 	/* And the next time it is not waited for longer. */
 	resize_wish(&resize, 640, 480, 70000);
-	resize_offered(&resize, true, 71000);
+	resize_offered(&resize, 71000);
 	assert_next(&resize, 71000, RESIZE_LINK_UP, EDID_DOWN_MS);
 }
 
@@ -101,7 +92,6 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_nothing),
 		cmocka_unit_test(a_drag_is_one_offer),
-		cmocka_unit_test(a_refused_offer_is_over),
 		cmocka_unit_test(a_link_that_is_down_comes_first),
 		cmocka_unit_test(a_link_that_stays_down_is_tried_again),
 	};

@@ -6,7 +6,8 @@
  * had its number all the time.
  *
  * A driver may block in any call, and a thread that blocks there cannot be killed. So each device is asked by a child of its own,
- * which is left behind when it does not answer: it ends when the driver lets go of it.
+ * which is left behind when it does not answer: it ends when the driver lets go of it. Until then it holds nothing that others wait
+ * for, neither the other devices nor our output.
  */
 #include "ctl/process.h"
 
@@ -108,6 +109,18 @@ static int poll_answer(int fd, int patience_ms)
 	return TEMP_FAILURE_RETRY(poll(&pollfd, 1, patience_ms));
 }
 
+/* Closes all but the two. */
+static void keep_only(int a, int b)
+{
+	unsigned int low = (unsigned int)MIN(a, b), high = (unsigned int)MAX(a, b);
+
+	if (low > 0)
+		close_range(0, low - 1, 0);
+	if (high - low > 1)
+		close_range(low + 1, high - 1, 0);
+	close_range(high + 1, ~0u, 0);
+}
+
 /* Leaves a child that does not answer behind. */
 static enum process_display ask_bounded(const struct process_ops *ops, int fd)
 {
@@ -125,6 +138,7 @@ static enum process_display ask_bounded(const struct process_ops *ops, int fd)
 	if (child < 0)
 		return PROCESS_DISPLAY_FAILED;
 	if (child == 0) {
+		keep_only(fd, writer);
 		answer = (unsigned char)ask(&device);
 		_exit(write(writer, &answer, 1) == 1 ? 0 : 1);
 	}

@@ -32,7 +32,8 @@ enum behaviour {
 	HANGS,
 	ANSWERS_EIO,
 	HAS_REGION_EIO,
-	NO_VFIO
+	NO_VFIO,
+	IS_ALONE, /* in its child, beside the way back */
 };
 
 enum { NUMBERS = 100 };
@@ -53,6 +54,9 @@ static int script_ioctl(const struct vfio_ops *ops, int fd, unsigned long reques
 			pause();
 	if (st.st_size == NO_VFIO)
 		return -ENOTTY;
+	for (int i = 0; st.st_size == IS_ALONE && i < 256; i++)
+		if (i != fd && fcntl(i, F_GETFD) >= 0 && fcntl(i, F_GETPIPE_SZ) < 0)
+			return -EIO;
 	if (request == VFIO_DEVICE_GET_INFO)
 		return st.st_size == NOT_BOUND ? -EINVAL : 0;
 	/* Nothing but the probes may follow. The parent sees a child that died. */
@@ -206,6 +210,18 @@ static void test_each_kind(void **state)
 	alarm(0);
 }
 
+/* One that is left behind in a driver holds neither other devices nor the output of the program. */
+static void test_each_is_asked_alone(void **state)
+{
+	struct process *process = *state;
+
+	has(10, ANON, HAS_DMABUF);
+	has(11, ANON, IS_ALONE);
+	assert_int_equal(process_scan(process, &ops, -1), 0);
+	expect(process, 0, 10, PROCESS_DISPLAY_DMABUF);
+	expect(process, 1, 11, PROCESS_DISPLAY_NONE);
+}
+
 static void test_copies_count_once(void **state)
 {
 	struct process *process = *state;
@@ -317,6 +333,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_only_what_is_a_device, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_each_kind, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_each_is_asked_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_copies_count_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_number, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_closed_meanwhile, setup, teardown),

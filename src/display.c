@@ -132,12 +132,17 @@ static int ask_for_primary(struct display *d, struct plane *plane)
 	return 0;
 }
 
-/* 0: mapped until driver_unmap(). As above; -ENODEV: the CPU cannot read this buffer. */
+/* 0: mapped until driver_unmap(). As above; -ENODEV: this buffer cannot be read. */
 static int map_primary(struct display *d, struct plane *plane, struct view *ret)
 {
 	int r = driver_map(&d->driver, plane, ret);
+	char name[16], modifier[64];
 
-	if (r < 0)
+	if (r == -ENOTSUP)
+		set_reason(d, "%s %s: %s", format_name(plane->fourcc, name),
+			modifier_name(plane->modifier, modifier),
+			capture_reason(d->driver.capture));
+	else if (r < 0)
 		set_reason(d, "%s", capture_reason(d->driver.capture));
 	return r == -ENODATA ? -EIO : r;
 }

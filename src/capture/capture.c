@@ -7,8 +7,8 @@
  * anything differs, and after capture_forget(), because a driver can free and make the memory behind a region while an old
  * mapping goes on showing what was there.
  *
- * A dma-buf that the CPU cannot map is copied by a program (import.c) to memory that it can read; from there on the plane is a
- * linear one. The program's hold on a dma-buf ends with the cache's.
+ * A dma-buf that the CPU cannot map, or whose layout only a GPU knows, is copied by a program (import.c) to memory that it
+ * can read; from there on the plane is a linear one. The program's hold on a dma-buf ends with the cache's.
  *
  * Order at the end: the program, mappings, dma-bufs, and then (source_destroy) the device fd; a dma-buf of mbochs that
  * outlives its device is a use after free in the kernel.
@@ -145,8 +145,13 @@ static int import_dmabuf(struct capture *capture, const struct plane *plane,
 static int map_dmabuf(struct capture *capture, const struct plane *plane, struct dmabuf *dmabuf,
 	const struct mapping **ret)
 {
-	int r = dmabuf_map(dmabuf, plane, &capture->reason);
+	int r;
 
+	if (plane_needs_gpu(plane)) {
+		capture->reason = "pixels are tiled or compressed in a way that only a GPU reads";
+		return -ENODEV;
+	}
+	r = dmabuf_map(dmabuf, plane, &capture->reason);
 	if (r < 0)
 		return r;
 	r = dmabuf_begin(dmabuf);
@@ -242,6 +247,8 @@ int capture_begin(struct capture *capture, const struct plane *plane, struct vie
 	}
 	r = plane->kind == PLANE_DMABUF ? open_dmabuf(capture, plane, &linear, &mapping)
 					: open_window(capture, plane, &mapping);
+	if (r == -ENODEV && plane_needs_gpu(plane))
+		return -ENOTSUP; /* it is the layout that is in the way */
 	if (r < 0)
 		return r == -ERANGE ? -ENODEV : r == -EAGAIN ? -EIO : r;
 	plane = &linear;

@@ -20,12 +20,12 @@ struct importer;
 int capture_create(struct source *source, struct capture **ret);
 /* Unmaps everything, closes every dma-buf. Takes NULL. Call it before source_destroy(). */
 void capture_destroy(struct capture *capture);
-/* Before the first look. Takes @importer (capture/import.h), for dma-bufs that the CPU cannot map. */
+/* Before the first look. Takes @importer (capture/import.h), for dma-bufs that the CPU cannot read. */
 void capture_set_importer(struct capture *capture, struct importer *importer);
 
 /* Maps @plane (which plane_unsuitable() found good) and starts reading.
  * 0: *ret is valid until capture_end(). -ESTALE: query again now. -ENODEV: the CPU cannot map this buffer,
- * -ENOTSUP: format; both final for this plane. -ENOMEM, -EIO and others, but never -EAGAIN: try later.
+ * -ENOTSUP: its format or layout; both final for this plane. -ENOMEM, -EIO and others, but never -EAGAIN: try later.
  * capture_reason() says each in words. A SIGBUS on the way: capture_forget(), so that the next look maps anew. */
 int capture_begin(struct capture *capture, const struct plane *plane, struct view *ret);
 void capture_end(struct capture *capture);

@@ -10,7 +10,7 @@
  *   where the pixels are was decided here. What the program writes there at the wrong time is a wrong picture and no more,
  *   as with a guest that draws while it is read.
  * - An answer is a number and a step. Anything else ends the program.
- * - Every wait has an end, after which the program is killed. The thread that waits is the display's own; so that the end of a
+ * - Every wait has an end, after which the program is killed. The next one is started less and less often. The thread that waits is the display's own; so that the end of a
  *   lease is not delayed, `stopping` is asked meanwhile.
  *
  * A buffer that the driver refuses is asked for again once a second only: its fd is kept, so that costs the guest's driver
@@ -59,7 +59,9 @@ struct importer {
 	struct importer_options options;
 	int socket, pidfd; /* -EBADF: no program runs */
 	bool ready;
-	uint64_t started_at; /* of the last program; 0: none yet */
+	uint64_t started_at; /* of the last program */
+	uint64_t rest_until; /* no other program before */
+	uint64_t rest_ms;    /* from its start, how long; 0: none has ended yet */
 	uint32_t turn;
 	struct picture pictures[IMPORT_SURFACES];
 	struct given given[LIMIT_DMABUFS];
@@ -91,6 +93,18 @@ __attribute__((format(printf, 3, 4))) static int fail(
 	return error;
 }
 
+/* After a program that was at fault. One that never lasts is started less and less often. */
+static void rest(struct importer *importer)
+{
+	uint64_t now = loop_now_ms();
+	uint64_t rest_ms = MAX(2 * importer->rest_ms, (uint64_t)LIMIT_RESPAWN_MS);
+
+	if (now - importer->started_at >= LIMIT_IMPORT_REST_MS)
+		rest_ms = LIMIT_RESPAWN_MS;
+	importer->rest_ms = MIN(rest_ms, (uint64_t)LIMIT_IMPORT_REST_MS);
+	importer->rest_until = importer->started_at + importer->rest_ms;
+}
+
 static void end_program(struct importer *importer)
 {
 	if (importer->pidfd >= 0 && !spawn_end(importer->pidfd, LIMIT_IMPORT_END_MS))
@@ -110,6 +124,7 @@ static int condemn(struct importer *importer, const char *why)
 {
 	log_warn(importer->options.id, "the import program %s", why);
 	end_program(importer);
+	rest(importer);
 	return fail(importer, -EIO, "the import program %s", why);
 }
 
@@ -137,14 +152,14 @@ const char *importer_absent(const struct importer *importer)
 	const struct importer_options *options = &importer->options;
 
 	if (options->policy == IMPORT_NEVER)
-		return "the CPU cannot map this dma-buf, and importing it is switched off: see "
+		return "the CPU cannot read this dma-buf, and importing it is switched off: see "
 		       "import in vfio-displayd.conf";
 	if (!options->program)
-		return "the CPU cannot map this dma-buf, and this vfio-displayd was built without "
+		return "the CPU cannot read this dma-buf, and this vfio-displayd was built without "
 		       "its import program (--with-gbm)";
 	if (options->node < 0 && !options->node_path)
-		return "the CPU cannot map this dma-buf and no render node is given: register it "
-		       "with one, or set render-node in vfio-displayd.conf";
+		return "the CPU cannot read this dma-buf and no render node is given: register "
+		       "one, or set render-node in vfio-displayd.conf";
 	return NULL;
 }
 
@@ -195,12 +210,13 @@ static int start_program(struct importer *importer)
 	int pair[2], r;
 	pid_t pid;
 
-	if (importer->started_at && now - importer->started_at < LIMIT_RESPAWN_MS)
+	if (now < importer->rest_until)
 		return -EIO; /* the reason why the last one ended still holds */
 	r = open_node(importer);
 	if (r < 0)
 		return r;
 	importer->started_at = now;
+	importer->rest_until = now + LIMIT_RESPAWN_MS;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return fail(
 			importer, -EIO, "no socket for the import program: %s", strerror(errno));

@@ -2,7 +2,8 @@
 /* import.h - reading dma-bufs through vfio-displayd-import, a program beside the daemon that may hold a GPU's driver.
  *
  * An importer belongs to one capture thread. It starts the program with the first buffer, waits for each copy a bounded time,
- * and kills a program that lies or does not answer; the next one comes at most once a second.
+ * and kills a program that lies or does not answer; the next one is started a second later at the
+ * earliest, and less and less often.
  */
 #pragma once
 

@@ -38,11 +38,19 @@ uint64_t plane_bytes(const struct plane *plane)
 	       format_row_bytes(format, plane->width);
 }
 
+bool plane_needs_gpu(const struct plane *plane)
+{
+	const struct format *format = format_find(plane->fourcc);
+
+	return format && plane->kind == PLANE_DMABUF && plane->type == PLANE_PRIMARY &&
+	       !is_linear(plane) && !tiling_find(plane->modifier, format->bytes);
+}
+
 static const char *tiling_unsuitable(const struct plane *plane, const struct format *format)
 {
 	const struct tiling *tiling = tiling_find(plane->modifier, format->bytes);
 
-	if (is_linear(plane))
+	if (is_linear(plane) || plane_needs_gpu(plane))
 		return NULL;
 	if (!tiling)
 		return "pixels are tiled or compressed in a way that cannot be read";

@@ -34,9 +34,12 @@ static inline bool plane_is_on(const struct plane *plane)
 /* The same picture memory, seen the same way: nothing needs to be mapped anew. Position and hot spot do not count. */
 bool plane_same_buffer(const struct plane *a, const struct plane *b);
 
-/* Why a plane that is on cannot be shown: NULL (it can), or a static text such as "stride is smaller than a row". Checks
- * geometry against base/limits.h and its own size in 64 bits, the fourcc, the modifier (linear; INVALID counts as linear; tilings of tiling.h, not for
- * cursors). */
+/* A dma-buf whose pixels lie in a way that only its GPU's driver knows: its modifier is not linear, nor a tiling of tiling.h. */
+bool plane_needs_gpu(const struct plane *plane);
+
+/* Why a plane that is on cannot be shown: NULL (it can, or plane_needs_gpu() and there may be one), or a static text such as
+ * "stride is smaller than a row". Checks geometry against base/limits.h and its own size in 64 bits, the fourcc, the modifier
+ * (linear; INVALID counts as linear; tilings of tiling.h, not for cursors). */
 const char *plane_unsuitable(const struct plane *plane);
 
 /* Bytes from the plane's first to behind its last pixel, of a tiled plane to behind its last tile; 0: unknown fourcc. */

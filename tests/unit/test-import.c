@@ -49,6 +49,20 @@ void *__wrap_mmap(void *address, size_t length, int prot, int flags, int fd, off
 	return __real_mmap(address, length, prot, flags, fd, offset);
 }
 
+static unsigned int starts; /* of programs */
+
+int __real_spawn_program(
+	const char *program, char *const arguments[], int socket, pid_t *ret_pid, int *ret_pidfd);
+int __wrap_spawn_program(
+	const char *program, char *const arguments[], int socket, pid_t *ret_pid, int *ret_pidfd);
+
+int __wrap_spawn_program(
+	const char *program, char *const arguments[], int socket, pid_t *ret_pid, int *ret_pidfd)
+{
+	starts++;
+	return __real_spawn_program(program, arguments, socket, ret_pid, ret_pidfd);
+}
+
 static void forbid_mapping(int fd)
 {
 	struct stat st;
@@ -239,6 +253,33 @@ static void test_idle(void **state)
 	wait_ms(50);
 	assert_int_equal(copy(f, &imported), -EIO);
 	expect_words(f, "ended by itself");
+	fixture_destroy(f);
+}
+
+/* Each start leaves lines in the journal. */
+static void test_starts_become_rare(void **state)
+{
+	struct fixture *f = fixture_create("die-start");
+	uint64_t began = loop_now_ms(), last = 0, rest = 0;
+	struct imported imported;
+
+	starts = 0;
+	while (starts < 4) {
+		unsigned int before = starts;
+		uint64_t at = loop_now_ms() - began;
+
+		assert_true(at < 60000);
+		assert_int_equal(copy(f, &imported), -EIO);
+		expect_words(f, "ended by itself");
+		if (starts != before && before) {
+			assert_true(at - last + 10 >= rest);
+			rest = at - last;
+		}
+		if (starts != before)
+			last = at;
+		wait_ms(10);
+	}
+	assert_true(last >= (1 + 2 + 4) * LIMIT_RESPAWN_MS);
 	fixture_destroy(f);
 }
 
@@ -440,6 +481,43 @@ static void test_capture_imports(void **state)
 	fixture_destroy(f);
 }
 
+static int look_tiled(struct looking *l, uint64_t modifier, struct view *ret)
+{
+	struct plane plane;
+
+	fake_driver_show(&l->driver, VFIO_PLANE_PRIMARY, WIDTH, HEIGHT, 1);
+	l->driver.planes[VFIO_PLANE_PRIMARY].drm_format_mod = modifier;
+	assert_int_equal(l->source->ops->query(l->source, PLANE_PRIMARY, &plane), 0);
+	return capture_begin(l->capture, &plane, ret);
+}
+
+/* The CPU could map it, but does not know where its pixels are. */
+static void test_capture_of_a_gpus_layout(void **state)
+{
+	struct fixture *f = fixture_create("good");
+	struct looking l;
+	struct view view;
+
+	looking_start(&l, f, IMPORT_AUTO, true);
+	assert_int_equal(look_tiled(&l, I915_FORMAT_MOD_4_TILED, &view), 0);
+	assert_null(view.tiling);
+	check_view(&l, &view, ALIGN_UP(WIDTH * 4, 64));
+	looking_end(&l);
+	fixture_destroy(f);
+	f = fixture_create("refuse");
+	looking_start(&l, f, IMPORT_ALWAYS, true);
+	assert_int_equal(look_tiled(&l, I915_FORMAT_MOD_4_TILED, &view), -ENOTSUP);
+	assert_non_null(strstr(capture_reason(l.capture), "does not take"));
+	looking_end(&l);
+	fixture_destroy(f);
+	f = fixture_create("good");
+	looking_start(&l, f, IMPORT_AUTO, false);
+	assert_int_equal(look_tiled(&l, I915_FORMAT_MOD_4_TILED, &view), -ENOTSUP);
+	assert_non_null(strstr(capture_reason(l.capture), "no render node is given"));
+	looking_end(&l);
+	fixture_destroy(f);
+}
+
 static void test_capture_prefers_the_mapping(void **state)
 {
 	struct fixture *f = fixture_create("die-start");
@@ -516,12 +594,14 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_wrongs),
 		cmocka_unit_test(test_comes_back),
 		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_starts_become_rare),
 		cmocka_unit_test(test_slow_start),
 		cmocka_unit_test(test_stopping),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_not_installed),
 		cmocka_unit_test(test_capture_imports),
+		cmocka_unit_test(test_capture_of_a_gpus_layout),
 		cmocka_unit_test(test_capture_prefers_the_mapping),
 		cmocka_unit_test(test_capture_always_imports),
 		cmocka_unit_test(test_capture_without_node),

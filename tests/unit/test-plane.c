@@ -70,6 +70,40 @@ static const struct plane good = {
 		plane_unsuitable(p); \
 	})
 
+/* Of a dma-buf there may be a GPU that reads it. */
+static void test_needs_gpu(void **state)
+{
+	static const struct {
+		uint64_t modifier;
+		uint32_t fourcc;
+		bool needs;
+	} cases[] = {
+		{DRM_FORMAT_MOD_LINEAR, DRM_FORMAT_XRGB8888, false},
+		{DRM_FORMAT_MOD_INVALID, DRM_FORMAT_XRGB8888, false},
+		{I915_FORMAT_MOD_X_TILED, DRM_FORMAT_XRGB8888, false},
+		{I915_FORMAT_MOD_X_TILED, DRM_FORMAT_RGB888, true},
+		{I915_FORMAT_MOD_4_TILED, DRM_FORMAT_XRGB8888, true},
+		{I915_FORMAT_MOD_Y_TILED_CCS, DRM_FORMAT_XRGB8888, true},
+		{0x7full << 56, DRM_FORMAT_XRGB8888, true},
+		{I915_FORMAT_MOD_4_TILED, DRM_FORMAT_NV12, false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct plane plane = good;
+
+		plane.modifier = cases[i].modifier;
+		plane.fourcc = cases[i].fourcc;
+		assert_int_equal(plane_needs_gpu(&plane), cases[i].needs);
+		if (cases[i].needs)
+			assert_null(plane_unsuitable(&plane));
+		plane.type = PLANE_CURSOR;
+		assert_false(plane_needs_gpu(&plane));
+	}
+	/* Its own checks are still made. */
+	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_4_TILED, p->stride = 2556));
+	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_4_TILED, p->size--));
+}
+
 static void test_unsuitable(void **state)
 {
 	assert_null(plane_unsuitable(&good));
@@ -90,9 +124,12 @@ static void test_unsuitable(void **state)
 	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_X_TILED, p->height--, p->size--));
 	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_Y_TILED, p->height++, p->size += 2560));
 	assert_null(WITH(p->modifier = I915_FORMAT_MOD_Y_TILED, p->height++, p->size += 32 * 2560));
-	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_Y_TILED_CCS));
-	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_4_TILED));
-	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_X_TILED, p->fourcc = DRM_FORMAT_RGB888));
+	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_4_TILED, p->kind = PLANE_SURFACE));
+	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_4_TILED, p->kind = PLANE_REGION));
+	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_4_TILED, p->type = PLANE_CURSOR,
+		p->width = p->height = 64));
+	assert_non_null(WITH(p->modifier = I915_FORMAT_MOD_X_TILED, p->fourcc = DRM_FORMAT_RGB888,
+		p->kind = PLANE_SURFACE));
 	assert_null(WITH(p->modifier = I915_FORMAT_MOD_Yf_TILED));
 	assert_null(WITH(p->modifier = I915_FORMAT_MOD_Yf_TILED, p->fourcc = DRM_FORMAT_C8,
 		p->height = 448));
@@ -359,6 +396,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_format),
 		cmocka_unit_test(test_modifier),
+		cmocka_unit_test(test_needs_gpu),
 		cmocka_unit_test(test_unsuitable),
 		cmocka_unit_test(test_same_buffer),
 		cmocka_unit_test(s01_probe_matrix),

@@ -31,7 +31,8 @@
 
 enum {
 	GLANCE_MIN_MS = 500, /* List makes an unwatched display look again, not more often */
-	PROBE_AGAIN_MS = 500,
+	PROBE_AGAIN_MS =
+		500, /* at first; doubled for a driver that fails, which may log each failure */
 	COMPLAIN_MIN_MS = 60000, /* a display that fails all the time is logged so often */
 };
 
@@ -210,6 +211,8 @@ static void look(struct display *d)
 		no_picture(d, changed, now);
 	else
 		pace_found(&d->pace);
+	/* First List, then the viewers: who has seen something finds it there. */
+	report(d);
 	publish(d);
 	report(d);
 }
@@ -281,22 +284,35 @@ static void snap(struct display *d)
 	}
 }
 
-/* False: not fit, or not ready to be asked. */
+static uint64_t probe_wait(const struct display *d)
+{
+	uint64_t since = loop_now_ms() - d->last_probe;
+
+	return since < d->probe_rest_ms ? d->probe_rest_ms - since : 0;
+}
+
+/* False: not fit, or there is no answer yet. */
 static bool probe(struct display *d)
 {
 	const char *reason = "";
 	struct probed *probed;
+	bool unfit;
 	int r;
 
-	d->last_probe = loop_now_ms();
 	driver_call_begin(&d->driver, "the first question");
 	r = d->driver.source->ops->probe(d->driver.source, &reason);
 	driver_call_end(&d->driver);
+	/* Another error than these two does not say that there is no display, only that the driver cannot answer now. */
+	unfit = r == -ENOTTY || r == -EINVAL;
+	d->last_probe = loop_now_ms();
+	d->probe_rest_ms = r == -EAGAIN || !d->probe_rest_ms
+				   ? PROBE_AGAIN_MS
+				   : MIN(2 * d->probe_rest_ms, RETRY_REST_MAX_MS);
 	d->probed = r == 0;
-	if (r == -EAGAIN)
-		set_reason(d, "%s", "the device is not bound to an iommufd yet");
-	else if (r < 0)
+	if (r == -EAGAIN || unfit)
 		set_reason(d, "%s", reason);
+	else if (r < 0)
+		set_reason(d, "%s: %s", reason, strerror(-r));
 	else
 		monitor_begin(d);
 	d->found.probed = d->probed;
@@ -305,7 +321,7 @@ static bool probe(struct display *d)
 	if (!probed)
 		return d->probed;
 	probed->display = d;
-	probed->error = r == -EAGAIN ? 0 : r;
+	probed->error = unfit ? r : 0;
 	snprintf(probed->reason, sizeof(probed->reason), "%s", reason);
 	if (loop_post(d->loop, custody_probed, probed) < 0)
 		free(probed);
@@ -364,8 +380,10 @@ static bool obey(struct display *d, const struct orders *orders)
 		return false;
 	if (obey_frame(d, orders))
 		pace_nudge(&d->pace, now);
+	if (orders->watch_changed)
+		d->probe_rest_ms = PROBE_AGAIN_MS;
 	if (!d->probed && (orders->watch_changed || orders->glance || orders->snapshot) &&
-		now - d->last_probe >= PROBE_AGAIN_MS)
+		!probe_wait(d))
 		probe(d);
 	if (orders->watch_changed) {
 		change_listen(&d->change, orders->watchers);
@@ -402,7 +420,7 @@ static int how_long(struct display *d)
 	if (!d->watchers)
 		return -1;
 	if (!d->probed)
-		return PROBE_AGAIN_MS;
+		return MAX((int)probe_wait(d), 1);
 	patience = stage_patience(d->stage, now);
 	if (patience >= 0)
 		return patience ? patience : 1;
@@ -437,7 +455,7 @@ static bool live_on(struct display *d)
 	} else {
 		sleep_for(d, wait, monitor_wait);
 	}
-	if (d->watchers && !d->probed && !probe(d)) {
+	if (d->watchers && !d->probed && (probe_wait(d) || !probe(d))) {
 		no_picture(d, -ENODATA, loop_now_ms());
 		publish(d);
 	}

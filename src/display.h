@@ -5,7 +5,7 @@
  * (display.c) owns the source, the mappings and the frame's content, sleeps while nobody watches, and closes what it holds as its last
  * act. All functions here belong to the main thread and none blocks.
  *
- * States: OFFERED  accepted; the device is being probed, or is not bound to an iommufd yet
+ * States: OFFERED  accepted; the device is being probed, is not bound to an iommufd yet, or its driver failed when asked: asked again
  *	   LIVE	    the last query found a primary plane that can be shown
  *	   BLANK    the plane is off, cannot be shown (the reason says why), or nobody has looked yet
  *	   LOST	    the lease ended; being released

@@ -67,6 +67,7 @@ struct display {
 	bool probed, arm_tried;
 	bool hot; /* the last look found something: ask for the grant before the next */
 	uint64_t last_glance, last_probe, complained_at;
+	uint32_t probe_rest_ms; /* after last_probe; 0: never probed */
 
 	/* Whose turn it is (driver.h). */
 	struct stage *stage;

@@ -319,6 +319,47 @@ static void a_probe_that_blocks(void **state)
 	display_end();
 }
 
+static bool has_probed(void)
+{
+	return fake_source_calls(FAKE_PROBE) > before;
+}
+
+/* Only "no" is an answer: with any other error the driver may have a display. */
+static void a_probe_that_fails_is_made_again(void **state)
+{
+	uint64_t first;
+
+	fake_source_result(FAKE_PROBE, -EIO);
+	display_begin_plain();
+	assert_int_equal(runtime().state, DISPLAY_OFFERED);
+	assert_string_equal(runtime().reason, "as the script says: Input/output error");
+	before = fake_source_calls(FAKE_PROBE);
+	pass(700);
+	assert_true(fake_source_calls(FAKE_PROBE) <= before + 1); /* the runtime() above looked */
+	fake_wall_watch(1);
+	until(sees_words);
+	before = fake_source_calls(FAKE_PROBE);
+	until(has_probed);
+	first = fake_source_when(FAKE_PROBE);
+	before++;
+	until(has_probed);
+	assert_true(fake_source_when(FAKE_PROBE) - first >= 900);
+	fake_source_result(FAKE_PROBE, 0);
+	until(sees_picture);
+	assert_int_equal(runtime().state, DISPLAY_LIVE);
+	display_end();
+}
+
+static void a_probe_that_fails_may_end_in_no(void **state)
+{
+	fake_source_result(FAKE_PROBE, -ETIMEDOUT);
+	display_begin_plain();
+	fake_wall_watch(1);
+	until(sees_words);
+	fake_source_result(FAKE_PROBE, -ENOTTY);
+	until(is_gone);
+}
+
 static void each_call_that_blocks_is_said(void **state)
 {
 	static const struct {
@@ -536,6 +577,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_grant_goes_back, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
 			a_probe_that_blocks, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			a_probe_that_fails_is_made_again, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			a_probe_that_fails_may_end_in_no, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
 			each_call_that_blocks_is_said, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(

@@ -245,6 +245,25 @@ def a_dmabuf_that_does_not_map_wants_a_node():
 
 
 @check
+def a_layout_that_only_a_gpu_knows_wants_a_node():
+    """The CPU can map it, and must not show it as it lies there."""
+    simulator = Simulator()
+    simulator.paint(picture("noise", 1, 640, 480), 640, 480)
+    simulator.frame(0, 640, 480, modifier=1 << 56 | 9)      # I915_FORMAT_MOD_4_TILED
+    simulator.show(0)
+    reasons = []
+    for display, render, words in (("tile4", None, "no render node is given"), ("tile4-node", node(), "render node's driver")):
+        hand_over(simulator, display, render)
+        viewer = look(display)
+        reasons.append(until(lambda: (found := service.runtime(display).get("stateReason", "")) and words in found and found,
+                             PATIENCE, words))
+        expect("XRGB8888 INTEL_4_TILED" in reasons[-1], reasons[-1])
+        viewer.close()
+        simulator.end_leases()
+    return "; ".join(reasons)
+
+
+@check
 def a_node_of_the_configuration_is_opened():
     path = node()
     Configured("DeviceAllow=%s rw\nSupplementaryGroups=video render\n" % path,

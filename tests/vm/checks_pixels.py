@@ -135,7 +135,7 @@ def an_unmappable_dmabuf_says_why():
     bochs("stock", driver="mbochs")
     viewer = look("stock")
     reason = until(lambda: service.runtime("stock").get("stateReason"), PATIENCE, "a reason in List")
-    expect("map" in reason, "the reason does not name the mapping: " + reason)
+    expect("cannot read this dma-buf" in reason, "the reason does not name the dma-buf: " + reason)
     expect(reason in command("vfio-displayctl", "describe", "stock"), "vfio-displayctl describe does not show: " + reason)
     expect(json.dumps(reason) in json.dumps(json.loads(command("vfio-displayctl", "--json", "describe", "stock"))), "not in --json")
     expect(viewer.watch(lambda: viewer.updates and any(viewer.pixels), PATIENCE), "no placard")

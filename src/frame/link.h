@@ -51,7 +51,7 @@ enum link_type {
 };
 
 enum link_security { LINK_SECURITY_NONE = 1, LINK_SECURITY_VNCAUTH = 2 }; /* RFB 7.2 numbers */
-enum link_mode { LINK_MODE_VIEW = 1, LINK_MODE_CONTROL = 2 };
+enum link_mode { LINK_MODE_VIEW = 1, LINK_MODE_CONTROL = 2 }; /* the larger, the more */
 
 struct link_message {
 	uint32_t type;

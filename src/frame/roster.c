@@ -30,9 +30,13 @@ struct wall_viewer *roster_add(struct roster *roster, uint32_t number)
 bool roster_added(struct roster *roster, const struct link_message *message)
 {
 	struct wall_viewer *viewer = find(roster, message->seen.viewer);
+	bool listened = message->seen.viewer % 2;
+	uint32_t most = listened ? roster->mode : viewer ? viewer->mode : 0;
 
+	if (message->seen.mode > most)
+		return false;
 	/* Odd numbers are the program's to give, even ones are ours. */
-	if (message->seen.viewer % 2) {
+	if (listened) {
 		if (viewer)
 			return false;
 		viewer = roster_add(roster, message->seen.viewer);

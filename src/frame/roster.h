@@ -26,6 +26,7 @@ struct wall_viewer {
 struct roster {
 	const char *id; /* of the display, for the log; borrowed */
 	uint32_t serial; /* of the program: part of the viewers' names */
+	uint32_t mode;	 /* the most that listeners give */
 	size_t used;
 	struct wall_viewer viewers[LIMIT_VIEWERS_MAX];
 };

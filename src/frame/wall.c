@@ -375,6 +375,7 @@ int wall_listen(struct wall *wall, int fd, enum link_security security, const ch
 	}
 	listener->fd = take_fd(&socket);
 	wall->listeners_used++;
+	wall->roster.mode = MAX(wall->roster.mode, (uint32_t)mode);
 	if (wall->link >= 0)
 		wall_send(wall, &listener->message, listener->fd);
 	return 0;

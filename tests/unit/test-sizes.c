@@ -47,6 +47,7 @@ static int setup(void **state)
 	struct link_message added = {.type = LINK_VIEWER_ADDED};
 
 	memset(&field, 0, sizeof(field));
+	field.roster.mode = LINK_MODE_CONTROL;
 	assert_int_equal(loop_create(&field.loop), 0);
 	assert_int_equal(loop_timer_add(field.loop, on_end, field.loop, &field.end), 0);
 	assert_int_equal(sizes_init(&field.sizes, field.loop, on_wish, &field), 0);
@@ -108,6 +109,27 @@ static void only_who_controls_may_ask(void **state)
 	assert_int_equal(field->heard, 1);
 	assert_int_equal(field->width, 1920);
 	assert_int_equal(field->height, 1080);
+}
+
+/* Who may do what was said by the broker: a program that is taken over gives no rights. */
+static void nobody_controls_by_the_program_s_word(void **state)
+{
+	struct field *field = *state;
+	struct link_message added = {.type = LINK_VIEWER_ADDED};
+
+	sizes_set(&field->sizes, 1920, 1080);
+	roster_add(&field->roster, 4)->mode = LINK_MODE_VIEW;
+	added.seen.viewer = 4;
+	added.seen.mode = LINK_MODE_CONTROL;
+	assert_false(roster_added(&field->roster, &added));
+	assert_false(wish(field, 4, 640, 480));
+	field->roster.mode = LINK_MODE_VIEW;
+	added.seen.viewer = 5;
+	assert_false(roster_added(&field->roster, &added));
+	assert_false(wish(field, 5, 640, 480));
+	added.seen.mode = LINK_MODE_VIEW;
+	assert_true(roster_added(&field->roster, &added));
+	assert_false(wish(field, 5, 640, 480));
 }
 
 static void a_flood_is_the_last_one(void **state)
@@ -180,6 +202,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nothing_may_be_asked_for_at_first),
 		TEST(only_who_controls_may_ask),
+		TEST(nobody_controls_by_the_program_s_word),
 		TEST(a_flood_is_the_last_one),
 		TEST(a_wish_may_cross_new_sizes),
 		TEST(a_wish_ends_with_its_program),

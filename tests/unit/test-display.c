@@ -19,10 +19,15 @@
 
 /* ---- Looking ---- */
 
+static bool is_live(void)
+{
+	return runtime().state == DISPLAY_LIVE;
+}
+
 static void a_viewer_sees_the_picture(void **state)
 {
 	display_begin_plain();
-	assert_int_equal(runtime().state, DISPLAY_LIVE);
+	until(is_live);
 	assert_int_equal(runtime().change, DISPLAY_CHANGE_IDLE);
 	fake_wall_watch(1);
 	pixel = 0x123456;

@@ -339,6 +339,33 @@ def s08_a_query_that_never_ends():
 
 
 @scenario
+def s08_every_call_can_block():
+    """Whatever a driver does not answer: List says so, another display goes on, and so does this one afterwards."""
+    other = stage("s08o", frames=2)
+    beside = look("s08o")
+    first(other, beside)
+    for count, call in enumerate(("GET_INFO", "PROBE", "REGION_INFO", "IRQ_INFO", "SET_IRQS", PRIMARY, CURSOR, "GET_DMABUF", "EDID_WRITE")):
+        display = "s08-%s" % call
+        sim = stage(display, handed_over=False)
+        sim["num_regions"], sim["num_irqs"] = 10, 6
+        sim.set("edid", index=9)
+        sim.set("irq", form=6, caps=sim.IRQ_TYPE | sim.IRQ_DISPLAY)
+        sim.block(call, sim.FOREVER, flags=sim.BLOCK_UNKILLABLE)
+        sim.register(display, change=False, leave=("displayInterrupt", "ownsEdid"))
+        viewer = look(display, encodings=(RAW, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE))
+        if call == "EDID_WRITE":
+            first(sim, viewer)
+            viewer.ask_for_size(640, 480)
+        meanwhile(viewer, lambda: sim["state.blocked"], "a call that blocks: %s" % call)
+        meanwhile(viewer, lambda: "not answered" in service.runtime(display).get("stateReason", ""), "List says so: %s" % call)
+        turn(other, beside, 1 - count % 2, "the other display meanwhile: %s" % call)
+        sim["release"] = 1
+        see(viewer, WIDTH, HEIGHT, noise(1), "the picture after it: %s" % call)
+        sim.end_leases()
+        gone(display)
+
+
+@scenario
 def s09_regions_as_drivers_describe_them():
     sim = stage("s09", REGION, frames=2)
     viewer = look("s09")
@@ -554,6 +581,31 @@ def s16_a_viewer_asks_for_another_size():
         see(viewer, 640, 200, noise(2, 640, 200), "the guest's new mode")
         expect(viewer.sizes, "the viewer was told of no size")
         sim.end_leases()
+
+
+@scenario
+def s16_the_guest_has_its_monitor_back():
+    """Also where the driver refuses for a while, and where the VMM goes while the link is down."""
+    sim = stage("s16b", handed_over=False)
+    sim["num_regions"] = 10
+    sim.set("edid", index=9, rules=sim.EDID_GVT, max_size=128)
+    sim.register("s16b", leave=("ownsEdid",))
+    viewer = look("s16b", encodings=(RAW, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE))
+    first(sim, viewer)
+    since = sim["state.edid_count"]
+    sim.script("EDID_WRITE", errno.ETIMEDOUT, count=6, skip=34)  # from the link's coming up on
+    viewer.ask_for_size(640, 480)
+    meanwhile(viewer, lambda: any(step[2] for step in edid_writes(sim, since)), "a refused write")
+    meanwhile(viewer, lambda: sim["state.edid_link"] == 1, "the link's coming up")
+    viewer.watch(lambda: False, 1)
+    expect(sim["state.edid_link"] == 1, "the link went down again")
+    since = sim["state.edid_count"]
+    viewer.ask_for_size(800, 600)
+    until(lambda: len(edid_writes(sim, since)) >= 3, PATIENCE, "the link's going down")
+    sim.end_leases()
+    gone("s16b")
+    done = edid_writes(sim, since)
+    expect([step[:3] for step in done] == [[20, 2, 0], [8, 128, 0], [2048, 128, 0], [20, 1, 0]], "%s" % done)
 
 
 @scenario

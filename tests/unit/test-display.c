@@ -164,6 +164,7 @@ static void nothing_is_kept_for_who_asks_once(void **state)
 	unsigned int buffers;
 
 	display_begin_plain();
+	until(is_live);
 	buffers = fake_source_calls(FAKE_BUFFER);
 	for (unsigned int i = 1; i <= 2; i++) {
 		pass(GLANCE_MS);

@@ -59,7 +59,7 @@ static void link_up(struct display *d)
 	r = d->driver.source->ops->link_up(d->driver.source);
 	driver_call_end(&d->driver);
 	if (r < 0 && first)
-		log_err(d->handover.context.id, "the guest's monitor stays unplugged for now: %s",
+		log_warn(d->handover.context.id, "the guest's monitor stays unplugged for now: %s",
 			strerror(-r));
 	now = loop_now_ms();
 	resize_link_up(&d->resize, r == 0, now);

@@ -25,7 +25,10 @@
 #include "plane/source.h"
 #include "stage.h"
 
-enum { STACK_BYTES = 256 << 10 };
+enum {
+	STACK_BYTES = 256 << 10,
+	COMPLAIN_MIN_MS = 60000, /* a driver that is silent again and again is logged so often */
+};
 
 /* Wants to know when everything is released. */
 struct waiter {
@@ -34,20 +37,36 @@ struct waiter {
 	void *arg;
 };
 
-/* Somebody waits for the capture thread, and that may wait for its driver: then it is stood in for. */
+/* Logs a call that has no answer, once. */
+static void complain(struct display *d)
+{
+	const char *call;
+	uint64_t now = loop_now_ms(), busy = driver_busy(&d->driver, &call);
+
+	if (busy < LIMIT_QUERY_SLOW_MS)
+		return;
+	if (d->slow_told && (now - busy < d->slow_told || now - d->slow_told < COMPLAIN_MIN_MS))
+		return;
+	d->slow_told = now;
+	log_warn(d->handover.context.id, "the driver has not answered %s for %llu s", call,
+		(unsigned long long)busy / 1000);
+}
+
+/* While somebody watches. Who waits for the capture thread may wait for its driver: then that thread is stood in for. */
 static void on_stuck_timer(void *arg)
 {
 	struct display *d = arg;
 	const char *call;
 	uint64_t busy = driver_busy(&d->driver, &call);
 
-	if (d->ending || !d->watchers || (!busy && d->audience_served == d->audience_came))
+	if (d->ending || !d->watchers)
 		return;
-	if (busy >= LIMIT_QUERY_SLOW_MS && driver_stand_in(&d->driver)) {
+	complain(d);
+	d->ordered &= busy || d->audience_served != d->audience_came;
+	if (d->ordered && busy >= LIMIT_QUERY_SLOW_MS && driver_stand_in(&d->driver)) {
 		display_stand_in(d);
 		driver_step_back(&d->driver);
-		if (d->audience_served == d->audience_came)
-			return;
+		d->ordered = d->audience_served != d->audience_came;
 	}
 	loop_timer_once(d->stuck_timer, busy && busy < LIMIT_QUERY_SLOW_MS
 						? LIMIT_QUERY_SLOW_MS - busy
@@ -57,6 +76,7 @@ static void on_stuck_timer(void *arg)
 /* It is looked at after a while whether the capture thread could do what is ordered now. */
 static void watch_over(struct display *d)
 {
+	d->ordered = true;
 	if (d->watchers)
 		loop_timer_once(d->stuck_timer, LIMIT_QUERY_SLOW_MS);
 	else
@@ -365,6 +385,7 @@ void display_release(struct display *d, enum display_state why, display_done_fn 
 	d->ending = true;
 	d->why = why;
 	d->device = -EBADF;
+	complain(d);
 	lease_destroy(take_ptr(d->lease));
 	tell_ready(d, -ECANCELED, "it was released before it was ready");
 	tell_snapshot(d, NULL, -ENODATA);

@@ -47,6 +47,8 @@ struct display {
 	void *snapshot_arg;
 	bool snapshot_late; /* answered, the thread still works on it */
 	uint32_t audience_came;
+	bool ordered; /* something that the capture thread may not have done yet */
+	uint64_t slow_told; /* when a call without an answer was last logged; 0: never */
 	int device;	    /* the source's fd, for comparison only; -EBADF while ending */
 	pthread_t thread;
 

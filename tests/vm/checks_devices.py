@@ -158,11 +158,11 @@ def a_display_that_nobody_watches_is_left_alone():
     until(lambda: not service.rfb_pids(), 90, "no RFB program")
     captured = service.runtime("alone")["framesCaptured"]
     began = switches()
-    for _ in range(20):
+    for _ in range(10):
         vmm("signal")
         time.sleep(0.25)
     woken = switches() - began
     expect(service.runtime("alone")["framesCaptured"] == captured, "frames are captured for nobody")
     # The watchdog's timer may come by.
-    expect(woken <= 3, "%d wake-ups in 5 s with 20 signals" % woken)
+    expect(woken <= 3, "%d wake-ups in 2.5 s with 10 signals" % woken)
     return "%d wake-ups" % woken

@@ -118,7 +118,7 @@ def a_region_display_is_seen_exactly():
     # The driver answers a query for the cursor with the primary plane.
     planes = service.runtime("region")["planes"]
     expect([(p["type"], p["source"]) for p in planes] == [("primary", "region")], str(planes))
-    expect(not any(any(mask) for _, _, mask in viewer.cursors), "a cursor that no plane has: %s" % viewer.cursors)
+    expect(not any(any(cursor[2]) for cursor in viewer.cursors), "a cursor that no plane has: %s" % viewer.cursors)
 
 
 @check

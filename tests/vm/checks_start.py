@@ -18,6 +18,8 @@ def users_and_directories_are_made():
     command("systemctl", "daemon-reload")
     # Longer than this test's patience: where a change is seen after a signal, the signal was the reason.
     configure("safety-ms", 60000)
+    # A check that waits for the end of a program that serves nobody waits so long.
+    configure("grace-seconds", 2)
     pwd.getpwnam("vfio-displayd")
     grp.getgrnam("vfio-display")
     expect(os.path.isdir("/run/vfio-displayd"), "no /run/vfio-displayd")

@@ -11,7 +11,10 @@ import checks_pixels  # noqa: F401
 import checks_devices  # noqa: F401
 import checks_import  # noqa: F401
 import checks_simulator  # noqa: F401
+import checks_blocks  # noqa: F401: begins before the other scenarios
 import checks_scenarios  # noqa: F401
+import checks_events  # noqa: F401
+import checks_holders  # noqa: F401
 import checks_guest  # noqa: F401
 import checks_end  # noqa: F401
 from machine import command, say

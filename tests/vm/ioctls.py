@@ -17,6 +17,7 @@ NAMES = {0x3b6b: "GET_INFO", 0x3b6c: "GET_REGION_INFO", 0x3b6d: "GET_IRQ_INFO", 
 ALLOWED = {"GET_INFO", "GET_REGION_INFO", "GET_IRQ_INFO", "SET_IRQS", "QUERY_GFX_PLANE", "GET_GFX_DMABUF"}
 # Below are those that every VFIO PCI device has, the VMM's; a display interrupt comes after them.
 FIRST_OWN_INTERRUPT = 5
+wanted = set()  # names that checks are sure of
 CLONE_THREAD = 0x10000
 DAEMON = "vfio-displayd"
 

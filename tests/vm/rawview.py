@@ -7,7 +7,7 @@ import socket
 import struct
 import time
 
-RAW, CURSOR, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE = 0, -239, -223, -308
+RAW, CURSOR, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE, CURSOR_WITH_ALPHA = 0, -239, -223, -308, -314
 
 
 def without_x(pixels):
@@ -25,8 +25,9 @@ class Viewer:
         self.socket.settimeout(seconds)
         self.socket.connect(where)
         self.updates = 0
+        self.received = 0  # bytes
         self.sizes = []  # (reason, status, width, height) of every ExtendedDesktopSize
-        self.cursors = []  # (width, height, mask) of every Cursor rectangle
+        self.cursors = []  # (width, height, mask or R G B A bytes, (hot x, hot y)) of every cursor's shape
         self._handshake()
         self._send(struct.pack(">BxxxBBBBHHHBBBxxx", 0, 32, 24, 0, 1, 255, 255, 255, 16, 8, 0))
         self._send(struct.pack(">BxH", 2, len(encodings)) + b"".join(struct.pack(">i", e) for e in encodings))
@@ -46,6 +47,7 @@ class Viewer:
             if not got:
                 raise ConnectionError("the server closed the connection")
             view = view[got:]
+            self.received += got
         return data
 
     def _unpack(self, form):
@@ -99,7 +101,11 @@ class Viewer:
                 self._resize(width, height)
         elif encoding == CURSOR:
             self._read(4 * width * height)
-            self.cursors.append((width, height, bytes(self._read((width + 7) // 8 * height))))
+            self.cursors.append((width, height, bytes(self._read((width + 7) // 8 * height)), (x, y)))
+        elif encoding == CURSOR_WITH_ALPHA:
+            if self._unpack(">i")[0] != RAW:
+                raise ConnectionError("a cursor in an encoding that was not asked for")
+            self.cursors.append((width, height, bytes(self._read(4 * width * height)), (x, y)))
         else:
             raise ConnectionError("an encoding that was not asked for: %d" % encoding)
 

@@ -68,6 +68,9 @@
 #define LIMIT_WISH_MS     10000 /* a new size so long after a viewer's wish for it is its wish come true */
 #define LIMIT_LISTENERS   8    /* listening sockets for each display */
 
+#define LIMIT_VIEWER_LINES 256   /* lines about viewers that come and go, for each display and LIMIT_VIEWER_LINES_MS: who connects again and again fills no journal */
+#define LIMIT_VIEWER_LINES_MS 60000
+
 /* The import program (dma-bufs that the CPU cannot map). It starts within LIMIT_START_MS. */
 #define LIMIT_IMPORT_REST_MS  60000 /* one that ends sooner rests twice as long as the last one did, from LIMIT_RESPAWN_MS up to this: each leaves lines in the journal */
 #define LIMIT_IMPORT_COPY_MS  2000 /* a picture that is not copied by then: the program is ended. The slowest seen is some 100 ms */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/mem.h"
 
 static struct wall_viewer *find(struct roster *roster, uint32_t number)
@@ -13,6 +14,23 @@ static struct wall_viewer *find(struct roster *roster, uint32_t number)
 		if (roster->viewers[i].number == number)
 			return &roster->viewers[i];
 	return NULL;
+}
+
+/* Whoever can reach a listener, and a program that is taken over, can make them come and go as fast as they like. */
+static bool worth_a_line(struct roster *roster)
+{
+	uint64_t now = loop_now_ms();
+
+	if (now - roster->lines_since >= LIMIT_VIEWER_LINES_MS) {
+		roster->lines_since = now;
+		roster->lines = 0;
+	}
+	if (roster->lines > LIMIT_VIEWER_LINES)
+		return false;
+	if (roster->lines++ < LIMIT_VIEWER_LINES)
+		return true;
+	log_notice(roster->id, "viewers come and go too often for a line each");
+	return false;
 }
 
 struct wall_viewer *roster_add(struct roster *roster, uint32_t number)
@@ -46,8 +64,9 @@ bool roster_added(struct roster *roster, const struct link_message *message)
 	viewer->ready = true;
 	viewer->mode = message->seen.mode;
 	memcpy(viewer->peer, message->seen.peer, sizeof(viewer->peer));
-	log_info(roster->id, "viewer %s from %s may %s", viewer->name, viewer->peer,
-		viewer->mode == LINK_MODE_VIEW ? "view" : "control");
+	if (worth_a_line(roster))
+		log_info(roster->id, "viewer %s from %s may %s", viewer->name, viewer->peer,
+			viewer->mode == LINK_MODE_VIEW ? "view" : "control");
 	return true;
 }
 
@@ -57,8 +76,9 @@ bool roster_gone(struct roster *roster, const struct link_message *message)
 
 	if (!viewer)
 		return false;
-	log_info(roster->id, "viewer %s left: %s", viewer->name,
-		message->seen.reason[0] ? message->seen.reason : "closed");
+	if (worth_a_line(roster))
+		log_info(roster->id, "viewer %s left: %s", viewer->name,
+			message->seen.reason[0] ? message->seen.reason : "closed");
 	*viewer = roster->viewers[--roster->used];
 	return true;
 }
@@ -78,7 +98,8 @@ bool roster_state(struct roster *roster, const struct link_message *message)
 void roster_clear(struct roster *roster, const char *reason)
 {
 	for (size_t i = 0; i < roster->used; i++)
-		log_info(roster->id, "viewer %s left: %s", roster->viewers[i].name, reason);
+		if (worth_a_line(roster))
+			log_info(roster->id, "viewer %s left: %s", roster->viewers[i].name, reason);
 	roster->used = 0;
 }
 

@@ -27,6 +27,8 @@ struct roster {
 	const char *id; /* of the display, for the log; borrowed */
 	uint32_t serial; /* of the program: part of the viewers' names */
 	uint32_t mode;	 /* the most that listeners give */
+	uint64_t lines_since; /* ms; how many lines the log has had since then */
+	uint32_t lines;
 	size_t used;
 	struct wall_viewer viewers[LIMIT_VIEWERS_MAX];
 };

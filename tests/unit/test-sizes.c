@@ -6,6 +6,8 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/loop.h"
 #include "frame/roster.h"
@@ -195,6 +197,33 @@ static void sizes_out_of_range_are_none(void **state)
 	assert_int_equal(sizes_message(&field->sizes).sizes.height, 0);
 }
 
+/* Lines in the journal cost the host; who comes and goes costs nothing. */
+static void who_comes_and_goes_fills_no_journal(void **state)
+{
+	struct field *field = *state;
+	struct link_message seen = {.seen = {.viewer = 7, .mode = LINK_MODE_VIEW}};
+	int log = memfd_create("log", MFD_CLOEXEC), standard = dup(STDERR_FILENO);
+	unsigned int lines = 0;
+	char text[1 << 16];
+	ssize_t size;
+
+	assert_true(log >= 0 && standard >= 0);
+	dup2(log, STDERR_FILENO);
+	for (unsigned int i = 0; i < 5000; i++) {
+		assert_true(roster_added(&field->roster, &seen));
+		assert_true(roster_gone(&field->roster, &seen));
+	}
+	dup2(standard, STDERR_FILENO);
+	close(standard);
+	size = pread(log, text, sizeof(text), 0);
+	close(log);
+	assert_in_range(size, 1, sizeof(text) - 1);
+	for (ssize_t i = 0; i < size; i++)
+		lines += text[i] == '\n';
+	/* Two were there before, and one says that there are more; a slow machine may see two minutes of it. */
+	assert_in_range(lines, 100, 2 * LIMIT_VIEWER_LINES + 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -207,6 +236,7 @@ int main(void)
 		TEST(a_wish_may_cross_new_sizes),
 		TEST(a_wish_ends_with_its_program),
 		TEST(sizes_out_of_range_are_none),
+		TEST(who_comes_and_goes_fills_no_journal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

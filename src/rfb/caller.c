@@ -38,8 +38,6 @@ struct caller {
 	struct caller_entry entry;
 	struct caller_host *host;
 	enum state state;
-	uint32_t number;
-	enum link_mode mode;
 	char peer[64];
 	char reason[64];
 
@@ -197,18 +195,11 @@ static int begin_flush(struct caller *caller, const char *reason)
 	return flush_last(caller);
 }
 
-static enum size_status on_asked(void *arg, uint32_t width, uint32_t height, bool whole)
+static enum size_status on_asked(void *arg, const struct wish_asked *asked)
 {
 	struct caller *caller = arg;
-	struct wish_asked asked = {
-		.viewer = caller->number,
-		.mode = caller->mode,
-		.width = width,
-		.height = height,
-		.whole = whole,
-	};
 
-	return caller->host->asked(caller->host, caller, &asked);
+	return caller->host->asked(caller->host, caller, asked);
 }
 
 static void on_inner(int fd, unsigned int events, void *arg);
@@ -216,15 +207,9 @@ static void on_inner(int fd, unsigned int events, void *arg);
 static int start_worker(struct caller *caller)
 {
 	struct caller_host *host = caller->host;
-	struct viewer_options options = {
-		.number = caller->number,
-		.view_only = caller->mode == LINK_MODE_VIEW,
-		.frames_maximum = host->frames_maximum,
-		.name = host->name,
-	};
-	int r;
+	int r = seat_take(&caller->seat, host->loop, host->picture, host->frames_maximum,
+		host->name, on_inner, caller);
 
-	r = seat_take(&caller->seat, host->loop, host->picture, &options, on_inner, caller);
 	if (r < 0)
 		return give_up(caller, r, "no resources for a worker");
 	parser_init(&caller->relay.parser, host->width, host->height, &caller->seat.hooks);
@@ -416,9 +401,9 @@ void caller_resized(struct caller *caller)
 	if (caller->state != VIEWING)
 		return;
 	relay_resize(&caller->relay, caller->host->width, caller->host->height);
-	viewer_resized(caller->seat.viewer, !wisher		       ? REASON_SERVER
-					    : wisher == caller->number ? REASON_THIS_VIEWER
-								       : REASON_OTHER_VIEWER);
+	viewer_resized(caller->seat.viewer, !wisher			    ? REASON_SERVER
+					    : wisher == caller->seat.number ? REASON_THIS_VIEWER
+									    : REASON_OTHER_VIEWER);
 }
 
 void caller_end(struct caller *caller, const char *reason, bool flush_first)
@@ -445,10 +430,8 @@ int caller_create(
 	}
 	caller->entry.caller = caller;
 	caller->host = host;
-	caller->number = options->number;
-	caller->mode = options->mode;
 	snprintf(caller->peer, sizeof(caller->peer), "%s", options->peer);
-	seat_init(&caller->seat, on_asked, caller);
+	seat_init(&caller->seat, options->number, options->mode, on_asked, caller);
 	relay_init(&caller->relay);
 	handshake_init(&caller->handshake, options->security, options->password);
 	set_state(caller, KNOCKING, LIMIT_HANDSHAKE_MS);
@@ -478,12 +461,12 @@ struct caller_entry *caller_entry(struct caller *caller)
 
 uint32_t caller_number(const struct caller *caller)
 {
-	return caller->number;
+	return caller->seat.number;
 }
 
 enum link_mode caller_mode(const struct caller *caller)
 {
-	return caller->mode;
+	return caller->seat.mode;
 }
 
 const char *caller_peer(const struct caller *caller)

@@ -23,15 +23,27 @@ static void on_layout(void *arg)
 static void on_size(void *arg, uint16_t width, uint16_t height, bool whole)
 {
 	struct seat *seat = arg;
+	struct wish_asked asked = {
+		.viewer = seat->number,
+		.mode = seat->mode,
+		.width = width,
+		.height = height,
+		.whole = whole,
+	};
 
-	viewer_answer(seat->viewer, seat->asked(seat->arg, width, height, whole));
+	viewer_answer(seat->viewer, seat->asked(seat->arg, &asked));
 }
 
-void seat_init(struct seat *seat,
-	enum size_status (*asked)(void *arg, uint32_t width, uint32_t height, bool whole),
-	void *arg)
+void seat_init(struct seat *seat, uint32_t number, enum link_mode mode,
+	enum size_status (*asked)(void *arg, const struct wish_asked *asked), void *arg)
 {
-	*seat = (struct seat){.inner = -EBADF, .asked = asked, .arg = arg};
+	*seat = (struct seat){
+		.number = number,
+		.mode = mode,
+		.inner = -EBADF,
+		.asked = asked,
+		.arg = arg,
+	};
 	seat->hooks = (struct parse_hooks){
 		.extras = on_extras,
 		.layout = on_layout,
@@ -41,9 +53,15 @@ void seat_init(struct seat *seat,
 }
 
 int seat_take(struct seat *seat, struct loop *loop, struct picture *picture,
-	const struct viewer_options *options, loop_fd_fn on_inner, void *arg)
+	uint32_t frames_maximum, const char *name, loop_fd_fn on_inner, void *arg)
 {
-	int r = viewer_create(picture, options, &seat->viewer, &seat->inner);
+	const struct viewer_options options = {
+		.number = seat->number,
+		.view_only = seat->mode == LINK_MODE_VIEW,
+		.frames_maximum = frames_maximum,
+		.name = name,
+	};
+	int r = viewer_create(picture, &options, &seat->viewer, &seat->inner);
 
 	if (r < 0)
 		return r;

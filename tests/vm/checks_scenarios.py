@@ -136,6 +136,11 @@ def anonymous_memory(pid):
         return next(int(line.split()[1]) for line in file if line.startswith("RssAnon:"))
 
 
+def other_fds(pid):
+    """All but the dma-bufs, which the simulator counts for each device: a display that blocked may be getting one."""
+    return [kind for kind in fds_of(pid) if "dmabuf" not in kind]
+
+
 @scenario
 def s05_flip_storm():
     sim = stage("s05", frames=3, change=False)
@@ -149,12 +154,12 @@ def s05_flip_storm():
         meanwhile(viewer, lambda: sim["state.flips"] == count, "the end of the flips")
 
     storm(100000)
-    fds, memory, asked = len(fds_of(pid)), anonymous_memory(pid), sim["clients.query"][PRIMARY]
+    fds, memory, asked = len(other_fds(pid)), anonymous_memory(pid), sim["clients.query"][PRIMARY]
     storm(1000000)
     grown = anonymous_memory(pid) - memory
     seen = sim["clients.query"][PRIMARY] - asked
     expect(seen >= 20, "only %d looks in a million flips" % seen)
-    expect(len(fds_of(pid)) <= fds, "%d descriptors, %d before: %s" % (len(fds_of(pid)), fds, sorted(fds_of(pid))))
+    expect(len(other_fds(pid)) <= fds, "%d descriptors, %d before: %s" % (len(other_fds(pid)), fds, sorted(fds_of(pid))))
     expect(grown < 2048, "%d KiB more memory" % grown)
     expect(sim["clients.get"] - got <= 2 and sim["state.dmabufs"] <= 3, "an id was got twice: %s" % sim["clients"])
     see(viewer, WIDTH, HEIGHT, noise(1000000 % 3 + 1), "the last one")

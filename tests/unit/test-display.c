@@ -59,6 +59,9 @@ static void half_a_picture_is_none(void **state)
 {
 	struct plane plane;
 
+#ifdef __SANITIZE_THREAD__
+	skip(); /* it keeps SIGBUS blocked after siglongjmp() out of its handler: the next one ends the process */
+#endif
 	display_begin_plain();
 	fake_wall_watch(1);
 	until(sees_picture);

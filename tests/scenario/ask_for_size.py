@@ -124,7 +124,7 @@ class AskForSize(unittest.TestCase):
             before = pest.bytes
             until_shows([pest], canvas, LIMIT)
             self.assertLessEqual(len(pest.size_answers), 64)
-            self.assertLess(pest.bytes - before, 64 * 32 + 2 * 320 * 240 * 4)
+            self.assertLess(pest.bytes - before, 64 * 48 + 2 * 320 * 240 * 4)
             self.refused(pest, canvas, 640, 480)
             del held
 

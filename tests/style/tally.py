@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Counts the tests that a log tells of: `counts` or `failures`, then the exit status and the log of what ran.
+"""Counts the tests that a log tells of: `counts`, `failures` or `skips`, then the exit status and the log of what ran.
 
 Known are the logs of cmocka, of Python's unittest and lines "ok NAME" and "not ok NAME - why". Anything else is one test, which
 passed if its exit status is 0. A program that failed without saying which test is one failure more.
@@ -51,6 +51,10 @@ def main():
     passed, failed, skipped = tally(status, text)
     if what == "counts":
         print(passed, len(failed), skipped)
+        return
+    if what == "skips":
+        reasons = re.findall(r"^# skipped: (.*)", text, re.M) + re.findall(r"\.\.\. skipped ['\"](.*)['\"]$", text, re.M)
+        print("; ".join(dict.fromkeys(reasons)) or "no reason given")
         return
     for name in failed[:20]:
         print(f"failed: {name}")

@@ -24,6 +24,7 @@
 #include "capture/detile.h"
 #include "fake-driver.h"
 #include "vfio-displayd/surface.h"
+#include "skip.h"
 
 /* What the wrapped mmap() refuses: more bytes than this of a file, 0: nothing. */
 static size_t mmap_at_most;
@@ -442,7 +443,7 @@ static void s09_region_refused(void **state)
 static void faults_needed(void)
 {
 #ifdef __SANITIZE_THREAD__
-	skip();
+	skip_because("the thread sanitizer runs a handler with its signal blocked");
 #endif
 }
 

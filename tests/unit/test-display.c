@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "damage/pace.h"
 #include "rehearsal.h"
+#include "skip.h"
 
 #define GLANCE_MS 600 /* List looks at an unwatched display at most twice a second */
 
@@ -60,7 +61,7 @@ static void half_a_picture_is_none(void **state)
 	struct plane plane;
 
 #ifdef __SANITIZE_THREAD__
-	skip(); /* it keeps SIGBUS blocked after siglongjmp() out of its handler: the next one ends the process */
+	skip_because("the thread sanitizer runs a handler with its signal blocked");
 #endif
 	display_begin_plain();
 	fake_wall_watch(1);

@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "plane/edid.h"
+#include "skip.h"
 
 static const struct edid_monitor monitors[] = {
 	{640, 480, 0, 0},
@@ -204,8 +205,7 @@ static void test_decode(void **state)
 	int fd;
 
 	if (system("command -v edid-decode >/dev/null") != 0) {
-		print_message("edid-decode is not installed\n");
-		skip();
+		skip_because("edid-decode is not installed");
 	}
 	fd = mkstemp(path);
 	assert_true(fd >= 0);

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "ctl/png.h"
+#include "skip.h"
 
 enum { WIDTH = 61, HEIGHT = 7 };
 
@@ -62,7 +63,7 @@ static void test_full_disk_is_told(void **state)
 	int left = HEIGHT;
 
 	if (fd < 0)
-		skip();
+		skip_because("there is no /dev/full");
 	assert_int_equal(png_save(fd, WIDTH, HEIGHT, rows, &left), -ENOSPC);
 }
 

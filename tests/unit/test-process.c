@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "ctl/process.h"
 #include "vfio/device.h"
+#include "skip.h"
 
 #define ANON "anon_inode:[vfio-device]"
 
@@ -290,7 +291,7 @@ static void test_hidden(void **state)
 	struct process process;
 
 	if (process_open(&process, 1) < 0)
-		skip();
+		skip_because("process 1 is not to be seen");
 	assert_int_equal(process_scan(&process, &ops, -1), -EACCES);
 	process_finish(&process);
 }

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "example-service.h"
+#include "skip.h"
 
 static void test_gone(void **state)
 {
@@ -227,7 +228,7 @@ static void test_connections_of_all(void **state)
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	high = (struct rlimit){.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
 	if (geteuid() != 0 || limit.rlim_max < 4 * LIMIT_VARLINK_CONNECTIONS)
-		skip();
+		skip_because("needs root and many descriptors");
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &high), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(peers); i++) {
 		make_pair(peers[i]);

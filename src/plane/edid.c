@@ -121,7 +121,7 @@ static void put_header(uint8_t *edid, const struct timing *t)
 	edid[8] = (uint8_t)((maker[0] - '@') << 2 | (maker[1] - '@') >> 3);
 	edid[9] = (uint8_t)((maker[1] - '@') << 5 | (maker[2] - '@'));
 	edid[10] = 1;	 /* product */
-	edid[16] = 0xff; /* the year is the model's */
+	edid[16] = 0xff; /* no week: the year is of the design, not of the making */
 	edid[17] = 2026 - 1990;
 	edid[18] = 1;
 	edid[19] = 4;

@@ -5,20 +5,11 @@
  */
 #include "import/sandbox.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <seccomp.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
+#include <stdint.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
-#include "base/confine.h"
-#include "base/log.h"
+#include "base/filter.h"
 #include "base/mem.h"
-
-#ifndef SANITIZED
 
 #define IOCTL_TYPE 0xff00u /* of a request's number, include/uapi/asm-generic/ioctl.h */
 
@@ -51,75 +42,31 @@ static const int deadly[] = {
 };
 /* clang-format on */
 
-/* F_SETOWN with F_SETSIG would send signals to the daemon, which has the same uid. */
-static const int fcntl_commands[] = {
-	F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GET_SEALS};
-
 /* DRM's (include/uapi/drm/drm.h) and dma-buf's (include/uapi/linux/dma-buf.h). */
 static const uint32_t ioctl_types[] = {'d', 'b'};
 
-static int allow_if(scmp_filter_ctx filter, int call, struct scmp_arg_cmp condition)
+static int add_ioctls(scmp_filter_ctx filter)
 {
-	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition);
-}
+	int r = 0;
 
-static int add_conditional(scmp_filter_ctx filter)
-{
-	int r;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(ioctl_types); i++) {
+		const struct scmp_arg_cmp type =
+			SCMP_A1(SCMP_CMP_MASKED_EQ, IOCTL_TYPE, ioctl_types[i] << 8);
 
-	r = allow_if(filter, SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (r == 0)
-		r = allow_if(filter, SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (r == 0)
-		r = allow_if(filter, SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0));
-	if (r == 0)
-		r = allow_if(
-			filter, SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(fcntl_commands); i++)
-		r = allow_if(filter, SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, fcntl_commands[i], 0));
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(ioctl_types); i++)
-		r = allow_if(filter, SCMP_SYS(ioctl),
-			SCMP_A1(SCMP_CMP_MASKED_EQ, IOCTL_TYPE, ioctl_types[i] << 8));
-	/* The flags of clone3 are in memory, where a filter cannot look: glibc falls back to clone. */
-	if (r == 0)
-		r = allow_if(filter, SCMP_SYS(clone),
-			SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
-	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+		r = filter_allow_if(filter, SCMP_SYS(ioctl), 1, &type);
+	}
 	return r;
 }
-
-static int install_filter(void)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int r;
-
-	if (!filter)
-		return -ENOMEM;
-	r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(allowed); i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(deadly); i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
-	if (r == 0)
-		r = add_conditional(filter);
-	if (r == 0)
-		r = seccomp_load(filter);
-	seccomp_release(filter);
-	return r;
-}
-
-#else
-
-static int install_filter(void)
-{
-	log_debug(NULL, "built with a sanitizer: no system call filter");
-	return 0;
-}
-
-#endif
 
 int import_sandbox_enter(void)
 {
-	return install_filter();
+	static const struct filter_lists lists = {
+		.allowed = allowed,
+		.allowed_used = ARRAY_SIZE(allowed),
+		.deadly = deadly,
+		.deadly_used = ARRAY_SIZE(deadly),
+		.add = add_ioctls,
+	};
+
+	return filter_install(&lists);
 }

@@ -10,23 +10,15 @@
  */
 #include "rfb/sandbox.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
-#include <seccomp.h>
 #include <stddef.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
+#include <sys/syscall.h>
 
 #include "base/confine.h"
-#include "base/log.h"
+#include "base/filter.h"
 #include "base/mem.h"
-
-#ifndef SANITIZED
 
 /* clang-format off */
 static const int allowed[] = {
@@ -61,9 +53,6 @@ static const int deadly[] = {
 };
 /* clang-format on */
 
-static const int fcntl_commands[] = {
-	F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GET_SEALS};
-
 static const struct {
 	int level, name;
 } socket_options[] = {
@@ -73,13 +62,7 @@ static const struct {
 	{IPPROTO_TCP, TCP_NOTSENT_LOWAT},
 };
 
-static int allow_if(
-	scmp_filter_ctx filter, int call, unsigned int count, const struct scmp_arg_cmp *conditions)
-{
-	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, count, conditions);
-}
-
-static int add_descriptors(scmp_filter_ctx filter)
+static int add_sockets(scmp_filter_ctx filter)
 {
 	const struct scmp_arg_cmp half = SCMP_A1(SCMP_CMP_EQ, SHUT_WR, 0);
 	const struct scmp_arg_cmp nowhere = SCMP_A4(SCMP_CMP_EQ, 0, 0);
@@ -90,85 +73,32 @@ static int add_descriptors(scmp_filter_ctx filter)
 	};
 	int r;
 
-	r = allow_if(filter, SCMP_SYS(socketpair), ARRAY_SIZE(pair), pair);
+	r = filter_allow_if(filter, SCMP_SYS(socketpair), ARRAY_SIZE(pair), pair);
 	if (r == 0)
-		r = allow_if(filter, SCMP_SYS(shutdown), 1, &half);
+		r = filter_allow_if(filter, SCMP_SYS(shutdown), 1, &half);
 	if (r == 0)
-		r = allow_if(filter, SCMP_SYS(sendto), 1, &nowhere);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(fcntl_commands); i++) {
-		const struct scmp_arg_cmp command = SCMP_A1(SCMP_CMP_EQ, fcntl_commands[i], 0);
-
-		r = allow_if(filter, SCMP_SYS(fcntl), 1, &command);
-	}
+		r = filter_allow_if(filter, SCMP_SYS(sendto), 1, &nowhere);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(socket_options); i++) {
 		const struct scmp_arg_cmp option[] = {
 			SCMP_A1(SCMP_CMP_EQ, socket_options[i].level, 0),
 			SCMP_A2(SCMP_CMP_EQ, socket_options[i].name, 0),
 		};
 
-		r = allow_if(filter, SCMP_SYS(setsockopt), ARRAY_SIZE(option), option);
+		r = filter_allow_if(filter, SCMP_SYS(setsockopt), ARRAY_SIZE(option), option);
 	}
 	return r;
 }
 
-static int add_conditional(scmp_filter_ctx filter)
-{
-	const struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	const struct scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
-	const struct scmp_arg_cmp name = SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0);
-	const struct scmp_arg_cmp ourselves = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0);
-	int r;
-
-	r = add_descriptors(filter);
-	if (r == 0)
-		r = allow_if(filter, SCMP_SYS(mmap), 1, &no_exec);
-	if (r == 0)
-		r = allow_if(filter, SCMP_SYS(mprotect), 1, &no_exec);
-	if (r == 0)
-		r = allow_if(filter, SCMP_SYS(prctl), 1, &name);
-	if (r == 0)
-		r = allow_if(filter, SCMP_SYS(tgkill), 1, &ourselves);
-	/* The flags of clone3 are in memory, where a filter cannot look: glibc falls back to clone. */
-	if (r == 0)
-		r = allow_if(filter, SCMP_SYS(clone), 1, &thread);
-	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-	return r;
-}
-
-static int install_filter(void)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int r;
-
-	if (!filter)
-		return -ENOMEM;
-	r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(allowed); i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(deadly); i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
-	if (r == 0)
-		r = add_conditional(filter);
-	if (r == 0)
-		r = seccomp_load(filter);
-	seccomp_release(filter);
-	return r;
-}
-
-#else
-
-static int install_filter(void)
-{
-	log_debug(NULL, "built with a sanitizer: no system call filter");
-	return 0;
-}
-
-#endif
-
 int sandbox_enter(void)
 {
+	static const struct filter_lists lists = {
+		.allowed = allowed,
+		.allowed_used = ARRAY_SIZE(allowed),
+		.deadly = deadly,
+		.deadly_used = ARRAY_SIZE(deadly),
+		.add = add_sockets,
+	};
 	int r = confine_self();
 
-	return r < 0 ? r : install_filter();
+	return r < 0 ? r : filter_install(&lists);
 }

@@ -262,6 +262,9 @@ static void shapes_of_all_sizes(void **state)
 				frame_live(f->broker)->cursor.hot_x = 0;
 			publish(f, false);
 			update(client, true);
+			/* The last request stands, so the last shape may have come in the new encoding first. */
+			if (i > 0 && side == 1 && client->shape_width == FRAME_CURSOR_SIDE)
+				update(client, true);
 			assert_int_equal(client->shapes, 1);
 			assert_int_equal(client->rects, 0);
 			assert_int_equal(client->shape_width, side);

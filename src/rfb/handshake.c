@@ -100,9 +100,9 @@ static enum handshake_verdict got_version(struct handshake *handshake)
 static enum handshake_verdict begin_security(struct handshake *handshake)
 {
 	if (handshake->security == LINK_SECURITY_VNCAUTH) {
-		if (auth_challenge(handshake->challenge) < 0)
+		if (vncauth_challenge(handshake->challenge) < 0)
 			return fail(handshake, "no random numbers");
-		say(handshake, handshake->challenge, AUTH_CHALLENGE);
+		say(handshake, handshake->challenge, VNCAUTH_CHALLENGE);
 		handshake->state = HANDSHAKE_RESPONSE;
 		return HANDSHAKE_MORE;
 	}
@@ -136,7 +136,7 @@ static enum handshake_verdict got_security(struct handshake *handshake)
 
 static enum handshake_verdict got_response(struct handshake *handshake)
 {
-	if (!auth_check(handshake->password, handshake->challenge, handshake->in)) {
+	if (!vncauth_check(handshake->password, handshake->challenge, handshake->in)) {
 		handshake->state = HANDSHAKE_OVER;
 		handshake->reason = "wrong password";
 		return HANDSHAKE_DENIED;
@@ -161,7 +161,7 @@ static const struct {
 	[HANDSHAKE_VERSION] = {VERSION_SIZE, got_version},
 	[HANDSHAKE_ADMISSION] = {0, offer},
 	[HANDSHAKE_SECURITY] = {1, got_security},
-	[HANDSHAKE_RESPONSE] = {AUTH_CHALLENGE, got_response},
+	[HANDSHAKE_RESPONSE] = {VNCAUTH_CHALLENGE, got_response},
 	[HANDSHAKE_INIT] = {1, got_init},
 };
 

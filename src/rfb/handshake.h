@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/vncauth.h"
 #include "frame/link.h"
-#include "rfb/auth.h"
 
 #define HANDSHAKE_OUT 128 /* no more than so much comes out at once */
 
@@ -42,8 +42,8 @@ struct handshake {
 	bool shared; /* ClientInit's flag */
 	const char *reason; /* static text, after HANDSHAKE_DENIED or HANDSHAKE_FAILED */
 	uint8_t have;
-	uint8_t in[AUTH_CHALLENGE];
-	uint8_t challenge[AUTH_CHALLENGE];
+	uint8_t in[VNCAUTH_CHALLENGE];
+	uint8_t challenge[VNCAUTH_CHALLENGE];
 	uint8_t out[HANDSHAKE_OUT]; /* to be sent and then emptied by the caller */
 	size_t out_size;
 };

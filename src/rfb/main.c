@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
-#include "rfb/auth.h"
+#include "base/vncauth.h"
 #include "rfb/broker.h"
 #include "rfb/sandbox.h"
 #include "rfb/viewer.h"
@@ -86,7 +86,7 @@ static int serve(int link, const struct link_message *hello)
 	if (r == 0)
 		r = broker_create(loop, link, hello, &broker);
 	if (r == 0)
-		r = auth_open();
+		r = vncauth_open();
 	if (r == 0)
 		r = viewer_prepare();
 	/* The first line opens the way to the journal, which the sandbox would not let us find. */

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t eaten, piece;
 	bool password;
 
-	if (!size || auth_open() < 0)
+	if (!size || vncauth_open() < 0)
 		return 0;
 	password = data[0] & 1;
 	piece = data[0] / 2 + 1;

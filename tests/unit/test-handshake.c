@@ -75,21 +75,21 @@ static void password_by_version(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(versions); i++)
 		for (int good = 0; good < 2; good++) {
-			uint8_t answer[AUTH_CHALLENGE];
+			uint8_t answer[VNCAUTH_CHALLENGE];
 			struct handshake h;
 
 			greet(&h, LINK_SECURITY_VNCAUTH, versions[i]);
 			if (i == 0) {
-				assert_int_equal(h.out_size, 4 + AUTH_CHALLENGE);
+				assert_int_equal(h.out_size, 4 + VNCAUTH_CHALLENGE);
 				assert_memory_equal(h.out, "\0\0\0\2", 4);
 				h.out_size = 0;
 			} else {
 				expect_out(&h, "\1\2", 2);
 				assert_int_equal(feed(&h, "\2", 1), HANDSHAKE_MORE);
-				expect_out(&h, h.challenge, AUTH_CHALLENGE);
+				expect_out(&h, h.challenge, VNCAUTH_CHALLENGE);
 			}
 			assert_int_equal(
-				auth_response(good ? "secret" : "Secret", h.challenge, answer), 0);
+				vncauth_response(good ? "secret" : "Secret", h.challenge, answer), 0);
 			if (good) {
 				assert_int_equal(feed(&h, answer, 16), HANDSHAKE_MORE);
 				expect_out(&h, "\0\0\0\0", 4);
@@ -179,7 +179,7 @@ static void what_follows_is_not_eaten(void **state)
 
 static int setup(void **state)
 {
-	return auth_open();
+	return vncauth_open();
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "rfb/auth.h"
+#include "base/vncauth.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -23,27 +23,28 @@ static uint8_t mirrored(uint8_t byte)
 	return result;
 }
 
-int auth_open(void)
+int vncauth_open(void)
 {
-	static const uint8_t zero[AUTH_CHALLENGE];
-	uint8_t answer[AUTH_CHALLENGE];
+	static const uint8_t zero[VNCAUTH_CHALLENGE];
+	uint8_t answer[VNCAUTH_CHALLENGE];
 
 	if (!cipher)
 		cipher = EVP_CIPHER_fetch(NULL, CIPHER, NULL);
-	return cipher ? auth_response("warm", zero, answer) : -EIO;
+	return cipher ? vncauth_response("warm", zero, answer) : -EIO;
 }
 
-int auth_challenge(uint8_t challenge[AUTH_CHALLENGE])
+int vncauth_challenge(uint8_t challenge[VNCAUTH_CHALLENGE])
 {
 	/* So few bytes come whole and at once when the pool is ready, which it is long before any service starts. */
-	return getrandom(challenge, AUTH_CHALLENGE, GRND_NONBLOCK) == AUTH_CHALLENGE ? 0 : -EIO;
+	return getrandom(challenge, VNCAUTH_CHALLENGE, GRND_NONBLOCK) == VNCAUTH_CHALLENGE ? 0
+											   : -EIO;
 }
 
-int auth_response(
-	const char *password, const uint8_t challenge[AUTH_CHALLENGE], uint8_t ret[AUTH_CHALLENGE])
+int vncauth_response(const char *password, const uint8_t challenge[VNCAUTH_CHALLENGE],
+	uint8_t ret[VNCAUTH_CHALLENGE])
 {
 	uint8_t key[24] = {0};
-	uint8_t answer[AUTH_CHALLENGE + 8];
+	uint8_t answer[VNCAUTH_CHALLENGE + 8];
 	EVP_CIPHER_CTX *context;
 	int length = 0;
 	bool done;
@@ -55,22 +56,22 @@ int auth_response(
 	context = EVP_CIPHER_CTX_new();
 	done = context && cipher && EVP_EncryptInit_ex2(context, cipher, key, NULL, NULL) == 1 &&
 	       EVP_CIPHER_CTX_set_padding(context, 0) == 1 &&
-	       EVP_EncryptUpdate(context, answer, &length, challenge, AUTH_CHALLENGE) == 1 &&
-	       length == AUTH_CHALLENGE;
+	       EVP_EncryptUpdate(context, answer, &length, challenge, VNCAUTH_CHALLENGE) == 1 &&
+	       length == VNCAUTH_CHALLENGE;
 	EVP_CIPHER_CTX_free(context);
 	OPENSSL_cleanse(key, sizeof(key));
 	if (!done)
 		return -EIO;
-	memcpy(ret, answer, AUTH_CHALLENGE);
+	memcpy(ret, answer, VNCAUTH_CHALLENGE);
 	return 0;
 }
 
-bool auth_check(const char *password, const uint8_t challenge[AUTH_CHALLENGE],
-	const uint8_t response[AUTH_CHALLENGE])
+bool vncauth_check(const char *password, const uint8_t challenge[VNCAUTH_CHALLENGE],
+	const uint8_t response[VNCAUTH_CHALLENGE])
 {
-	uint8_t expected[AUTH_CHALLENGE];
+	uint8_t expected[VNCAUTH_CHALLENGE];
 
-	if (auth_response(password, challenge, expected) < 0)
+	if (vncauth_response(password, challenge, expected) < 0)
 		return false;
-	return CRYPTO_memcmp(expected, response, AUTH_CHALLENGE) == 0;
+	return CRYPTO_memcmp(expected, response, VNCAUTH_CHALLENGE) == 0;
 }

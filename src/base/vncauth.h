@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* auth.h - VNC Authentication (RFB 7.2.2): 16 random bytes, encrypted with DES under the password.
+/* vncauth.h - VNC Authentication (RFB 7.2.2): 16 random bytes, encrypted with DES under the password.
  *
  * The password's first 8 bytes are the key, padded with zeros; the bits of each byte are mirrored (RFB 7.2.2, "the
  * lowest bit of each byte is the first").
@@ -9,15 +9,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define AUTH_CHALLENGE 16
+#define VNCAUTH_CHALLENGE 16
 
 /* Once, before the sandbox: libcrypto reads its configuration now, and a wrong build shows itself. -EIO. */
-int auth_open(void);
+int vncauth_open(void);
 /* -EIO: no random bytes. */
-int auth_challenge(uint8_t challenge[AUTH_CHALLENGE]);
+int vncauth_challenge(uint8_t challenge[VNCAUTH_CHALLENGE]);
 /* What a viewer that knows @password answers. -EIO. */
-int auth_response(const char *password, const uint8_t challenge[AUTH_CHALLENGE],
-	uint8_t ret[AUTH_CHALLENGE]);
+int vncauth_response(const char *password, const uint8_t challenge[VNCAUTH_CHALLENGE],
+	uint8_t ret[VNCAUTH_CHALLENGE]);
 /* In constant time. False on any error. */
-bool auth_check(const char *password, const uint8_t challenge[AUTH_CHALLENGE],
-	const uint8_t response[AUTH_CHALLENGE]);
+bool vncauth_check(const char *password, const uint8_t challenge[VNCAUTH_CHALLENGE],
+	const uint8_t response[VNCAUTH_CHALLENGE]);

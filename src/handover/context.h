@@ -12,6 +12,10 @@
 
 #include "base/limits.h"
 
+/* Numbers of frame/link.h: enum link_mode, enum link_sharing. */
+enum view_mode { VIEW_MODE_VIEW = 1, VIEW_MODE_CONTROL = 2, VIEW_MODE_EXCLUSIVE = 3 };
+enum sharing { SHARING_IGNORE, SHARING_ALLOW_EXCLUSIVE, SHARING_FORCE_SHARED };
+
 struct label {
 	char *key, *value; /* owned */
 };
@@ -24,18 +28,23 @@ struct context {
 	int64_t head;
 	struct label labels[LIMIT_LABELS];
 	size_t labels_used;
-	uint32_t frames_maximum;  /* 0: the daemon's default */
+	uint32_t frames_maximum;  /* for each second and viewer; 0: the daemon's default */
+	uint32_t bytes_maximum;	  /* likewise; 0: the daemon's default */
 	uint32_t viewers_maximum; /* 0: the daemon's default */
-	bool view_only;		  /* nobody gets control */
+	bool has_sharing;	  /* false: the daemon's default */
+	enum sharing sharing;
+	bool view_only; /* nobody gets control */
 };
 
 enum source_kind { SOURCE_VFIO, SOURCE_SURFACE };
-enum view_mode { VIEW_MODE_VIEW = 1, VIEW_MODE_CONTROL = 2 }; /* numbers of frame/link.h */
 
 struct handover_listener {
 	int fd; /* owned; or -EBADF and address */
 	enum view_mode mode;
-	char address[128]; /* "127.0.0.1:5900", "[::1]:5900", "unix:/path"; empty with fd */
+	uint32_t security;   /* bits of enum link_offer; 0: as the daemon does for such a place */
+	uint32_t transports; /* bits of enum link_transport; 0: likewise */
+	char origins[256];   /* of WebSockets: words with a space between, "*": all; empty: as the daemon does */
+	char address[128];   /* "127.0.0.1:5900", "[::1]:5900", "unix:/path"; empty with fd */
 };
 
 /* A hand-over's descriptors by number, for errors that say which one was not fit. */

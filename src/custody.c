@@ -313,6 +313,7 @@ int display_create(struct loop *loop, const struct config *config, struct handov
 	d->arg = arg;
 	d->device = -EBADF;
 	TAILQ_INIT(&d->waiters);
+	power_init(&d->power);
 	pthread_mutex_init(&d->lock, NULL);
 	driver_init(&d->driver);
 	r = inbox_init(&d->inbox);
@@ -362,6 +363,7 @@ void display_destroy(struct display *d)
 		TAILQ_REMOVE(&d->waiters, waiter, link);
 		free(waiter);
 	}
+	power_finish(&d->power);
 	lease_destroy(d->lease);
 	stage_destroy(d->stage);
 	wall_destroy(d->wall);

@@ -47,6 +47,9 @@ typedef void (*display_ready_fn)(void *arg, struct display *display, int error, 
 /* error: 0; -ENODATA: not live (state says); -ENOTSUP: format unsupported; -ETIMEDOUT. Called once. */
 typedef void (*display_snapshot_fn)(void *arg, const struct snapshot *snapshot, int error);
 typedef void (*display_done_fn)(void *arg);
+enum display_power { DISPLAY_POWER_SHUTDOWN = 2, DISPLAY_POWER_REBOOT = 3, DISPLAY_POWER_RESET = 4 }; /* xvp's codes, as in frame/link.h */
+/* @viewer, by its name, asks for it. No listener may be added or removed from inside. */
+typedef void (*display_power_fn)(void *arg, enum display_power action, const char *viewer);
 
 /* Takes the descriptors out of @handover (all of them, also on error). @ready comes later, never from inside. @gone: the
  * display has released everything and is to be destroyed now. -ENOMEM, -EAGAIN (no thread). */
@@ -62,6 +65,14 @@ void display_release(struct display *display, enum display_state why, display_do
 int display_on_end(struct display *display, display_done_fn fn, void *arg);
 /* Takes that back; harmless where it was not set. */
 void display_off_end(struct display *display, display_done_fn fn, void *arg);
+
+/* @context, whole, is what its registrant says now; its labels are taken. id, machine and head are what they were. */
+void display_update(struct display *display, struct context *context);
+/* @fn hears what viewers ask for (xvp) until it is taken back. Any number; while there is none, viewers are told that it cannot be
+ * done. -ENOMEM. */
+int display_on_power(struct display *display, display_power_fn fn, void *arg);
+/* Harmless where it was not set. */
+void display_off_power(struct display *display, display_power_fn fn, void *arg);
 
 const struct context *display_context(const struct display *display);
 const struct handover *display_registrant(const struct display *display); /* uid, gid, pid; descriptors are gone */

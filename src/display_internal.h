@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* display_internal.h - what the two halves of a display share: display.c, cursor.c and monitor.c, its capture thread, and custody.c,
- * its main thread's half.
+/* display_internal.h - what the two halves of a display share: display.c, cursor.c and monitor.c, its capture thread, and custody.c and
+ * amend.c, its main thread's half.
  *
  * Nobody else includes it. Which thread a field belongs to is said with it.
  */
@@ -14,6 +14,7 @@
 #include "display.h"
 #include "driver.h"
 #include "inbox.h"
+#include "power.h"
 #include "resize.h"
 
 /* What the capture thread found. */
@@ -43,6 +44,7 @@ struct display {
 	bool ending;
 	enum display_state why; /* while ending */
 	TAILQ_HEAD(, waiter) waiters;
+	struct power power;
 	display_snapshot_fn snapshot;
 	void *snapshot_arg;
 	bool snapshot_late; /* answered, the thread still works on it */

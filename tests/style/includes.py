@@ -31,6 +31,8 @@ TOP = {
     "display": [*LINE, "."],
     "display_internal": [*LINE, "."],
     "custody": [*LINE, "."],
+    "power": [*LINE, "."],
+    "amend": [*LINE, "."],
     "manager": [*LINE, ".", "control", "varlink", "state", "metrics"],
     "main": [*LINE, ".", "control", "varlink", "state", "metrics"],
 }

@@ -264,14 +264,20 @@ static void listen_on(
 {
 	bool open = address_is_unix(listener->fd) || !m->password[0];
 	bool view = listener->mode == VIEW_MODE_VIEW || display_context(display)->view_only;
+	struct link_listener policy = {
+		.mode = view ? LINK_MODE_VIEW : LINK_MODE_CONTROL,
+		.offers = open ? LINK_OFFER_NONE : LINK_OFFER_VNCAUTH,
+		.transports = LINK_TRANSPORT_RFB,
+	};
 	char endpoint[128];
 	int r;
 
 	address_describe(listener->fd, endpoint);
-	r = wall_listen(display_wall(display), listener->fd,
-		open ? LINK_SECURITY_NONE : LINK_SECURITY_VNCAUTH, open ? NULL : m->password,
-		view ? LINK_MODE_VIEW : LINK_MODE_CONTROL, endpoint,
+	if (!open)
+		memcpy(policy.password, m->password, sizeof(policy.password));
+	r = wall_listen(display_wall(display), listener->fd, &policy, endpoint,
 		address_path(listener->address));
+	explicit_bzero(&policy, sizeof(policy));
 	if (r < 0)
 		log_warn(display_context(display)->id, "no viewers at %s: %s", endpoint,
 			strerror(-r));
@@ -282,15 +288,20 @@ static void listen_on_own_socket(struct manager *m, struct display *display)
 {
 	const char *id = display_context(display)->id;
 	_cleanup_free_ char *address = NULL;
+	bool view = display_context(display)->view_only;
+	const struct link_listener policy = {
+		.mode = view ? LINK_MODE_VIEW : LINK_MODE_CONTROL,
+		.offers = LINK_OFFER_NONE,
+		.transports = LINK_TRANSPORT_RFB,
+	};
 	int fd, r;
 
 	if (!m->rfb_dir || asprintf(&address, "unix:%s/%s", m->rfb_dir, id) < 0)
 		return;
 	r = address_listen(address, &fd);
 	if (r == 0)
-		r = wall_listen(display_wall(display), fd, LINK_SECURITY_NONE, NULL,
-			display_context(display)->view_only ? LINK_MODE_VIEW : LINK_MODE_CONTROL,
-			address, address + strlen("unix:"));
+		r = wall_listen(
+			display_wall(display), fd, &policy, address, address + strlen("unix:"));
 	if (r < 0)
 		log_warn(id, "no socket for viewers at %s: %s", address + 5, strerror(-r));
 }

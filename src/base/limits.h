@@ -13,6 +13,9 @@
 #define LIMIT_LABELS      32  /* key/value pairs of one display's context */
 #define LIMIT_LABEL_BYTES 2048 /* all keys and values of one display: List must fit the queue of its caller */
 
+#define LIMIT_USER_CHARS   64  /* user name of a viewer that logs in */
+#define LIMIT_SECRET_CHARS 128 /* its password, or a ticket */
+
 /* Displays. */
 #define LIMIT_DISPLAYS      512  /* a host has some 100; each costs a thread's stack */
 #define LIMIT_WIDTH         8192 /* pixels; GVT's PIPESRC field ends here */
@@ -67,6 +70,7 @@
 #define LIMIT_RESIZE_MS   250  /* not more often than this is a viewer's wish for another size heard, the newest then */
 #define LIMIT_WISH_MS     10000 /* a new size so long after a viewer's wish for it is its wish come true */
 #define LIMIT_LISTENERS   8    /* listening sockets for each display */
+#define LIMIT_PEM (64u << 10)  /* bytes of a certificate chain, a key or the authorities */
 
 #define LIMIT_VIEWER_LINES 256   /* lines about viewers that come and go, for each display and LIMIT_VIEWER_LINES_MS: who connects again and again fills no journal */
 #define LIMIT_VIEWER_LINES_MS 60000

@@ -31,7 +31,33 @@ static bool text_is_plain(const char *text, size_t size)
 
 static bool mode_valid(uint32_t mode)
 {
-	return mode == LINK_MODE_VIEW || mode == LINK_MODE_CONTROL;
+	return mode >= LINK_MODE_VIEW && mode <= LINK_MODE_EXCLUSIVE;
+}
+
+static bool is_switch(uint32_t value)
+{
+	return value <= 1;
+}
+
+static bool policy_valid(const struct link_policy *policy)
+{
+	return policy->viewers_maximum >= 1 && policy->viewers_maximum <= LIMIT_VIEWERS_MAX &&
+	       policy->frames_maximum >= 1 && policy->frames_maximum <= 1000 &&
+	       policy->sharing <= LINK_SHARING_FORCE_SHARED && is_switch(policy->power);
+}
+
+/* What a password answers, and nothing else does. */
+#define VNC_OFFERS (LINK_OFFER_VNCAUTH | LINK_OFFER_TLS_VNC | LINK_OFFER_X509_VNC)
+
+static bool listener_valid(const struct link_listener *listener)
+{
+	return mode_valid(listener->mode) && listener->offers && listener->transports &&
+	       !(listener->offers & ~LINK_OFFER_ALL) &&
+	       !(listener->transports & ~LINK_TRANSPORT_ALL) && is_switch(listener->tickets) &&
+	       is_switch(listener->login) &&
+	       text_ends(listener->password, sizeof(listener->password)) &&
+	       (!(listener->offers & VNC_OFFERS) || listener->password[0] || listener->tickets) &&
+	       text_is_plain(listener->origins, sizeof(listener->origins));
 }
 
 static bool size_valid(uint32_t width, uint32_t height)
@@ -44,20 +70,29 @@ static bool broker_message_valid(const struct link_message *m, bool has_fd)
 	switch (m->type) {
 	case LINK_HELLO:
 		return !has_fd && m->hello.version == LINK_VERSION &&
-		       m->hello.viewers_maximum >= 1 &&
-		       m->hello.viewers_maximum <= LIMIT_VIEWERS_MAX &&
-		       m->hello.frames_maximum >= 1 && m->hello.frames_maximum <= 1000 &&
+		       m->hello.role <= LINK_ROLE_GATE && policy_valid(&m->hello.policy) &&
 		       text_ends(m->hello.id, sizeof(m->hello.id)) && m->hello.id[0] &&
 		       text_ends(m->hello.name, sizeof(m->hello.name));
 	case LINK_LISTENER:
-		return has_fd && mode_valid(m->listener.mode) &&
-		       text_ends(m->listener.password, sizeof(m->listener.password)) &&
-		       (m->listener.security == LINK_SECURITY_NONE ||
-			       (m->listener.security == LINK_SECURITY_VNCAUTH &&
-				       m->listener.password[0]));
+		return has_fd && listener_valid(&m->listener);
+	case LINK_POLICY:
+		return !has_fd && policy_valid(&m->policy);
 	case LINK_VIEWER:
 		return has_fd && mode_valid(m->viewer.mode) && m->viewer.viewer % 2 == 0 &&
-		       text_ends(m->viewer.label, sizeof(m->viewer.label));
+		       text_ends(m->viewer.label, sizeof(m->viewer.label)) &&
+		       text_is_plain(m->viewer.peer, sizeof(m->viewer.peer));
+	case LINK_TLS:
+		return has_fd && m->tls.certificates <= LIMIT_PEM && m->tls.key <= LIMIT_PEM &&
+		       m->tls.authorities <= LIMIT_PEM && m->tls.rsa_key <= LIMIT_PEM;
+	case LINK_VERDICT:
+		return is_switch(m->verdict.allowed) && (!has_fd || m->verdict.allowed) &&
+		       (!m->verdict.allowed || mode_valid(m->verdict.mode));
+	case LINK_NAME:
+		return !has_fd && text_ends(m->name.name, sizeof(m->name.name));
+	case LINK_LEDS:
+		return !has_fd && m->leds.bits <= 7;
+	case LINK_POINTER_MODE:
+		return !has_fd && is_switch(m->pointer_mode.relative);
 	case LINK_FRAME:
 		return has_fd && size_valid(m->frame.width, m->frame.height);
 	case LINK_SIZES:
@@ -65,6 +100,7 @@ static bool broker_message_valid(const struct link_message *m, bool has_fd)
 					  size_valid(m->sizes.width, m->sizes.height));
 	case LINK_WANT_WRITE:
 	case LINK_PUBLISH:
+	case LINK_UNLISTEN:
 	case LINK_STOP:
 		return !has_fd;
 	case LINK_DETACH:
@@ -72,6 +108,17 @@ static bool broker_message_valid(const struct link_message *m, bool has_fd)
 	default:
 		return false;
 	}
+}
+
+/* A display's name is an id, which handover/context.h knows to check; a user's may be any text without control characters. */
+static bool check_valid(const struct link_message *m)
+{
+	return m->check.viewer % 2 == 1 && m->check.kind >= LINK_CHECK_CHALLENGE &&
+	       m->check.kind <= LINK_CHECK_NAME && mode_valid(m->check.mode) &&
+	       text_is_plain(m->check.display, sizeof(m->check.display)) &&
+	       text_is_plain(m->check.peer, sizeof(m->check.peer)) &&
+	       text_ends(m->check.user, sizeof(m->check.user)) &&
+	       text_ends(m->check.secret, sizeof(m->check.secret));
 }
 
 static bool rfb_message_valid(const struct link_message *m, bool has_fd)
@@ -97,6 +144,11 @@ static bool rfb_message_valid(const struct link_message *m, bool has_fd)
 		return size_valid(m->resize.width, m->resize.height);
 	case LINK_WATCH:
 		return m->watch.count <= LIMIT_VIEWERS_MAX;
+	case LINK_CHECK:
+		return check_valid(m);
+	case LINK_POWER:
+		return m->power.action >= LINK_POWER_SHUTDOWN &&
+		       m->power.action <= LINK_POWER_RESET;
 	default:
 		return false;
 	}

@@ -24,7 +24,7 @@
 
 #include "base/limits.h"
 
-#define LINK_VERSION 2u
+#define LINK_VERSION 3u
 
 enum link_type {
 	/* broker -> rfb */
@@ -37,6 +37,13 @@ enum link_type {
 	LINK_DETACH,
 	LINK_SIZES,    /* what viewers may ask for; before the first: nothing */
 	LINK_STOP,     /* close viewers after what is queued (at most 1 s), then exit */
+	LINK_TLS,      /* + fd: memfd, sealed whole, with PEM texts; for connections that come from now on */
+	LINK_POLICY,   /* HELLO's policy has changed */
+	LINK_UNLISTEN, /* close every listener; who is in stays */
+	LINK_VERDICT,  /* answer to a CHECK; + fd, where a gate's viewer was let in: its place at the display */
+	LINK_NAME,     /* the desktop has another name */
+	LINK_LEDS,     /* of the guest's keyboard; before the first: not known */
+	LINK_POINTER_MODE, /* does the guest's pointer want places or steps? Before the first: places */
 	/* rfb -> broker */
 	LINK_READY = 64,
 	LINK_MAY_WRITE,
@@ -48,33 +55,126 @@ enum link_type {
 	LINK_BUSY,     /* WANT_WRITE has come; encodes run still */
 	LINK_TAKEN,    /* frames up to this generation have come */
 	LINK_RESIZE,   /* a viewer that may control asks for another size, within the last SIZES */
+	LINK_CHECK,    /* may somebody with these credentials come in? Answered by a VERDICT, always */
+	LINK_POWER,    /* a viewer that may control asks for it (xvp) */
 };
 
-enum link_security { LINK_SECURITY_NONE = 1, LINK_SECURITY_VNCAUTH = 2 }; /* RFB 7.2 numbers */
-enum link_mode { LINK_MODE_VIEW = 1, LINK_MODE_CONTROL = 2 }; /* the larger, the more */
+enum link_role { LINK_ROLE_DISPLAY, LINK_ROLE_GATE };
+enum link_mode {
+	LINK_MODE_VIEW = 1, /* the larger, the more */
+	LINK_MODE_CONTROL = 2,
+	LINK_MODE_EXCLUSIVE = 3, /* control, and alone */
+};
+enum link_sharing { LINK_SHARING_IGNORE, LINK_SHARING_ALLOW_EXCLUSIVE, LINK_SHARING_FORCE_SHARED };
+
+/* Security types that a listener offers. */
+enum link_offer {
+	LINK_OFFER_NONE = 1 << 0,	 /* RFB 7.2.1 */
+	LINK_OFFER_VNCAUTH = 1 << 1,	 /* RFB 7.2.2 */
+	LINK_OFFER_TLS_NONE = 1 << 2,	 /* VeNCrypt, anonymous TLS */
+	LINK_OFFER_TLS_VNC = 1 << 3,
+	LINK_OFFER_TLS_PLAIN = 1 << 4,
+	LINK_OFFER_X509_NONE = 1 << 5,	 /* VeNCrypt, TLS with a certificate */
+	LINK_OFFER_X509_VNC = 1 << 6,
+	LINK_OFFER_X509_PLAIN = 1 << 7,
+	LINK_OFFER_RSA_AES = 1 << 8,	 /* RSA-AES, 128 bits */
+	LINK_OFFER_RSA_AES_256 = 1 << 9, /* RSA-AES, 256 bits */
+	LINK_OFFER_ALL = (1 << 10) - 1,
+};
+
+enum link_transport {
+	LINK_TRANSPORT_RFB = 1 << 0,
+	LINK_TRANSPORT_WEBSOCKET = 1 << 1,
+	LINK_TRANSPORT_SECURE_WEBSOCKET = 1 << 2,
+	LINK_TRANSPORT_ALL = (1 << 3) - 1,
+};
+
+enum link_check_kind {
+	LINK_CHECK_CHALLENGE = 1, /* digest: SHA-256 of the 16 bytes that answer HELLO's ticket challenge */
+	LINK_CHECK_TICKET,	  /* digest: SHA-256 of a text that may be a ticket */
+	LINK_CHECK_LOGIN,	  /* user and secret */
+	LINK_CHECK_NAME,	  /* a gate's: nothing but the display's name; the gate has other proof, its listener's */
+};
+
+enum link_power { LINK_POWER_SHUTDOWN = 2, LINK_POWER_REBOOT = 3, LINK_POWER_RESET = 4 }; /* xvp's codes */
+
+#define LINK_DIGEST    32
+#define LINK_CHALLENGE 16
+#define LINK_ORIGINS   256
+
+/* How one listener treats who comes. */
+struct link_listener {
+	uint32_t mode;	     /* enum link_mode: the most that its viewers get */
+	uint32_t offers;     /* enum link_offer, not 0 */
+	uint32_t transports; /* enum link_transport, not 0 */
+	uint32_t tickets;    /* 1: a ticket is a password here; 0 */
+	uint32_t login;	     /* 1: users with their passwords; 0 */
+	char password[9];    /* 1 to 8 bytes; empty: none */
+	char origins[LINK_ORIGINS]; /* of WebSockets: words with a space between, "*": all; empty: the host that was asked for */
+};
+
+/* What may change while the program runs. */
+struct link_policy {
+	uint32_t viewers_maximum;
+	uint32_t frames_maximum; /* for each second and viewer */
+	uint32_t bytes_maximum;	 /* likewise; 0: as many as the network takes */
+	uint32_t sharing;	 /* enum link_sharing */
+	uint32_t power;		 /* 1: somebody hears POWER; 0 */
+};
 
 struct link_message {
 	uint32_t type;
 	union {
 		struct {
 			uint32_t version;
-			uint32_t viewers_maximum;
-			uint32_t frames_maximum; /* for each second and viewer */
+			uint32_t role; /* enum link_role */
+			struct link_policy policy;
 			uint32_t grace_ms, stall_ms;
 			uint32_t log_level;
+			uint8_t challenge[LINK_CHALLENGE]; /* that tickets answer: one for the daemon's life */
 			char id[LIMIT_ID_CHARS + 1];
 			char name[LIMIT_NAME_CHARS + 1]; /* UTF-8 */
 		} hello;
-		struct {
-			uint32_t security; /* enum link_security */
-			uint32_t mode;	   /* enum link_mode: the most that its viewers get */
-			char password[9];  /* for VNCAUTH: 1 to 8 bytes */
-		} listener;
+		struct link_listener listener;
+		struct link_policy policy;
 		struct {
 			uint32_t viewer;
 			uint32_t mode;
 			char label[LIMIT_LABEL_CHARS + 1];
+			char peer[64]; /* as in seen; empty: "attached" */
 		} viewer;
+		struct {
+			/* Bytes of each PEM text; they follow each other in the file. 0: there is none. */
+			uint32_t certificates, key, authorities, rsa_key;
+		} tls;
+		struct {
+			uint32_t viewer; /* the CHECK's */
+			uint32_t allowed;
+			uint32_t mode; /* if so: the most that it gets */
+		} verdict;
+		struct {
+			char name[LIMIT_NAME_CHARS + 1]; /* UTF-8 */
+		} name;
+		struct {
+			uint32_t bits; /* 1: scroll lock, 2: num lock, 4: caps lock (QEMU LED State) */
+		} leds;
+		struct {
+			uint32_t relative; /* 0 or 1 */
+		} pointer_mode;
+		struct {
+			uint32_t viewer; /* odd; one check at a time for each */
+			uint32_t kind;	 /* enum link_check_kind */
+			uint32_t mode;	 /* the most that the listener gives */
+			uint8_t digest[LINK_DIGEST];
+			char display[LIMIT_ID_CHARS + 1]; /* a gate's: the one that was chosen; empty: by the ticket */
+			char peer[64];
+			char user[LIMIT_USER_CHARS + 1];
+			char secret[LIMIT_SECRET_CHARS + 1];
+		} check;
+		struct {
+			uint32_t viewer;
+			uint32_t action; /* enum link_power */
+		} power;
 		struct {
 			uint32_t generation, width, height;
 		} frame;

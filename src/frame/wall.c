@@ -192,8 +192,8 @@ static int program_greet(struct wall *wall)
 	int r;
 
 	hello.hello.version = LINK_VERSION;
-	hello.hello.viewers_maximum = wall->options.viewers_maximum;
-	hello.hello.frames_maximum = wall->options.frames_maximum;
+	hello.hello.policy.viewers_maximum = wall->options.viewers_maximum;
+	hello.hello.policy.frames_maximum = wall->options.frames_maximum;
 	hello.hello.grace_ms = wall->options.grace_ms;
 	hello.hello.stall_ms = wall->options.stall_ms;
 	hello.hello.log_level = log_enabled(LOG_LEVEL_DEBUG) ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
@@ -346,8 +346,8 @@ void wall_destroy(struct wall *wall)
 	free(wall);
 }
 
-int wall_listen(struct wall *wall, int fd, enum link_security security, const char *password,
-	enum link_mode mode, const char *endpoint, const char *unlink_path)
+int wall_listen(struct wall *wall, int fd, const struct link_listener *policy, const char *endpoint,
+	const char *unlink_path)
 {
 	_cleanup_fd_ int socket = fd_move_high(fd);
 	struct listener *listener;
@@ -360,10 +360,7 @@ int wall_listen(struct wall *wall, int fd, enum link_security security, const ch
 	listener = &wall->listeners[wall->listeners_used];
 	*listener = (struct listener){.wall = wall};
 	listener->message.type = LINK_LISTENER;
-	listener->message.listener.security = security;
-	listener->message.listener.mode = mode;
-	snprintf(listener->message.listener.password, sizeof(listener->message.listener.password),
-		"%s", password ? password : "");
+	listener->message.listener = *policy;
 	snprintf(listener->endpoint, sizeof(listener->endpoint), "%s", endpoint);
 	if (unlink_path && !(listener->unlink_path = strdup(unlink_path)))
 		return -ENOMEM;
@@ -375,7 +372,7 @@ int wall_listen(struct wall *wall, int fd, enum link_security security, const ch
 	}
 	listener->fd = take_fd(&socket);
 	wall->listeners_used++;
-	wall->roster.mode = MAX(wall->roster.mode, (uint32_t)mode);
+	wall->roster.mode = MAX(wall->roster.mode, policy->mode);
 	if (wall->link >= 0)
 		wall_send(wall, &listener->message, listener->fd);
 	return 0;

@@ -42,8 +42,8 @@ void wall_close(struct wall *wall);
 void wall_destroy(struct wall *wall); /* takes NULL */
 
 /* @fd, a listening socket, is consumed in every case. @unlink_path (may be NULL) is removed at the end. */
-int wall_listen(struct wall *wall, int fd, enum link_security security, const char *password, enum link_mode mode,
-	const char *endpoint, const char *unlink_path);
+int wall_listen(struct wall *wall, int fd, const struct link_listener *policy, const char *endpoint,
+	const char *unlink_path);
 size_t wall_endpoints(const struct wall *wall, const char **ret, size_t max);
 /* @fd, a connected stream socket, is consumed in every case. *ret_name (24 bytes) names the viewer. -EAGAIN: no program
  * could be started; -ENOSPC: viewers_maximum. */

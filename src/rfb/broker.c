@@ -293,8 +293,7 @@ static void got_frame(struct broker *broker, const struct link_message *message,
 
 static void got_listener(struct broker *broker, struct link_message *message, int fd)
 {
-	int r = door_listen(broker->door, fd, message->listener.security, message->listener.mode,
-		message->listener.password);
+	int r = door_listen(broker->door, fd, &message->listener);
 
 	explicit_bzero(message, sizeof(*message));
 	if (r < 0)
@@ -384,8 +383,8 @@ int broker_create(
 	options = (struct door_options){
 		.id = broker->hello.hello.id,
 		.name = broker->hello.hello.name,
-		.viewers_maximum = hello->hello.viewers_maximum,
-		.frames_maximum = hello->hello.frames_maximum,
+		.viewers_maximum = hello->hello.policy.viewers_maximum,
+		.frames_maximum = hello->hello.policy.frames_maximum,
 		.grace_ms = hello->hello.grace_ms,
 		.stall_ms = hello->hello.stall_ms,
 	};

@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 #include "frame/link.h"
+#include "rfb/handshake.h"
 #include "rfb/wish.h"
 
 struct caller;
@@ -40,7 +41,7 @@ struct caller_host {
 struct caller_options {
 	uint32_t number;
 	enum link_mode mode;
-	enum link_security security;
+	enum handshake_security security;
 	const char *password; /* borrowed for the caller's life */
 	const char *peer;     /* copied, at most 63 bytes */
 };

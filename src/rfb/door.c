@@ -26,9 +26,7 @@ struct listener {
 	int fd; /* owned */
 	struct loop_source *source;
 	bool dead; /* whoever gave it has shut it down: readable for ever, and nobody comes */
-	enum link_security security;
-	enum link_mode mode;
-	char password[9];
+	struct link_listener policy;
 };
 
 struct door {
@@ -158,9 +156,10 @@ static void on_listener(int fd, unsigned int events, void *arg)
 		socklen_t size = sizeof(address);
 		struct caller_options options = {
 			.number = door->next_number,
-			.mode = listener->mode,
-			.security = listener->security,
-			.password = listener->password,
+			.mode = listener->policy.mode,
+			.security = listener->policy.offers & LINK_OFFER_VNCAUTH ? HANDSHAKE_VNCAUTH
+										 : HANDSHAKE_NONE,
+			.password = listener->policy.password,
 			.peer = peer,
 		};
 		int network;
@@ -195,8 +194,7 @@ static bool socket_is(int fd, bool listening)
 	       !!accepts == listening;
 }
 
-int door_listen(struct door *door, int fd, enum link_security security, enum link_mode mode,
-	const char *password)
+int door_listen(struct door *door, int fd, const struct link_listener *policy)
 {
 	struct listener *listener = &door->listeners[door->listener_count];
 	int r = -EINVAL;
@@ -212,12 +210,10 @@ int door_listen(struct door *door, int fd, enum link_security security, enum lin
 	*listener = (struct listener){
 		.door = door,
 		.fd = fd_move_high(fd),
-		.security = security,
-		.mode = mode,
+		.policy = *policy,
 	};
 	if (listener->fd < 0)
 		return listener->fd;
-	snprintf(listener->password, sizeof(listener->password), "%s", password);
 	r = loop_fd_add(
 		door->host.loop, listener->fd, LOOP_READ, on_listener, listener, &listener->source);
 	if (r < 0) {
@@ -233,7 +229,7 @@ void door_attach(struct door *door, int fd, uint32_t viewer, enum link_mode mode
 	struct caller_options options = {
 		.number = viewer,
 		.mode = mode,
-		.security = LINK_SECURITY_NONE,
+		.security = HANDSHAKE_NONE,
 		.peer = "attached",
 	};
 	const char *why = "no resources";
@@ -489,7 +485,7 @@ void door_destroy(struct door *door)
 	for (unsigned int i = 0; i < door->listener_count; i++) {
 		loop_source_free(door->listeners[i].source);
 		fd_close(door->listeners[i].fd);
-		explicit_bzero(door->listeners[i].password, sizeof(door->listeners[i].password));
+		explicit_bzero(&door->listeners[i].policy, sizeof(door->listeners[i].policy));
 	}
 	wish_finish(&door->wish);
 	loop_source_free(door->tick);

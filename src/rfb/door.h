@@ -39,9 +39,8 @@ int door_create(struct loop *loop, struct picture *picture, const struct door_op
 /* Everybody is thrown out, without events. Takes NULL. */
 void door_destroy(struct door *door);
 
-/* @fd is consumed in every case. @password: copied. -EINVAL: not a listening stream socket; -ENOSPC: LIMIT_LISTENERS. */
-int door_listen(struct door *door, int fd, enum link_security security, enum link_mode mode,
-	const char *password);
+/* @fd is consumed in every case. -EINVAL: not a listening stream socket; -ENOSPC: LIMIT_LISTENERS. */
+int door_listen(struct door *door, int fd, const struct link_listener *policy);
 /* @fd, a connected stream socket, is consumed in every case; its viewer needs no authentication. On an error `gone` has been
  * called. */
 void door_attach(struct door *door, int fd, uint32_t viewer, enum link_mode mode);

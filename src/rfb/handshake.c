@@ -31,7 +31,7 @@ static void say_text(struct handshake *handshake, const char *text)
 	say(handshake, text, size);
 }
 
-void handshake_init(struct handshake *handshake, enum link_security security, const char *password)
+void handshake_init(struct handshake *handshake, enum handshake_security security, const char *password)
 {
 	*handshake = (struct handshake){
 		.state = HANDSHAKE_VERSION,
@@ -99,7 +99,7 @@ static enum handshake_verdict got_version(struct handshake *handshake)
 
 static enum handshake_verdict begin_security(struct handshake *handshake)
 {
-	if (handshake->security == LINK_SECURITY_VNCAUTH) {
+	if (handshake->security == HANDSHAKE_VNCAUTH) {
 		if (vncauth_challenge(handshake->challenge) < 0)
 			return fail(handshake, "no random numbers");
 		say(handshake, handshake->challenge, VNCAUTH_CHALLENGE);

@@ -16,6 +16,8 @@
 
 #define HANDSHAKE_OUT 128 /* no more than so much comes out at once */
 
+enum handshake_security { HANDSHAKE_NONE = 1, HANDSHAKE_VNCAUTH = 2 }; /* RFB 7.2 numbers */
+
 enum handshake_verdict {
 	HANDSHAKE_MORE,	  /* give more bytes */
 	HANDSHAKE_ASK,	  /* the version is known: call handshake_refuse() or go on with handshake_eat() */
@@ -35,7 +37,7 @@ enum handshake_state {
 
 struct handshake {
 	enum handshake_state state;
-	enum link_security security;
+	enum handshake_security security;
 	const char *password; /* borrowed */
 	unsigned int minor;   /* 3, 7 or 8 */
 	bool authenticated;
@@ -48,8 +50,8 @@ struct handshake {
 	size_t out_size;
 };
 
-/* out holds the version afterwards. @password: for LINK_SECURITY_VNCAUTH. */
-void handshake_init(struct handshake *handshake, enum link_security security, const char *password);
+/* out holds the version afterwards. @password: for HANDSHAKE_VNCAUTH. */
+void handshake_init(struct handshake *handshake, enum handshake_security security, const char *password);
 /* *ret_eaten: bytes of @data that belonged to the handshake. Stops at each verdict but HANDSHAKE_MORE. */
 enum handshake_verdict handshake_eat(struct handshake *handshake, const uint8_t *data, size_t size,
 	size_t *ret_eaten);

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	password = data[0] & 1;
 	piece = data[0] / 2 + 1;
-	handshake_init(&handshake, password ? LINK_SECURITY_VNCAUTH : LINK_SECURITY_NONE, "secret");
+	handshake_init(&handshake, password ? HANDSHAKE_VNCAUTH : HANDSHAKE_NONE, "secret");
 	for (size_t at = 1; at < size; at += eaten) {
 		verdict = handshake_eat(&handshake, data + at, MIN(piece, size - at), &eaten);
 		expect(handshake.out_size <= HANDSHAKE_OUT && eaten <= MIN(piece, size - at));

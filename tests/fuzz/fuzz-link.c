@@ -56,6 +56,14 @@ static void check_strings(const struct link_message *m)
 	case LINK_LISTENER:
 		ends = memchr(m->listener.password, 0, sizeof(m->listener.password));
 		break;
+	case LINK_NAME:
+		ends = memchr(m->name.name, 0, sizeof(m->name.name));
+		break;
+	case LINK_CHECK:
+		ends = memchr(m->check.user, 0, sizeof(m->check.user))
+			       ? memchr(m->check.secret, 0, sizeof(m->check.secret))
+			       : NULL;
+		break;
 	case LINK_VIEWER:
 		ends = memchr(m->viewer.label, 0, sizeof(m->viewer.label));
 		break;

@@ -19,11 +19,16 @@ import tempfile
 import threading
 import time
 
-HELLO, LISTENER, VIEWER, FRAME, WANT_WRITE, PUBLISH, DETACH, SIZES, STOP = range(1, 10)
-READY, MAY_WRITE, VIEWER_ADDED, VIEWER_STATE, VIEWER_GONE, WATCH, IDLE, BUSY, TAKEN, RESIZE = range(64, 74)
-VERSION = 2
-NONE, VNCAUTH = 1, 2
-VIEW, CONTROL = 1, 2
+HELLO, LISTENER, VIEWER, FRAME, WANT_WRITE, PUBLISH, DETACH, SIZES, STOP, TLS, POLICY, UNLISTEN, VERDICT, NAME, LEDS, \
+    POINTER_MODE = range(1, 17)
+READY, MAY_WRITE, VIEWER_ADDED, VIEWER_STATE, VIEWER_GONE, WATCH, IDLE, BUSY, TAKEN, RESIZE, CHECK, POWER = range(64, 76)
+VERSION = 3
+# Of listeners; the first two are RFB's numbers too.
+NONE, VNCAUTH, TLS_NONE, TLS_VNC, TLS_PLAIN, X509_NONE, X509_VNC, X509_PLAIN, RSA_AES, RSA_AES_256 = (
+    1 << i for i in range(10))
+RFB, WEBSOCKET, SECURE_WEBSOCKET = 1, 2, 4
+VIEW, CONTROL, EXCLUSIVE = 1, 2, 3
+CHALLENGE = bytes(range(16))
 
 MESSAGE_SIZE = 512
 PAGE = 4096
@@ -80,7 +85,8 @@ class Frame:
 class Broker:
     """The broker's side, with a thread that does the grants. `moving`: a new picture whenever the last one was taken."""
 
-    def __init__(self, program, viewers=16, frames=1000, grace_ms=60000, stall_ms=30000, level=3):
+    def __init__(self, program, viewers=16, frames=1000, grace_ms=60000, stall_ms=30000, level=3, role=0,
+                 rate=0, sharing=0, power=0):
         self.directory = tempfile.TemporaryDirectory(prefix="rfb-")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.log = tempfile.TemporaryFile()
@@ -102,8 +108,8 @@ class Broker:
         self.published = 0
         self.listeners = []
         self.over = False
-        self.send(HELLO, struct.pack("=6I65s129s", VERSION, viewers, frames, grace_ms, stall_ms, level,
-                                     b"test", "Tést display".encode()))
+        self.send(HELLO, struct.pack("=10I16s65s129s", VERSION, role, viewers, frames, rate, sharing, power, grace_ms,
+                                     stall_ms, level, CHALLENGE, b"test", "Tést display".encode()))
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
         self.wait(READY)
@@ -206,10 +212,11 @@ class Broker:
                 self.lock.wait(0.05)
         raise AssertionError(f"no message {kind}; log: {self.read_log()}")
 
-    def listen(self, sock, security=NONE, password=b"", mode=CONTROL):
+    def listen(self, sock, security=NONE, password=b"", mode=CONTROL, transports=RFB, tickets=0, login=0, origins=b""):
         sock.listen(512)
         sock.setblocking(False)
-        self.send(LISTENER, struct.pack("=II9s", security, mode, password), sock.fileno())
+        self.send(LISTENER, struct.pack("=5I9s256s", mode, security, transports, tickets, login, password, origins),
+                  sock.fileno())
         self.listeners.append(sock)
 
     def listen_unix(self, **options):

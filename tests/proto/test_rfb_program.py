@@ -318,7 +318,7 @@ class Wall(Case):
         for lie in (lambda b: b.link.send(b"short"), lambda b: b.send(99), lambda b: b.send(rfb.FRAME),
                     lambda b: b.send(rfb.FRAME, struct.pack("=III", 1, 64, 64), pipe[0]),
                     lambda b: b.send(rfb.STOP, b"", pipe[0]),
-                    lambda b: b.send(rfb.LISTENER, struct.pack("=II9s", 7, 2, b""), pipe[0])):
+                    lambda b: b.send(rfb.LISTENER, struct.pack("=5I9s256s", 2, 1 << 10, 1, 0, 0, b"", b""), pipe[0])):
             broker = self.broker(size=None)
             lie(broker)
             self.assertEqual(broker.exit_status(), 1)

@@ -21,8 +21,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 
 # src/frame/link.h
 FRAME, WANT_WRITE, PUBLISH = 4, 5, 6
-READY, MAY_WRITE, VIEWER_ADDED, VIEWER_STATE, VIEWER_GONE, WATCH, IDLE, BUSY, TAKEN, RESIZE = range(64, 74)
-VERSION = 2
+READY, MAY_WRITE, VIEWER_ADDED, VIEWER_STATE, VIEWER_GONE, WATCH, IDLE, BUSY, TAKEN, RESIZE, CHECK, POWER = range(64, 76)
+VERSION = 3
 SIZE = 512
 ROUNDS = 4
 
@@ -113,7 +113,7 @@ def program(real):
     link = socket.socket(fileno=3)
     while len(hello := link.recv(SIZE, socket.MSG_PEEK)) < SIZE:
         pass
-    name = hello[32:97].split(b"\0")[0].decode()
+    name = hello[64:129].split(b"\0")[0].decode()
     if name.startswith("honest"):
         os.execv(real, ["vfio-displayd-rfb"])
     source = random.Random()

@@ -142,8 +142,8 @@ static void messages_are_checked(void **state)
 	assert_int_equal(link_check(&m, true, false), -EPROTO);
 	m.type = LINK_HELLO;
 	m.hello.version = LINK_VERSION;
-	m.hello.viewers_maximum = 1;
-	m.hello.frames_maximum = 60;
+	m.hello.policy.viewers_maximum = 1;
+	m.hello.policy.frames_maximum = 60;
 	strcpy(m.hello.id, "a");
 	assert_int_equal(link_check(&m, true, false), 0);
 	assert_int_equal(link_check(&m, true, true), -EPROTO);
@@ -156,7 +156,13 @@ static void messages_are_checked(void **state)
 	assert_int_equal(link_check(&m, false, false), -EPROTO);
 	m = (struct link_message){.type = LINK_LISTENER};
 	m.listener.mode = LINK_MODE_VIEW;
-	m.listener.security = LINK_SECURITY_VNCAUTH; /* with no password */
+	m.listener.transports = LINK_TRANSPORT_RFB;
+	m.listener.offers = LINK_OFFER_VNCAUTH; /* with no password */
+	assert_int_equal(link_check(&m, true, true), -EPROTO);
+	m.listener.tickets = 1;
+	assert_int_equal(link_check(&m, true, true), 0);
+	assert_int_equal(link_check(&m, true, false), -EPROTO);
+	m.listener.offers |= LINK_OFFER_ALL + 1;
 	assert_int_equal(link_check(&m, true, true), -EPROTO);
 	m = (struct link_message){.type = LINK_VIEWER_ADDED};
 	m.seen.mode = 9;
@@ -168,6 +174,43 @@ static void messages_are_checked(void **state)
 	assert_int_equal(link_check(&m, false, false), -EPROTO);
 	strcpy(m.seen.peer, "a\nb");
 	assert_int_equal(link_check(&m, false, false), -EPROTO);
+}
+
+/* Who may come in: asked by one side, answered by the other. */
+static void credentials_are_checked(void **state)
+{
+	struct link_message m = {.type = LINK_CHECK};
+
+	m.check.viewer = 3;
+	m.check.kind = LINK_CHECK_LOGIN;
+	m.check.mode = LINK_MODE_VIEW;
+	strcpy(m.check.user, "j\xc3\xbcrgen");
+	assert_int_equal(link_check(&m, false, false), 0);
+	assert_int_equal(link_check(&m, false, true), -EPROTO);
+	assert_int_equal(link_check(&m, true, false), -EPROTO);
+	m.check.viewer = 4; /* was let in by the broker itself */
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
+	m.check.viewer = 3;
+	m.check.kind = LINK_CHECK_NAME + 1;
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
+	m.check.kind = LINK_CHECK_NAME;
+	memset(m.check.secret, 'x', sizeof(m.check.secret));
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
+
+	m = (struct link_message){.type = LINK_VERDICT};
+	assert_int_equal(link_check(&m, true, false), 0);
+	assert_int_equal(link_check(&m, true, true), -EPROTO); /* refused, and a place */
+	m.verdict.allowed = 1;
+	assert_int_equal(link_check(&m, true, true), -EPROTO); /* no mode */
+	m.verdict.mode = LINK_MODE_EXCLUSIVE;
+	assert_int_equal(link_check(&m, true, true), 0);
+	assert_int_equal(link_check(&m, true, false), 0);
+
+	m = (struct link_message){.type = LINK_POWER};
+	m.power.action = 1; /* xvp's "init" */
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
+	m.power.action = LINK_POWER_RESET;
+	assert_int_equal(link_check(&m, false, false), 0);
 }
 
 static void sizes_are_checked(void **state)
@@ -210,6 +253,8 @@ int main(void)
 		cmocka_unit_test(frame_wants_seals),
 		cmocka_unit_test(message_crosses_with_its_fd),
 		cmocka_unit_test(messages_are_checked),
+		cmocka_unit_test(credentials_are_checked),
+		cmocka_unit_test(credentials_are_checked),
 		cmocka_unit_test(sizes_are_checked),
 	};
 

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "rfb/handshake.h"
 
-static void begin(struct handshake *handshake, enum link_security security)
+static void begin(struct handshake *handshake, enum handshake_security security)
 {
 	handshake_init(handshake, security, "secret");
 	assert_int_equal(handshake->out_size, 12);
@@ -39,7 +39,8 @@ static void expect_out(struct handshake *handshake, const void *data, size_t siz
 	handshake->out_size = 0;
 }
 
-static void greet(struct handshake *handshake, enum link_security security, const char *version)
+static void greet(
+	struct handshake *handshake, enum handshake_security security, const char *version)
 {
 	size_t eaten;
 
@@ -52,17 +53,17 @@ static void none_by_version(void **state)
 {
 	struct handshake h;
 
-	greet(&h, LINK_SECURITY_NONE, "RFB 003.003\n");
+	greet(&h, HANDSHAKE_NONE, "RFB 003.003\n");
 	expect_out(&h, "\0\0\0\1", 4);
 	assert_int_equal(feed(&h, "\1", 1), HANDSHAKE_DONE);
 	assert_true(h.shared);
-	greet(&h, LINK_SECURITY_NONE, "RFB 003.007\n");
+	greet(&h, HANDSHAKE_NONE, "RFB 003.007\n");
 	expect_out(&h, "\1\1", 2);
 	assert_int_equal(feed(&h, "\1", 1), HANDSHAKE_MORE);
 	expect_out(&h, "", 0);
 	assert_int_equal(feed(&h, "\0", 1), HANDSHAKE_DONE);
 	assert_false(h.shared);
-	greet(&h, LINK_SECURITY_NONE, "RFB 003.008\n");
+	greet(&h, HANDSHAKE_NONE, "RFB 003.008\n");
 	expect_out(&h, "\1\1", 2);
 	assert_int_equal(feed(&h, "\1", 1), HANDSHAKE_MORE);
 	expect_out(&h, "\0\0\0\0", 4);
@@ -78,7 +79,7 @@ static void password_by_version(void **state)
 			uint8_t answer[VNCAUTH_CHALLENGE];
 			struct handshake h;
 
-			greet(&h, LINK_SECURITY_VNCAUTH, versions[i]);
+			greet(&h, HANDSHAKE_VNCAUTH, versions[i]);
 			if (i == 0) {
 				assert_int_equal(h.out_size, 4 + VNCAUTH_CHALLENGE);
 				assert_memory_equal(h.out, "\0\0\0\2", 4);
@@ -119,15 +120,15 @@ static void odd_versions(void **state)
 	struct handshake h;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		greet(&h, LINK_SECURITY_NONE, cases[i].version);
+		greet(&h, HANDSHAKE_NONE, cases[i].version);
 		assert_int_equal(h.minor, cases[i].minor);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		begin(&h, LINK_SECURITY_NONE);
+		begin(&h, HANDSHAKE_NONE);
 		assert_int_equal(feed(&h, bad[i], 12), HANDSHAKE_FAILED);
 		expect_out(&h, "", 0);
 	}
-	begin(&h, LINK_SECURITY_NONE);
+	begin(&h, HANDSHAKE_NONE);
 	assert_int_equal(feed(&h, "RFB 004.001\n", 12), HANDSHAKE_FAILED);
 	assert_memory_equal(h.out, "\0\0\0\0", 4);
 }
@@ -156,11 +157,11 @@ static void refusal_in_the_words_of_the_version(void **state)
 {
 	struct handshake h;
 
-	begin(&h, LINK_SECURITY_NONE);
+	begin(&h, HANDSHAKE_NONE);
 	assert_int_equal(feed(&h, "RFB 003.003\n", 12), HANDSHAKE_ASK);
 	handshake_refuse(&h, "full");
 	expect_out(&h, "\0\0\0\0\0\0\0\4full", 12);
-	begin(&h, LINK_SECURITY_VNCAUTH);
+	begin(&h, HANDSHAKE_VNCAUTH);
 	assert_int_equal(feed(&h, "RFB 003.008\n", 12), HANDSHAKE_ASK);
 	handshake_refuse(&h, "full");
 	expect_out(&h, "\0\0\0\0\4full", 9);
@@ -172,7 +173,7 @@ static void what_follows_is_not_eaten(void **state)
 	struct handshake h;
 	size_t eaten;
 
-	greet(&h, LINK_SECURITY_NONE, "RFB 003.008\n");
+	greet(&h, HANDSHAKE_NONE, "RFB 003.008\n");
 	assert_int_equal(handshake_eat(&h, rest, sizeof(rest), &eaten), HANDSHAKE_DONE);
 	assert_int_equal(eaten, 2);
 }

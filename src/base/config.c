@@ -13,14 +13,22 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-enum key_type { KEY_PATH, KEY_SWITCH, KEY_NUMBER, KEY_WORD };
+enum key_type {
+	KEY_PATH,
+	KEY_SWITCH,
+	KEY_NUMBER,
+	KEY_WORD,
+	KEY_SET,  /* words of a table, as bits; 0: the default */
+	KEY_LIST, /* any words, kept as a text with one space between; NULL: none */
+};
 
 struct key {
 	const char *section, *name;
 	enum key_type type;
 	size_t offset;	    /* in struct config */
-	uint32_t low, high; /* a number's range; a path's longest length in high */
+	uint32_t low, high; /* a number's range; a path's or list's longest length in high */
 	uint32_t preset;
+	const char *const *words; /* of KEY_WORD for low to high, of KEY_SET for bit 0 to high */
 };
 
 /* A socket's path has to fit, with its NUL. */
@@ -28,37 +36,73 @@ struct key {
 
 static const char *const level_words[] = {"err", "warning", "notice", "info", "debug"};
 static const char *const import_words[] = {"auto", "always", "never"};
+static const char *const offer_words[] = {"none", "vncauth", "tlsNone", "tlsVnc", "tlsPlain",
+	"x509None", "x509Vnc", "x509Plain", "rsaAes", "rsaAes256"};
+static const char *const transport_words[] = {"rfb", "websocket"};
+static const char *const shared_words[] = {"ignore", "allow-exclusive", "force-shared"};
+static const char *const mode_words[] = {"", "view", "control", "exclusive"};
+
+#define OFFER_LAST (ARRAY_SIZE(offer_words) - 1)
 
 static_assert(ARRAY_SIZE(level_words) == LOG_LEVEL_DEBUG + 1, "a word for each level");
 static_assert(ARRAY_SIZE(import_words) == IMPORT_NEVER + 1, "a word for each policy");
+static_assert(ARRAY_SIZE(shared_words) == CONFIG_SHARED_FORCE + 1, "a word for each policy");
 
 static const struct key keys[] = {
 	{"control", "socket", KEY_PATH, offsetof(struct config, control_socket), 0,
-		SOCKET_PATH_CHARS, 0},
-	{"viewers", "unix-sockets", KEY_SWITCH, offsetof(struct config, unix_sockets), 0, 1, 1},
+		SOCKET_PATH_CHARS, 0, NULL},
+	{"viewers", "unix-sockets", KEY_SWITCH, offsetof(struct config, unix_sockets), 0, 1, 1,
+		NULL},
 	{"viewers", "unix-directory", KEY_PATH, offsetof(struct config, unix_directory), 0,
-		SOCKET_PATH_CHARS - 2, 0},
+		SOCKET_PATH_CHARS - 2, 0, NULL},
 	{"viewers", "password-file", KEY_PATH, offsetof(struct config, password_file), 0,
-		LIMIT_CONFIG_LINE, 0},
+		LIMIT_CONFIG_LINE, 0, NULL},
+	{"viewers", "certificate", KEY_PATH, offsetof(struct config, certificate), 0,
+		LIMIT_CONFIG_LINE, 0, NULL},
+	{"viewers", "key", KEY_PATH, offsetof(struct config, key), 0, LIMIT_CONFIG_LINE, 0, NULL},
+	{"viewers", "client-ca", KEY_PATH, offsetof(struct config, client_ca), 0, LIMIT_CONFIG_LINE,
+		0, NULL},
+	{"viewers", "rsa-key", KEY_PATH, offsetof(struct config, rsa_key), 0, LIMIT_CONFIG_LINE, 0,
+		NULL},
+	{"viewers", "security", KEY_SET, offsetof(struct config, security), 0, OFFER_LAST, 0,
+		offer_words},
+	{"viewers", "security-local", KEY_SET, offsetof(struct config, security_local), 0,
+		OFFER_LAST, 0, offer_words},
+	{"viewers", "insecure", KEY_SWITCH, offsetof(struct config, insecure), 0, 1, 0, NULL},
+	{"viewers", "transports", KEY_SET, offsetof(struct config, transports), 0,
+		ARRAY_SIZE(transport_words) - 1, 0, transport_words},
+	{"viewers", "origins", KEY_LIST, offsetof(struct config, origins), 0, 255, 0, NULL},
+	{"viewers", "shared", KEY_WORD, offsetof(struct config, shared), 0, CONFIG_SHARED_FORCE,
+		CONFIG_SHARED_IGNORE, shared_words},
+	{"viewers", "linger-seconds", KEY_NUMBER, offsetof(struct config, linger_seconds), 0, 3600,
+		60, NULL},
+	{"viewers", "bytes-per-second-maximum", KEY_NUMBER, offsetof(struct config, bytes_maximum),
+		0, UINT32_MAX, 0, NULL},
 	{"viewers", "viewers-maximum", KEY_NUMBER, offsetof(struct config, viewers_maximum), 1,
-		LIMIT_VIEWERS_MAX, LIMIT_VIEWERS},
+		LIMIT_VIEWERS_MAX, LIMIT_VIEWERS, NULL},
 	{"viewers", "frames-per-second-maximum", KEY_NUMBER,
-		offsetof(struct config, frames_maximum), 1, 240, 60},
+		offsetof(struct config, frames_maximum), 1, 240, 60, NULL},
 	{"viewers", "grace-seconds", KEY_NUMBER, offsetof(struct config, grace_seconds), 0, 3600,
-		10},
+		10, NULL},
 	{"viewers", "stall-seconds", KEY_NUMBER, offsetof(struct config, stall_seconds), 1, 3600,
-		LIMIT_STALL_MS / 1000},
+		LIMIT_STALL_MS / 1000, NULL},
+	{"gate", "listen", KEY_LIST, offsetof(struct config, gate_listen), 0, LIMIT_CONFIG_LINE, 0,
+		NULL},
+	{"gate", "mode", KEY_WORD, offsetof(struct config, gate_mode), 1, 3, 2, mode_words},
+	{"gate", "security", KEY_SET, offsetof(struct config, gate_security), 0, OFFER_LAST, 0,
+		offer_words},
 	{"capture", "timer-fast-ms", KEY_NUMBER, offsetof(struct config, timer_fast_ms), 4, 1000,
-		16},
+		16, NULL},
 	{"capture", "timer-slow-ms", KEY_NUMBER, offsetof(struct config, timer_slow_ms), 10, 10000,
-		100},
-	{"capture", "safety-ms", KEY_NUMBER, offsetof(struct config, safety_ms), 100, 60000, 1000},
+		100, NULL},
+	{"capture", "safety-ms", KEY_NUMBER, offsetof(struct config, safety_ms), 100, 60000, 1000,
+		NULL},
 	{"capture", "render-node", KEY_PATH, offsetof(struct config, render_node), 0,
-		LIMIT_CONFIG_LINE, 0},
+		LIMIT_CONFIG_LINE, 0, NULL},
 	{"capture", "import", KEY_WORD, offsetof(struct config, import), 0, IMPORT_NEVER,
-		IMPORT_AUTO},
+		IMPORT_AUTO, import_words},
 	{"log", "level", KEY_WORD, offsetof(struct config, log_level), 0, LOG_LEVEL_DEBUG,
-		LOG_LEVEL_INFO},
+		LOG_LEVEL_INFO, level_words},
 };
 
 static_assert(sizeof(enum log_level) == sizeof(uint32_t), "a word is stored as a number");
@@ -73,13 +117,8 @@ struct reader {
 	char **ret_error;
 };
 
-/* What may stand at a KEY_WORD, for 0 to @key->high. */
-static const char *const *key_words(const struct key *key)
-{
-	return key->offset == offsetof(struct config, import) ? import_words : level_words;
-}
-
-static char **key_path(struct config *config, const struct key *key)
+/* Where a KEY_PATH or KEY_LIST is kept. */
+static char **key_text(struct config *config, const struct key *key)
 {
 	return (char **)((char *)config + key->offset);
 }
@@ -94,9 +133,11 @@ static void key_store(struct config *config, const struct key *key, uint32_t val
 		break;
 	case KEY_NUMBER:
 	case KEY_WORD:
+	case KEY_SET:
 		memcpy(at, &value, sizeof(value));
 		break;
 	case KEY_PATH:
+	case KEY_LIST:
 		break;
 	}
 }
@@ -111,10 +152,20 @@ void config_init(struct config *config)
 void config_finish(struct config *config)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (keys[i].type == KEY_PATH) {
-			free(*key_path(config, &keys[i]));
-			*key_path(config, &keys[i]) = NULL;
+		if (keys[i].type == KEY_PATH || keys[i].type == KEY_LIST) {
+			free(*key_text(config, &keys[i]));
+			*key_text(config, &keys[i]) = NULL;
 		}
+}
+
+const char *config_offer(size_t n)
+{
+	return n < ARRAY_SIZE(offer_words) ? offer_words[n] : NULL;
+}
+
+const char *config_transport(size_t n)
+{
+	return n < ARRAY_SIZE(transport_words) ? transport_words[n] : NULL;
 }
 
 bool config_key(
@@ -127,6 +178,8 @@ bool config_key(
 	key = &keys[n];
 	switch (key->type) {
 	case KEY_PATH:
+	case KEY_LIST:
+	case KEY_SET:
 		snprintf(ret_preset, size, "%s", "");
 		break;
 	case KEY_SWITCH:
@@ -136,7 +189,7 @@ bool config_key(
 		snprintf(ret_preset, size, "%" PRIu32, key->preset);
 		break;
 	case KEY_WORD:
-		snprintf(ret_preset, size, "%s", key_words(key)[key->preset]);
+		snprintf(ret_preset, size, "%s", key->words[key->preset]);
 		break;
 	}
 	*ret_section = key->section;
@@ -197,8 +250,8 @@ static int read_path(struct reader *reader, const struct key *key, const char *v
 		if (!copy)
 			return -ENOMEM;
 	}
-	free(*key_path(reader->config, key));
-	*key_path(reader->config, key) = copy;
+	free(*key_text(reader->config, key));
+	*key_text(reader->config, key) = copy;
 	return 0;
 }
 
@@ -220,27 +273,84 @@ static int read_number(struct reader *reader, const struct key *key, const char 
 	return 0;
 }
 
-static int read_word(struct reader *reader, const struct key *key, const char *value)
+/* "a, b or c" */
+static void list_words(const struct key *key, char *words, size_t size)
 {
-	const char *const *may = key_words(key);
-	char words[64] = "";
 	size_t used = 0;
 
-	for (uint32_t i = 0; i <= key->high; i++) {
-		if (strcmp(value, may[i]) == 0) {
-			key_store(reader->config, key, i);
-			return 0;
-		}
-		used += snprintf(words + used, sizeof(words) - used, "%s%s",
-			!i		? ""
+	words[0] = '\0';
+	for (uint32_t i = key->low; i <= key->high && used < size; i++)
+		used += snprintf(words + used, size - used, "%s%s",
+			i == key->low	? ""
 			: i < key->high ? ", "
 					: " or ",
-			may[i]);
+			key->words[i]);
+}
+
+/* -1: there is no such word. */
+static int find_word(const struct key *key, const char *word)
+{
+	for (uint32_t i = key->low; i <= key->high; i++)
+		if (strcmp(word, key->words[i]) == 0)
+			return (int)i;
+	return -1;
+}
+
+static int read_word(struct reader *reader, const struct key *key, const char *value)
+{
+	int n = find_word(key, value);
+	char words[160];
+
+	if (n >= 0) {
+		key_store(reader->config, key, n);
+		return 0;
 	}
+	list_words(key, words, sizeof(words));
 	return complain(reader, "%s is %s, not \"%s\"", key->name, words, value);
 }
 
-static int read_value(struct reader *reader, const struct key *key, const char *value)
+static int read_set(struct reader *reader, const struct key *key, char *value)
+{
+	char words[160], *rest = NULL;
+	uint32_t set = 0;
+
+	for (char *word = strtok_r(value, " \t", &rest); word;
+		word = strtok_r(NULL, " \t", &rest)) {
+		int n = find_word(key, word);
+
+		if (n < 0) {
+			list_words(key, words, sizeof(words));
+			return complain(
+				reader, "%s is a list of %s, not \"%s\"", key->name, words, word);
+		}
+		set |= 1u << n;
+	}
+	key_store(reader->config, key, set);
+	return 0;
+}
+
+/* Cut into words and joined again: never longer than before. */
+static int read_list(struct reader *reader, const struct key *key, char *value)
+{
+	char *joined, *rest = NULL;
+
+	if (strlen(value) > key->high)
+		return complain(
+			reader, "%s is longer than %" PRIu32 " characters", key->name, key->high);
+	joined = calloc(1, strlen(value) + 2);
+	if (!joined)
+		return -ENOMEM;
+	for (char *word = strtok_r(value, " \t", &rest), *to = joined; word;
+		word = strtok_r(NULL, " \t", &rest))
+		to = stpcpy(stpcpy(to, to == joined ? "" : " "), word);
+	free(*key_text(reader->config, key));
+	*key_text(reader->config, key) = *joined ? joined : NULL;
+	if (!*joined)
+		free(joined);
+	return 0;
+}
+
+static int read_value(struct reader *reader, const struct key *key, char *value)
 {
 	switch (key->type) {
 	case KEY_PATH:
@@ -254,6 +364,10 @@ static int read_value(struct reader *reader, const struct key *key, const char *
 		return 0;
 	case KEY_WORD:
 		return read_word(reader, key, value);
+	case KEY_SET:
+		return read_set(reader, key, value);
+	case KEY_LIST:
+		return read_list(reader, key, value);
 	}
 	return -EINVAL;
 }

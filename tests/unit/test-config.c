@@ -83,6 +83,21 @@ static void defaults_are_the_documented_ones(void **state)
 	assert_true(config.unix_sockets);
 	assert_null(config.unix_directory);
 	assert_null(config.password_file);
+	assert_null(config.certificate);
+	assert_null(config.key);
+	assert_null(config.client_ca);
+	assert_null(config.rsa_key);
+	assert_int_equal(config.security, 0);
+	assert_int_equal(config.security_local, 0);
+	assert_false(config.insecure);
+	assert_int_equal(config.transports, 0);
+	assert_null(config.origins);
+	assert_int_equal(config.shared, CONFIG_SHARED_IGNORE);
+	assert_int_equal(config.linger_seconds, 60);
+	assert_int_equal(config.bytes_maximum, 0);
+	assert_null(config.gate_listen);
+	assert_int_equal(config.gate_mode, 2);
+	assert_int_equal(config.gate_security, 0);
 	assert_int_equal(config.viewers_maximum, LIMIT_VIEWERS);
 	assert_int_equal(config.frames_maximum, 60);
 	assert_int_equal(config.grace_seconds, 10);
@@ -132,6 +147,53 @@ static void every_key_is_read(void **state)
 	assert_int_equal(config.safety_ms, 100);
 	assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
 	config_finish(&config);
+}
+
+static void lists_are_words(void **state)
+{
+	struct config config;
+	char *error;
+
+	assert_int_equal(read_text(&config,
+				 "[viewers]\nsecurity = x509None\t rsaAes256 none none\n"
+				 "security-local =\ntransports = websocket rfb\n"
+				 "origins =  https://a.example\t\thttps://b.example:8443 \n"
+				 "insecure = yes\nshared = force-shared\n"
+				 "bytes-per-second-maximum = 4294967295\n"
+				 "[gate]\nlisten = *:5900 [::1]:5901\nmode = view\n"
+				 "security = vncauth\n",
+				 &error),
+		0);
+	assert_int_equal(config.security, 1 << 5 | 1 << 9 | 1 << 0);
+	assert_int_equal(config.security_local, 0);
+	assert_int_equal(config.transports, 3);
+	assert_string_equal(config.origins, "https://a.example https://b.example:8443");
+	assert_true(config.insecure);
+	assert_int_equal(config.shared, CONFIG_SHARED_FORCE);
+	assert_int_equal(config.bytes_maximum, UINT32_MAX);
+	assert_string_equal(config.gate_listen, "*:5900 [::1]:5901");
+	assert_int_equal(config.gate_mode, 1);
+	assert_int_equal(config.gate_security, 1 << 1);
+	config_finish(&config);
+	assert_int_equal(read_text(&config, "[viewers]\norigins = \t\n", &error), 0);
+	assert_null(config.origins);
+	config_finish(&config);
+	for (size_t i = 0; config_offer(i); i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "[viewers]\nsecurity = %s\n", config_offer(i));
+		assert_int_equal(read_text(&config, text, &error), 0);
+		assert_int_equal(config.security, 1u << i);
+		config_finish(&config);
+	}
+	expect_error("[viewers]\nsecurity = none, vncauth\n",
+		"2: security is a list of none, vncauth, tlsNone, tlsVnc, tlsPlain, x509None, "
+		"x509Vnc, x509Plain, rsaAes or rsaAes256, not \"none,\"");
+	expect_error("[viewers]\ntransports = tls\n",
+		"2: transports is a list of rfb or websocket, not \"tls\"");
+	expect_error("[gate]\nmode = \n", "2: mode is view, control or exclusive, not \"\"");
+	expect_error("[viewers]\nbytes-per-second-maximum = 4294967296\n",
+		"2: bytes-per-second-maximum is from 0 to 4294967295, not 4294967296");
 }
 
 static void a_second_file_is_read_over_the_first(void **state)
@@ -323,6 +385,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_the_documented_ones),
 		cmocka_unit_test(every_key_is_read),
+		cmocka_unit_test(lists_are_words),
 		cmocka_unit_test(a_second_file_is_read_over_the_first),
 		cmocka_unit_test(mistakes_are_one_clear_line),
 		cmocka_unit_test(numbers_stay_in_their_range),

@@ -45,11 +45,34 @@ struct wall_viewer *roster_add(struct roster *roster, uint32_t number)
 	return viewer;
 }
 
+void roster_expect(struct roster *roster, uint32_t number, uint32_t mode, const char *label)
+{
+	struct roster_expected *expected = &roster->expected[roster->expected_next];
+
+	roster->expected_next = (roster->expected_next + 1) % ARRAY_SIZE(roster->expected);
+	expected->number = number;
+	expected->mode = mode;
+	snprintf(expected->label, sizeof(expected->label), "%s", label);
+}
+
+static struct roster_expected *find_expected(struct roster *roster, uint32_t number)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(roster->expected); i++)
+		if (roster->expected[i].number == number)
+			return &roster->expected[i];
+	return NULL;
+}
+
 bool roster_added(struct roster *roster, const struct link_message *message)
 {
 	struct wall_viewer *viewer = find(roster, message->seen.viewer);
 	bool listened = message->seen.viewer % 2;
-	uint32_t most = listened ? roster->mode : viewer ? viewer->mode : 0;
+	struct roster_expected *expected =
+		listened ? find_expected(roster, message->seen.viewer) : NULL;
+	uint32_t most = expected   ? expected->mode
+			: listened ? roster->mode
+			: viewer   ? viewer->mode
+				   : 0;
 
 	if (message->seen.mode > most)
 		return false;
@@ -61,12 +84,18 @@ bool roster_added(struct roster *roster, const struct link_message *message)
 	}
 	if (!viewer || viewer->ready)
 		return false;
+	if (expected) {
+		memcpy(viewer->label, expected->label, sizeof(viewer->label));
+		expected->number = 0;
+	}
 	viewer->ready = true;
 	viewer->mode = message->seen.mode;
 	memcpy(viewer->peer, message->seen.peer, sizeof(viewer->peer));
 	if (worth_a_line(roster))
 		log_info(roster->id, "viewer %s from %s may %s", viewer->name, viewer->peer,
-			viewer->mode == LINK_MODE_VIEW ? "view" : "control");
+			viewer->mode == LINK_MODE_VIEW	    ? "view"
+			: viewer->mode == LINK_MODE_CONTROL ? "control"
+							    : "control alone");
 	return true;
 }
 
@@ -101,6 +130,7 @@ void roster_clear(struct roster *roster, const char *reason)
 		if (worth_a_line(roster))
 			log_info(roster->id, "viewer %s left: %s", roster->viewers[i].name, reason);
 	roster->used = 0;
+	memset(roster->expected, 0, sizeof(roster->expected));
 }
 
 const struct wall_viewer *roster_find(const struct roster *roster, const char *name)
@@ -116,6 +146,6 @@ bool roster_controls(const struct roster *roster, uint32_t number)
 	for (size_t i = 0; i < roster->used; i++)
 		if (roster->viewers[i].number == number)
 			return roster->viewers[i].ready &&
-			       roster->viewers[i].mode == LINK_MODE_CONTROL;
+			       roster->viewers[i].mode >= LINK_MODE_CONTROL;
 	return false;
 }

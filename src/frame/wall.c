@@ -42,6 +42,7 @@ struct wall {
 	size_t listeners_used;
 	struct roster roster;
 	struct sizes sizes;
+	uint8_t challenge[LINK_CHALLENGE];
 
 	pthread_mutex_t lock;
 	int link;	     /* owned, -EBADF: no program */
@@ -100,6 +101,12 @@ static bool on_message(struct wall *wall, const struct link_message *m)
 		return roster_gone(&wall->roster, m);
 	case LINK_RESIZE:
 		return sizes_wish(&wall->sizes, &wall->roster, m);
+	case LINK_CHECK:
+		if (wall->events.check)
+			wall->events.check(wall->arg, m);
+		else
+			wall_verdict(wall, m->check.viewer, 0, "");
+		return true;
 	case LINK_WATCH:
 		wall->events.watch(wall->arg, m->watch.count);
 		return true;
@@ -123,12 +130,13 @@ static void on_link(int fd, unsigned int events, void *arg)
 	for (int i = 0; i < 16 && wall->link >= 0; i++) {
 		r = link_receive(wall->link, false, &message, &passed);
 		if (r == -EAGAIN)
-			return;
+			break;
 		if (r == -EPIPE)
 			program_end(wall, "it hung up");
 		else if (r < 0 || !on_message(wall, &message))
 			program_end(wall, "it sent a message that cannot be true");
 	}
+	explicit_bzero(&message, sizeof(message)); /* a password, maybe */
 }
 
 static void on_child_ended(void *arg, const char *how)
@@ -197,6 +205,7 @@ static int program_greet(struct wall *wall)
 	hello.hello.grace_ms = wall->options.grace_ms;
 	hello.hello.stall_ms = wall->options.stall_ms;
 	hello.hello.log_level = log_enabled(LOG_LEVEL_DEBUG) ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
+	memcpy(hello.hello.challenge, wall->challenge, sizeof(hello.hello.challenge));
 	memcpy(hello.hello.id, wall->options.id, sizeof(hello.hello.id));
 	memcpy(hello.hello.name, wall->options.name, sizeof(hello.hello.name));
 	r = link_send(wall->link, &hello, -EBADF);
@@ -376,6 +385,26 @@ int wall_listen(struct wall *wall, int fd, const struct link_listener *policy, c
 	if (wall->link >= 0)
 		wall_send(wall, &listener->message, listener->fd);
 	return 0;
+}
+
+void wall_challenge(struct wall *wall, const uint8_t challenge[LINK_CHALLENGE])
+{
+	memcpy(wall->challenge, challenge, sizeof(wall->challenge));
+}
+
+void wall_verdict(struct wall *wall, uint32_t viewer, uint32_t mode, const char *label)
+{
+	struct link_message message = {.type = LINK_VERDICT};
+
+	if (wall->link < 0)
+		return;
+	mode = MIN(mode, wall->roster.mode);
+	message.verdict.viewer = viewer;
+	message.verdict.allowed = mode != 0;
+	message.verdict.mode = mode;
+	if (mode)
+		roster_expect(&wall->roster, viewer, mode, label);
+	wall_send(wall, &message, -EBADF);
 }
 
 size_t wall_endpoints(const struct wall *wall, const char **ret, size_t max)

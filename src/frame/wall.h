@@ -25,6 +25,8 @@ struct wall_events {
 	void (*taken)(void *arg, uint32_t generation);		/* it has the frames up to this one */
 	/* A viewer asks for it, within wall_sizes(). The newest wish, not more often than LIMIT_RESIZE_MS. NULL: nobody listens. */
 	void (*resize)(void *arg, uint32_t width, uint32_t height);
+	/* A CHECK of the program's, to be answered by wall_verdict() before `ended` comes, now or later. NULL: all are refused. */
+	void (*check)(void *arg, const struct link_message *message);
 	void (*ended)(void *arg);				/* it is gone; watchers are 0 */
 };
 
@@ -44,6 +46,10 @@ void wall_destroy(struct wall *wall); /* takes NULL */
 /* @fd, a listening socket, is consumed in every case. @unlink_path (may be NULL) is removed at the end. */
 int wall_listen(struct wall *wall, int fd, const struct link_listener *policy, const char *endpoint,
 	const char *unlink_path);
+/* What tickets answer, for programs started from now on. */
+void wall_challenge(struct wall *wall, const uint8_t challenge[LINK_CHALLENGE]);
+/* Answers a CHECK. @mode 0: refused; else what the viewer gets. @label: who it is, for wall_viewers(). */
+void wall_verdict(struct wall *wall, uint32_t viewer, uint32_t mode, const char *label);
 size_t wall_endpoints(const struct wall *wall, const char **ret, size_t max);
 /* @fd, a connected stream socket, is consumed in every case. *ret_name (24 bytes) names the viewer. -EAGAIN: no program
  * could be started; -ENOSPC: viewers_maximum. */

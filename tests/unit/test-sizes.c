@@ -134,6 +134,34 @@ static void nobody_controls_by_the_program_s_word(void **state)
 	assert_false(wish(field, 5, 640, 480));
 }
 
+/* A ticket's holder gets what the ticket says, and is known by its label, once. */
+static void who_showed_a_ticket_has_its_label(void **state)
+{
+	struct field *field = *state;
+	struct link_message added = {.type = LINK_VIEWER_ADDED};
+	const struct wall_viewer *viewer;
+
+	roster_expect(&field->roster, 7, LINK_MODE_VIEW, "alice");
+	added.seen.viewer = 7;
+	added.seen.mode = LINK_MODE_CONTROL;
+	assert_false(roster_added(&field->roster, &added));
+	added.seen.mode = LINK_MODE_VIEW;
+	assert_true(roster_added(&field->roster, &added));
+	viewer = &field->roster.viewers[field->roster.used - 1];
+	assert_int_equal(viewer->number, 7);
+	assert_string_equal(viewer->label, "alice");
+	added.seen.viewer = 9;
+	assert_true(roster_added(&field->roster, &added));
+	assert_string_equal(field->roster.viewers[field->roster.used - 1].label, "");
+	/* Some that never come make room for those who do. */
+	for (uint32_t i = 0; i < 3 * LIMIT_KNOCKING; i++)
+		roster_expect(&field->roster, 1001 + 2 * i, LINK_MODE_VIEW, "nobody");
+	roster_expect(&field->roster, 11, LINK_MODE_VIEW, "bob");
+	added.seen.viewer = 11;
+	assert_true(roster_added(&field->roster, &added));
+	assert_string_equal(field->roster.viewers[field->roster.used - 1].label, "bob");
+}
+
 static void a_flood_is_the_last_one(void **state)
 {
 	struct field *field = *state;
@@ -232,6 +260,7 @@ int main(void)
 		TEST(nothing_may_be_asked_for_at_first),
 		TEST(only_who_controls_may_ask),
 		TEST(nobody_controls_by_the_program_s_word),
+		TEST(who_showed_a_ticket_has_its_label),
 		TEST(a_flood_is_the_last_one),
 		TEST(a_wish_may_cross_new_sizes),
 		TEST(a_wish_ends_with_its_program),

@@ -59,6 +59,17 @@
 #define LIMIT_VIEWER_UNSENT      (128u << 10) /* bytes not yet sent in a viewer's TCP socket: what is behind waits in our queue */
 #define LIMIT_VIEWER_QUEUE_SLACK (1u << 20) /* a viewer's queue holds one raw frame plus a quarter, plus this */
 
+/* Who may come in: tickets, and users with their passwords (the login program). */
+#define LIMIT_TICKETS         1024 /* of all displays: each look-up compares with all */
+#define LIMIT_TICKETS_DISPLAY 32   /* of one: more than viewers come to it at one moment */
+#define LIMIT_TICKET_SECONDS  3600 /* the longest that one lasts: it is for now */
+#define LIMIT_LOGIN_MS        8000 /* a login without an answer for so long is refused, before LIMIT_HANDSHAKE_MS ends; its program is ended */
+#define LIMIT_LOGIN_PROGRAMS  2    /* at the same time: slow hashes take a processor each */
+#define LIMIT_LOGIN_QUEUE     64   /* logins that wait for one of them; more are refused */
+#define LIMIT_LOGIN_IDLE_MS   10000 /* a login program that was asked nothing for so long is ended */
+#define LIMIT_PASSWORDS_BYTES (1u << 20) /* of the file of users: some ten thousand */
+#define LIMIT_REFUSAL_LINES   256  /* lines about refused credentials, of all displays in LIMIT_VIEWER_LINES_MS: who guesses fills no journal */
+
 /* The wall (broker <-> RFB program). */
 #define LIMIT_GRANT_MS    5000 /* neither may_write nor busy for so long: that RFB program is stuck and is ended */
 #define LIMIT_FRAMES_UNTAKEN 4 /* frames sent to an RFB program that it has not opened: each is the memory of a screen */

@@ -33,6 +33,7 @@ TOP = {
     "custody": [*LINE, "."],
     "power": [*LINE, "."],
     "amend": [*LINE, "."],
+    "ticket": [],
     "manager": [*LINE, ".", "control", "varlink", "state", "metrics"],
     "main": [*LINE, ".", "control", "varlink", "state", "metrics"],
 }

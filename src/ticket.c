@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ticket.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/mem.h"
+#include "base/vncauth.h"
+
+_Static_assert(TICKET_CHALLENGE == VNCAUTH_CHALLENGE, "a ticket answers VNC authentication");
+
+/* 56 characters, none of which is easily taken for another: 46 bits in the 8 that VNC authentication uses. */
+static const char alphabet[] = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz";
+
+enum { ALPHABET = sizeof(alphabet) - 1 };
+
+struct ticket {
+	uint8_t digests[2][TICKET_DIGEST]; /* by enum ticket_proof */
+	uint64_t expires;
+	struct ticket_grant grant;
+};
+
+struct ticket_store {
+	uint8_t challenge[TICKET_CHALLENGE];
+	size_t used;
+	struct ticket tickets[LIMIT_TICKETS];
+};
+
+int ticket_store_create(struct ticket_store **ret)
+{
+	struct ticket_store *store = new0(struct ticket_store);
+	int r;
+
+	if (!store)
+		return -ENOMEM;
+	r = vncauth_open();
+	if (r == 0)
+		r = vncauth_challenge(store->challenge);
+	if (r < 0) {
+		free(store);
+		return r;
+	}
+	*ret = store;
+	return 0;
+}
+
+void ticket_store_destroy(struct ticket_store *store)
+{
+	if (!store)
+		return;
+	explicit_bzero(store, sizeof(*store));
+	free(store);
+}
+
+const uint8_t *ticket_store_challenge(const struct ticket_store *store)
+{
+	return store->challenge;
+}
+
+/* Order means nothing: the last one takes its place. */
+static void remove_at(struct ticket_store *store, size_t at)
+{
+	store->tickets[at] = store->tickets[--store->used];
+	explicit_bzero(&store->tickets[store->used], sizeof(store->tickets[0]));
+}
+
+uint64_t ticket_expire(struct ticket_store *store, uint64_t now)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = store->used; i-- > 0;) {
+		if (store->tickets[i].expires <= now)
+			remove_at(store, i);
+		else
+			next = MIN(next, store->tickets[i].expires);
+	}
+	return store->used ? next - now : 0;
+}
+
+void ticket_revoke(struct ticket_store *store, const char *id)
+{
+	for (size_t i = store->used; i-- > 0;)
+		if (strcmp(store->tickets[i].grant.id, id) == 0)
+			remove_at(store, i);
+}
+
+static size_t count_of(const struct ticket_store *store, const char *id)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < store->used; i++)
+		n += strcmp(store->tickets[i].grant.id, id) == 0;
+	return n;
+}
+
+/* The place of the ticket with this digest, or -1. Takes as long whether and wherever it is. */
+static ssize_t find(const struct ticket_store *store, enum ticket_proof proof,
+	const uint8_t digest[TICKET_DIGEST])
+{
+	ssize_t found = -1;
+
+	for (size_t i = 0; i < store->used; i++) {
+		const ssize_t same =
+			CRYPTO_memcmp(store->tickets[i].digests[proof], digest, TICKET_DIGEST) == 0;
+
+		found = (-same & (ssize_t)i) | ((same - 1) & found);
+	}
+	return found;
+}
+
+/* Each character as likely as another: a byte that would favour the first ones is drawn again. */
+static int draw_text(char ret[TICKET_CHARS + 1])
+{
+	uint8_t bytes[64];
+	size_t used = 0;
+
+	while (used < TICKET_CHARS) {
+		if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) != sizeof(bytes))
+			return -EIO;
+		for (size_t i = 0; i < sizeof(bytes) && used < TICKET_CHARS; i++)
+			if (bytes[i] < 256 / ALPHABET * ALPHABET)
+				ret[used++] = alphabet[bytes[i] % ALPHABET];
+	}
+	ret[used] = '\0';
+	explicit_bzero(bytes, sizeof(bytes));
+	return 0;
+}
+
+static int digest_of(const void *data, size_t size, uint8_t ret[TICKET_DIGEST])
+{
+	return EVP_Digest(data, size, ret, NULL, EVP_sha256(), NULL) == 1 ? 0 : -EIO;
+}
+
+static int draw(struct ticket_store *store, struct ticket *ticket, char ret[TICKET_CHARS + 1])
+{
+	uint8_t answer[VNCAUTH_CHALLENGE];
+	int r;
+
+	/* Two that answer alike would be told apart by nothing. */
+	do {
+		r = draw_text(ret);
+		if (r == 0)
+			r = vncauth_response(ret, store->challenge, answer);
+		if (r == 0)
+			r = digest_of(answer, sizeof(answer), ticket->digests[TICKET_ANSWER]);
+	} while (r == 0 && find(store, TICKET_ANSWER, ticket->digests[TICKET_ANSWER]) >= 0);
+	if (r == 0)
+		r = digest_of(ret, TICKET_CHARS, ticket->digests[TICKET_TEXT]);
+	explicit_bzero(answer, sizeof(answer));
+	return r;
+}
+
+int ticket_issue(struct ticket_store *store, const struct ticket_grant *grant, uint64_t now,
+	uint64_t lifetime, char ret_text[TICKET_CHARS + 1])
+{
+	struct ticket ticket = {.grant = *grant, .expires = now + lifetime};
+	char text[TICKET_CHARS + 1];
+	int r;
+
+	ticket_expire(store, now);
+	if (count_of(store, grant->id) >= LIMIT_TICKETS_DISPLAY)
+		return -EDQUOT;
+	if (store->used == LIMIT_TICKETS)
+		return -ENOSPC;
+	r = draw(store, &ticket, text);
+	if (r == 0) {
+		store->tickets[store->used++] = ticket;
+		memcpy(ret_text, text, sizeof(text));
+	}
+	explicit_bzero(text, sizeof(text));
+	explicit_bzero(&ticket, sizeof(ticket));
+	return r;
+}
+
+int ticket_redeem(struct ticket_store *store, enum ticket_proof proof,
+	const uint8_t digest[TICKET_DIGEST], const char *id, uint64_t now, struct ticket_grant *ret)
+{
+	ssize_t at;
+
+	ticket_expire(store, now);
+	at = find(store, proof, digest);
+	if (at < 0)
+		return -ENOENT;
+	if (id && strcmp(store->tickets[at].grant.id, id) != 0)
+		return -EXDEV;
+	*ret = store->tickets[at].grant;
+	remove_at(store, at);
+	return 0;
+}

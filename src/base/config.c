@@ -38,7 +38,7 @@ static const char *const level_words[] = {"err", "warning", "notice", "info", "d
 static const char *const import_words[] = {"auto", "always", "never"};
 static const char *const offer_words[] = {"none", "vncauth", "tlsNone", "tlsVnc", "tlsPlain",
 	"x509None", "x509Vnc", "x509Plain", "rsaAes", "rsaAes256"};
-static const char *const transport_words[] = {"rfb", "websocket"};
+static const char *const transport_words[] = {"rfb", "websocket", "secureWebsocket"};
 static const char *const shared_words[] = {"ignore", "allow-exclusive", "force-shared"};
 static const char *const mode_words[] = {"", "view", "control", "exclusive"};
 

@@ -34,7 +34,7 @@ struct config {
 	uint32_t security;	       /* security = LIST of offers, a set: outside loopback and Unix; 0: see policy.h */
 	uint32_t security_local;       /* security-local = LIST likewise: on loopback and Unix sockets */
 	bool insecure;		       /* insecure = yes|no: what is not encrypted or asks for nothing may be offered anywhere; no */
-	uint32_t transports;	       /* transports = LIST of rfb, websocket, a set; 0: see policy.h */
+	uint32_t transports;	       /* transports = LIST of rfb, websocket, secureWebsocket, a set; 0: see policy.h */
 	char *origins;		       /* origins = LIST: web pages whose WebSockets are let in, one space between; NULL: see link.h */
 	uint32_t shared;	       /* shared = ignore|allow-exclusive|force-shared (enum config_shared), default ignore */
 	uint32_t linger_seconds;       /* linger-seconds = 0..3600: viewers are kept so long after the guest went; 60 */

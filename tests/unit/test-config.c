@@ -190,7 +190,7 @@ static void lists_are_words(void **state)
 		"2: security is a list of none, vncauth, tlsNone, tlsVnc, tlsPlain, x509None, "
 		"x509Vnc, x509Plain, rsaAes or rsaAes256, not \"none,\"");
 	expect_error("[viewers]\ntransports = tls\n",
-		"2: transports is a list of rfb or websocket, not \"tls\"");
+		"2: transports is a list of rfb, websocket or secureWebsocket, not \"tls\"");
 	expect_error("[gate]\nmode = \n", "2: mode is view, control or exclusive, not \"\"");
 	expect_error("[viewers]\nbytes-per-second-maximum = 4294967296\n",
 		"2: bytes-per-second-maximum is from 0 to 4294967295, not 4294967296");

@@ -20,7 +20,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/loop.h"
@@ -29,6 +28,7 @@
 #include "rfb/picture.h"
 #include "rfb/relay.h"
 #include "rfb/seat.h"
+#include "rfb/transport.h"
 
 #define FLUSH_MS 1000
 
@@ -41,8 +41,7 @@ struct caller {
 	char peer[64];
 	char reason[64];
 
-	int network; /* owned */
-	struct loop_source *network_source;
+	struct transport *network; /* owned; NULL once it is closed */
 	struct seat seat;
 
 	struct loop_source *timer;
@@ -103,12 +102,12 @@ static void watch(struct caller *caller)
 {
 	unsigned int events = 0;
 
-	if (caller->network_source) {
+	if (caller->network) {
 		if (relay_wants_input(&caller->relay))
 			events |= LOOP_READ;
 		if (caller->relay.queue.size)
 			events |= LOOP_WRITE;
-		loop_fd_events(caller->network_source, events);
+		transport_watch(caller->network, events);
 	}
 	if (caller->seat.source)
 		loop_fd_events(
@@ -131,9 +130,8 @@ static int flush(struct caller *caller)
 
 static void finish_connection(struct caller *caller)
 {
-	loop_source_free(caller->network_source);
-	caller->network_source = NULL;
-	caller->network = fd_close(caller->network);
+	transport_destroy(caller->network);
+	caller->network = NULL;
 	relay_finish(&caller->relay);
 }
 
@@ -182,7 +180,7 @@ static int flush_last(struct caller *caller)
 	if (flush(caller) < 0)
 		return -EPIPE;
 	if (!caller->relay.queue.size && !caller->seat.viewer)
-		shutdown(caller->network, SHUT_WR);
+		transport_shutdown(caller->network);
 	return 0;
 }
 
@@ -299,7 +297,7 @@ static int read_network(struct caller *caller)
 	return r < 0 ? r : flush(caller);
 }
 
-static void on_network(int fd, unsigned int events, void *arg)
+static void on_network(unsigned int events, void *arg)
 {
 	struct caller *caller = arg;
 	uint64_t before = caller->relay.bytes_sent;
@@ -435,20 +433,16 @@ int caller_create(
 	relay_init(&caller->relay);
 	handshake_init(&caller->handshake, options->security, options->password);
 	set_state(caller, KNOCKING, LIMIT_HANDSHAKE_MS);
-	caller->network = fd_move_high(fd);
-	r = caller->network < 0 ? caller->network : 0;
+	r = transport_create(host->loop, fd, NULL, on_network, caller, &caller->network);
 	if (r == 0)
 		r = loop_timer_add(host->loop, on_timer, caller, &caller->timer);
-	if (r == 0)
-		r = loop_fd_add(host->loop, caller->network, LOOP_READ | LOOP_WRITE, on_network,
-			caller, &caller->network_source);
 	if (r == 0)
 		r = queue_handshake(caller);
 	if (r < 0) {
 		caller_destroy(caller);
 		return r;
 	}
-	relay_tune(caller->network);
+	transport_watch(caller->network, LOOP_READ | LOOP_WRITE);
 	arm(caller);
 	*ret = caller;
 	return 0;

@@ -6,13 +6,12 @@
 #include "rfb/relay.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "base/limits.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "rfb/transport.h"
 
 #define COLLECT_READS 8 /* chunks of one worker before the others get their turn */
 
@@ -57,30 +56,17 @@ bool relay_has_message(const struct relay *relay)
 	return relay->out_at < relay->out_size;
 }
 
-/* Small writes must not wait for an acknowledgement, and what a slow viewer has not taken shall wait here, where it is counted,
- * not in a socket buffer that the kernel lets grow to megabytes. Neither is possible on a Unix socket, nor needed. */
-void relay_tune(int network)
-{
-	int one = 1, unsent = LIMIT_VIEWER_UNSENT;
-
-	setsockopt(network, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	setsockopt(network, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
-	setsockopt(network, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-}
-
-int relay_receive(struct relay *relay, int network)
+int relay_receive(struct relay *relay, struct transport *network)
 {
 	ssize_t n;
 
 	if (!relay_wants_input(relay))
 		return 0;
-	n = recv(network, relay->in + relay->in_size, RELAY_IN - relay->in_size, MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	n = transport_receive(network, relay->in + relay->in_size, RELAY_IN - relay->in_size);
+	if (n == -EAGAIN)
 		return 0;
 	if (n < 0)
-		return give_up(relay, -errno, "connection lost");
-	if (n == 0)
-		return give_up(relay, -EPIPE, "closed by the viewer");
+		return give_up(relay, n, transport_reason(network));
 	relay->in_size += n;
 	return 0;
 }
@@ -168,21 +154,17 @@ int relay_collect(struct relay *relay, int inner, bool discard, bool *ret_ended)
 	return 0;
 }
 
-int relay_send(struct relay *relay, int network)
+int relay_send(struct relay *relay, struct transport *network)
 {
 	struct iovec iov[16];
-	struct msghdr msg = {.msg_iov = iov};
 	ssize_t n;
 
 	while (relay->queue.size) {
-		msg.msg_iovlen = queue_peek(&relay->queue, iov, ARRAY_SIZE(iov));
-		n = sendmsg(network, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
+		n = transport_send(network, iov, queue_peek(&relay->queue, iov, ARRAY_SIZE(iov)));
+		if (n == -EAGAIN)
 			return 0;
 		if (n < 0)
-			return give_up(relay, -errno, "connection lost");
+			return give_up(relay, n, transport_reason(network));
 		queue_eat(&relay->queue, n);
 		relay->bytes_sent += n;
 		relay->progress = loop_now_ms();

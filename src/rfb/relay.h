@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* relay.h - the bytes of one connection: network -> parser -> worker, worker -> queue -> network. No state of the
- * connection, no events, no end: that is rfb/caller.h. Never blocks; the fds are the caller's.
+ * connection, no events, no end: that is rfb/caller.h. Never blocks; the transport and the worker's fd are the caller's.
  *
  * Functions return 0, or -errno with `reason` set.
  */
@@ -14,6 +14,8 @@
 #include "rfb/queue.h"
 
 #define RELAY_IN (16u << 10)
+
+struct transport;
 
 struct relay {
 	struct parser parser;
@@ -39,17 +41,15 @@ void relay_use_input(struct relay *relay, size_t size);
 bool relay_wants_input(const struct relay *relay);  /* there is room for more */
 bool relay_has_message(const struct relay *relay);  /* the worker has not taken it all */
 
-/* Before anything else is done with it. */
-void relay_tune(int network);
 /* Network to input. 0: something or nothing came; -EPIPE: end of file. */
-int relay_receive(struct relay *relay, int network);
+int relay_receive(struct relay *relay, struct transport *network);
 /* Input through the parser to the worker, as much as it takes. */
 int relay_forward(struct relay *relay, int inner);
 /* Worker to queue, or with @discard nowhere, up to a bound in one call. *ret_ended: the worker has closed its end. -ENOBUFS: the queue
  * is over its bound. */
 int relay_collect(struct relay *relay, int inner, bool discard, bool *ret_ended);
 /* Queue to network, as much as it takes. */
-int relay_send(struct relay *relay, int network);
+int relay_send(struct relay *relay, struct transport *network);
 
 /* A screen of that size: the parser cuts to it, and the queue holds one raw frame and some. */
 void relay_resize(struct relay *relay, uint32_t width, uint32_t height);

@@ -50,6 +50,12 @@
 #define LIMIT_FIRST_FRAME_MS     15000      /* from ClientInit to the picture's first frame; the broker has a placard sooner */
 #define LIMIT_AUTH_DELAY_MS      1000       /* a failed password is answered so late: guessing is slow, a typing error is not */
 #define LIMIT_AUTH_SUSPECT_MS   60000      /* after a failed password every answer is looked at so late: see caller.c */
+#define LIMIT_SUSPECTS           256        /* addresses that have guessed wrong and are remembered, for each program */
+#define LIMIT_SUSPECT_FAILURES   5          /* wrong passwords of an address before its next connections are refused */
+#define LIMIT_SUSPECT_MS         10000      /* for so long, twice as long after each further one */
+#define LIMIT_SUSPECT_MAX_MS     600000     /* but not longer than this */
+#define LIMIT_SUSPECT_FORGET_MS  3600000    /* so long after its last wrong password an address is like any other */
+#define LIMIT_SEALED             (16u << 10) /* bytes in one message of RSA-AES from a viewer: two times what any sends */
 #define LIMIT_STALL_MS           30000      /* a viewer with data queued that takes nothing for so long is dropped */
 #define LIMIT_MESSAGE_MS         30000      /* from a client message's first byte to its last */
 #define LIMIT_CUT_TEXT           (16u << 20) /* bytes of cut text that are skipped, never stored; more drops the viewer */

@@ -214,6 +214,7 @@ static void credentials_of_systemd(void **state)
 	struct link_message message;
 	struct secrets *secrets;
 	char *error;
+	int fd;
 
 	shell("mkdir -p c && cp chain.pem c/tls.cert && cp -p leaf.key c/tls.key && "
 	      "cp ca.pem c/tls.ca && cp -p rsa.pem c/rsa.key && chmod 440 c/*");
@@ -225,7 +226,8 @@ static void credentials_of_systemd(void **state)
 	secrets_destroy(secrets);
 	/* The configuration is more important. */
 	assert_int_equal(load(&other, &secrets, &error), 0);
-	expect_text(secrets_bundle(secrets, &message), 0, message.tls.certificates, path("ca.pem"));
+	fd = secrets_bundle(secrets, &message);
+	expect_text(fd, 0, message.tls.certificates, path("ca.pem"));
 	secrets_destroy(secrets);
 	unsetenv("CREDENTIALS_DIRECTORY");
 }

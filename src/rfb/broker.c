@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Theory of operation: what the broker must not miss is kept until the link takes it. TAKEN, MAY_WRITE, BUSY, WATCH, RESIZE and
- * IDLE are one flag each, since only the newest counts, and RESIZE only while its viewer is there; VIEWER_ADDED and VIEWER_GONE wait in a list, which is bounded because nobody is admitted while it is
+/* Theory of operation: what the broker must not miss is kept until the link takes it. TAKEN, MAY_WRITE, BUSY, WATCH, RESIZE, POWER and
+ * IDLE are one flag each, since only the newest counts, and RESIZE and POWER only while their viewer is there. A second POWER is refused while one waits; VIEWER_ADDED and VIEWER_GONE wait in a list, which is bounded because nobody is admitted while it is
  * long (door_events::congested), and those who are in can each leave once. VIEWER_STATE is offered again by the door.
  */
 #include "rfb/broker.h"
@@ -15,6 +15,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "rfb/door.h"
+#include "rfb/facts.h"
 #include "rfb/picture.h"
 
 struct pending {
@@ -38,9 +39,10 @@ struct broker {
 
 	STAILQ_HEAD(, pending) pending;
 	unsigned int pending_count;
-	bool say_may_write, say_watch, say_idle, say_busy, say_taken, say_resize;
+	bool say_may_write, say_watch, say_idle, say_busy, say_taken, say_resize, say_power;
 	uint32_t granted, watch;
-	struct link_message resize;
+	struct link_message resize, power;
+	struct facts facts;
 };
 
 static const char *id(const struct broker *broker)
@@ -91,6 +93,7 @@ static bool say_flags(struct broker *broker)
 	       say_flag(broker, &broker->say_watch, &watch) &&
 	       say_generation(broker, &broker->say_busy, LINK_BUSY, broker->generation) &&
 	       say_flag(broker, &broker->say_resize, &broker->resize) &&
+	       say_flag(broker, &broker->say_power, &broker->power) &&
 	       say_flag(broker, &broker->say_idle, &idle);
 }
 
@@ -159,6 +162,8 @@ static void on_gone(
 
 	if (broker->resize.resize.viewer == viewer)
 		broker->say_resize = false;
+	if (broker->power.power.viewer == viewer)
+		broker->say_power = false;
 	post_seen(arg, LINK_VIEWER_GONE, viewer, mode, peer, reason);
 }
 
@@ -187,6 +192,20 @@ static void on_wish(void *arg, uint32_t viewer, uint32_t width, uint32_t height)
 	broker->resize.resize.height = height;
 	broker->say_resize = true;
 	say_all(broker);
+}
+
+static bool on_power(void *arg, uint32_t viewer, enum link_power action)
+{
+	struct broker *broker = arg;
+
+	if (broker->say_power)
+		return false;
+	broker->power.type = LINK_POWER;
+	broker->power.power.viewer = viewer;
+	broker->power.power.action = action;
+	broker->say_power = true;
+	say_all(broker);
+	return true;
 }
 
 static void on_watch(void *arg, uint32_t count)
@@ -223,6 +242,7 @@ static const struct door_events door_events = {
 	.gone = on_gone,
 	.state = on_state,
 	.wish = on_wish,
+	.power = on_power,
 	.watch = on_watch,
 	.congested = on_congested,
 	.idle = on_idle,
@@ -300,6 +320,21 @@ static void got_listener(struct broker *broker, struct link_message *message, in
 		log_err(id(broker), "listener: %s", strerror(-r));
 }
 
+static void got_fact(struct broker *broker, const struct link_message *message)
+{
+	struct facts *facts = &broker->facts;
+
+	if (message->type == LINK_NAME)
+		snprintf(facts->name, sizeof(facts->name), "%s", message->name.name);
+	else if (message->type == LINK_LEDS)
+		facts->leds = message->leds.bits;
+	else if (message->type == LINK_POINTER_MODE)
+		facts->relative = message->pointer_mode.relative;
+	else if (message->type == LINK_POLICY)
+		facts->power = message->policy.power;
+	door_tell(broker->door, facts);
+}
+
 /* @fd is consumed: link_receive() has made sure that there is one where one belongs. */
 static void dispatch(struct broker *broker, struct link_message *message, int fd)
 {
@@ -331,6 +366,12 @@ static void dispatch(struct broker *broker, struct link_message *message, int fd
 		break;
 	case LINK_SIZES:
 		door_sizes(broker->door, message->sizes.width, message->sizes.height);
+		break;
+	case LINK_NAME:
+	case LINK_LEDS:
+	case LINK_POINTER_MODE:
+	case LINK_POLICY:
+		got_fact(broker, message);
 		break;
 	case LINK_STOP:
 		broker->leaving = true;
@@ -380,6 +421,8 @@ int broker_create(
 	broker->link = link;
 	broker->hello = *hello;
 	STAILQ_INIT(&broker->pending);
+	broker->facts = (struct facts){.leds = LEDS_UNKNOWN, .power = hello->hello.policy.power};
+	snprintf(broker->facts.name, sizeof(broker->facts.name), "%s", hello->hello.name);
 	options = (struct door_options){
 		.id = broker->hello.hello.id,
 		.name = broker->hello.hello.name,
@@ -406,6 +449,7 @@ int broker_create(
 		broker_destroy(broker);
 		return r;
 	}
+	door_tell(broker->door, &broker->facts);
 	*ret = broker;
 	return 0;
 }

@@ -200,6 +200,15 @@ static enum size_status on_asked(void *arg, const struct wish_asked *asked)
 	return caller->host->asked(caller->host, caller, asked);
 }
 
+static bool on_power(void *arg, enum link_power action)
+{
+	struct caller *caller = arg;
+
+	return caller->host->power(caller->host, caller, action);
+}
+
+static const struct seat_events seat_events = {.asked = on_asked, .power = on_power};
+
 static void on_inner(int fd, unsigned int events, void *arg);
 
 static int start_worker(struct caller *caller)
@@ -213,6 +222,7 @@ static int start_worker(struct caller *caller)
 	parser_init(&caller->relay.parser, host->width, host->height, &caller->seat.hooks);
 	set_state(caller, VIEWING, 0);
 	caller_resized(caller);
+	caller_tell(caller);
 	return checked(caller, relay_forward(&caller->relay, caller->seat.inner));
 }
 
@@ -404,6 +414,16 @@ void caller_resized(struct caller *caller)
 									    : REASON_OTHER_VIEWER);
 }
 
+void caller_tell(struct caller *caller)
+{
+	const struct facts *facts = &caller->host->facts;
+
+	if (caller->state != VIEWING)
+		return;
+	parser_relative(&caller->relay.parser, facts->relative);
+	seat_tell(&caller->seat, facts);
+}
+
 void caller_end(struct caller *caller, const char *reason, bool flush_first)
 {
 	int r;
@@ -429,7 +449,7 @@ int caller_create(
 	caller->entry.caller = caller;
 	caller->host = host;
 	snprintf(caller->peer, sizeof(caller->peer), "%s", options->peer);
-	seat_init(&caller->seat, options->number, options->mode, on_asked, caller);
+	seat_init(&caller->seat, options->number, options->mode, &seat_events, caller);
 	relay_init(&caller->relay);
 	handshake_init(&caller->handshake, options->security, options->password);
 	set_state(caller, KNOCKING, LIMIT_HANDSHAKE_MS);

@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 #include "frame/link.h"
+#include "rfb/facts.h"
 #include "rfb/handshake.h"
 #include "rfb/wish.h"
 
@@ -24,6 +25,7 @@ struct caller_host {
 	const char *id, *name;
 	uint32_t frames_maximum, stall_ms;
 	uint32_t width, height;	 /* of the current frame; 0: none yet */
+	struct facts facts;	 /* of the display */
 	uint32_t wisher;	 /* the viewer that wanted this size; 0: the guest did */
 	uint64_t suspect_until;	 /* somebody has guessed a password; kept by the callers */
 	/* Its version is known. NULL: may come in; else static text for the viewer: why not. */
@@ -32,6 +34,8 @@ struct caller_host {
 	void (*moved)(struct caller_host *host, struct caller *caller);	 /* bytes went to it */
 	/* SetDesktopSize: what it is to be told. */
 	enum size_status (*asked)(struct caller_host *host, struct caller *caller, const struct wish_asked *asked);
+	/* It wishes for a shutdown, reboot or reset. False: that comes to nothing. */
+	bool (*power)(struct caller_host *host, struct caller *caller, enum link_power action);
 	/* Its connection is closed. */
 	void (*left)(struct caller_host *host, struct caller *caller, const char *reason);
 	/* Its worker has ended too: take it off the list. It is freed then. */
@@ -67,6 +71,8 @@ struct caller_entry *caller_entry(struct caller *caller);
 void caller_start(struct caller *caller);
 /* host->width, height and wisher have changed. */
 void caller_resized(struct caller *caller);
+/* host->facts has changed. */
+void caller_tell(struct caller *caller);
 /* Closes the connection now, or with @flush after what is queued, at most a second later. @reason: copied. left and released come
  * before or after this returns. */
 void caller_end(struct caller *caller, const char *reason, bool flush);

@@ -41,6 +41,7 @@ struct door {
 	unsigned int watching;		    /* viewers whose connection is open */
 	uint32_t next_number;		    /* odd */
 	bool stopping;
+	uint64_t power_ms; /* when a viewer's wish for power was last heard */
 	struct wish wish;
 	struct loop_source *tick, *idle, *rest;
 	bool ticking;
@@ -306,6 +307,18 @@ static enum size_status asked(
 	return wish_ask(&door->wish, size, host->width, host->height);
 }
 
+static bool power(struct caller_host *host, struct caller *caller, enum link_power action)
+{
+	struct door *door = door_of(host);
+	uint64_t now = loop_now_ms();
+
+	if ((door->power_ms && now - door->power_ms < LIMIT_POWER_MS) ||
+		!door->events->power(door->arg, caller_number(caller), action))
+		return false;
+	door->power_ms = now;
+	return true;
+}
+
 static void forward_wish(void *arg, uint32_t viewer, uint32_t width, uint32_t height)
 {
 	struct door *door = arg;
@@ -392,6 +405,12 @@ void door_sizes(struct door *door, uint32_t width, uint32_t height)
 	wish_sizes(&door->wish, width, height);
 }
 
+void door_tell(struct door *door, const struct facts *facts)
+{
+	door->host.facts = *facts;
+	each(door, caller_tell);
+}
+
 void door_resize(struct door *door, uint32_t width, uint32_t height)
 {
 	if (width == door->host.width && height == door->host.height)
@@ -445,16 +464,19 @@ int door_create(struct loop *loop, struct picture *picture, const struct door_op
 		.loop = loop,
 		.picture = picture,
 		.id = options->id,
-		.name = options->name,
+		.name = door->host.facts.name,
+		.facts.leds = LEDS_UNKNOWN,
 		.frames_maximum = options->frames_maximum,
 		.stall_ms = options->stall_ms,
 		.admit = admit,
 		.joined = joined,
 		.moved = moved,
 		.asked = asked,
+		.power = power,
 		.left = left,
 		.released = released,
 	};
+	snprintf(door->host.facts.name, sizeof(door->host.facts.name), "%s", options->name);
 	r = wish_init(&door->wish, loop, forward_wish, door);
 	if (r == 0)
 		r = loop_timer_add(loop, on_tick, door, &door->tick);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "frame/link.h"
+#include "rfb/facts.h"
 
 struct door;
 struct loop;
@@ -28,6 +29,8 @@ struct door_events {
 	bool (*state)(void *arg, uint32_t viewer, uint32_t behind, uint64_t bytes,
 		const char *encoding);
 	void (*wish)(void *arg, uint32_t viewer, uint32_t width, uint32_t height); /* it asks for that size */
+	/* It wishes for a shutdown, reboot or reset. False: not now. */
+	bool (*power)(void *arg, uint32_t viewer, enum link_power action);
 	void (*watch)(void *arg, uint32_t count); /* viewers that want pictures */
 	bool (*congested)(void *arg);		  /* nobody may be admitted now */
 	void (*idle)(void *arg);		  /* nobody for the grace time; accepting rests for a while */
@@ -48,6 +51,8 @@ void door_detach(struct door *door, uint32_t viewer, const char *reason);
 
 /* The largest size that viewers may ask for; 0: none, which is how it begins. */
 void door_sizes(struct door *door, uint32_t width, uint32_t height);
+/* What is true of the display now. Before the first: its name is that of the options, and no more is known. */
+void door_tell(struct door *door, const struct facts *facts);
 /* A new frame has come, and is not yet published; its picture has its first publish. */
 void door_resize(struct door *door, uint32_t width, uint32_t height);
 void door_picture(struct door *door);

@@ -3,13 +3,15 @@
 
 #include "base/mem.h"
 #include "rfb/encodings.h"
+#include "rfb/update.h"
 #include "rfb/wire.h"
 
 #define SCREEN_ID 1
 
-void notices_init(struct notices *notices)
+void notices_init(struct notices *notices, const char *name)
 {
 	*notices = (struct notices){0};
+	tidings_init(&notices->tidings, name);
 	pthread_mutex_init(&notices->lock, NULL);
 }
 
@@ -48,6 +50,20 @@ void notices_reason(struct notices *notices, enum size_reason reason)
 	pthread_mutex_unlock(&notices->lock);
 }
 
+void notices_tell(struct notices *notices, const struct facts *facts)
+{
+	pthread_mutex_lock(&notices->lock);
+	tidings_tell(&notices->tidings, facts);
+	pthread_mutex_unlock(&notices->lock);
+}
+
+void notices_deny(struct notices *notices)
+{
+	pthread_mutex_lock(&notices->lock);
+	tidings_deny(&notices->tidings);
+	pthread_mutex_unlock(&notices->lock);
+}
+
 /* What is new to the viewer since it can be told. @dropped: what it could not be told for a while. */
 static void take_extras(struct notices *notices, unsigned int extras, unsigned int dropped)
 {
@@ -69,6 +85,7 @@ void notices_take(struct notices *notices)
 {
 	pthread_mutex_lock(&notices->lock);
 	take_extras(notices, notices->mail.extras, notices->mail.dropped);
+	tidings_take(&notices->tidings, notices->mail.extras, notices->mail.dropped);
 	notices->mail.dropped = 0;
 	notices->layout |= notices->mail.layout;
 	notices->mail.layout = false;
@@ -84,7 +101,12 @@ void notices_take(struct notices *notices)
 bool notices_due(const struct notices *notices)
 {
 	return notices->layout || notices->resized || notices->shape || notices->pointer ||
-	       notices->answer_count;
+	       notices->answer_count || tidings_due(&notices->tidings);
+}
+
+bool notices_speak(struct notices *notices, rfbClientPtr client)
+{
+	return tidings_speak(&notices->tidings, client);
 }
 
 void notices_resized(struct notices *notices)
@@ -108,27 +130,6 @@ void notices_point(struct notices *notices, uint16_t x, uint16_t y)
 		notices->pointer = true;
 }
 
-static bool put_head(rfbClientPtr client, unsigned int rects)
-{
-	uint8_t head[4] = {0}; /* FramebufferUpdate */
-
-	wire_put_u16(head + 2, rects);
-	return shape_put(client, head, sizeof(head));
-}
-
-static bool put_rect(rfbClientPtr client, uint16_t x, uint16_t y, uint16_t width, uint16_t height,
-	uint32_t encoding)
-{
-	uint8_t rect[12];
-
-	wire_put_u16(rect, x);
-	wire_put_u16(rect + 2, y);
-	wire_put_u16(rect + 4, width);
-	wire_put_u16(rect + 6, height);
-	wire_put_u32(rect + 8, encoding);
-	return shape_put(client, rect, sizeof(rect));
-}
-
 /* There is one screen, as large as the picture. */
 static bool put_layout(rfbClientPtr client, const struct frame *frame, enum size_reason reason,
 	enum size_status status)
@@ -139,8 +140,9 @@ static bool put_layout(rfbClientPtr client, const struct frame *frame, enum size
 	wire_put_u32(screens + 4, SCREEN_ID);
 	wire_put_u16(screens + 12, width);
 	wire_put_u16(screens + 14, height);
-	return put_rect(client, reason, status, width, height, ENCODING_EXTENDED_DESKTOP_SIZE) &&
-	       shape_put(client, screens, sizeof(screens));
+	return update_put_rect(
+		       client, reason, status, width, height, ENCODING_EXTENDED_DESKTOP_SIZE) &&
+	       update_put(client, screens, sizeof(screens));
 }
 
 /* Answers first: the change that one of them may have led to comes after it. */
@@ -155,17 +157,17 @@ static bool write_sizes(struct notices *notices, rfbClientPtr client, const stru
 	notices->layout = false;
 	if (!answers && !layout)
 		return true;
-	going = put_head(client, answers + layout);
+	going = update_put_head(client, answers + layout);
 	for (unsigned int i = 0; i < answers && going; i++)
 		going = put_layout(client, frame, REASON_THIS_VIEWER, notices->answers[i]);
 	if (going && layout && extended)
 		going = put_layout(client, frame,
 			notices->resized ? notices->reason : REASON_SERVER, SIZE_DONE);
 	else if (going && layout)
-		going = put_rect(client, 0, 0, frame->header.width, frame->header.height,
+		going = update_put_rect(client, 0, 0, frame->header.width, frame->header.height,
 			ENCODING_DESKTOP_SIZE);
 	notices->resized = false;
-	return going && rfbSendUpdateBuf(client);
+	return going && update_flush(client);
 }
 
 bool notices_write(struct notices *notices, rfbClientPtr client, const struct cursor *cursor,
@@ -173,18 +175,21 @@ bool notices_write(struct notices *notices, rfbClientPtr client, const struct cu
 {
 	enum shape_kind kind = shape_kind(notices->extras);
 	bool pointer = notices->pointer, shape = notices->shape && kind != SHAPE_NONE;
+	unsigned int tidings = tidings_due(&notices->tidings);
 
 	if (!write_sizes(notices, client, frame))
 		return false;
 	notices->pointer = notices->shape = false;
-	if (!pointer && !shape)
+	if (!pointer && !shape && !tidings)
 		return true;
-	if (!put_head(client, pointer + shape))
+	if (!update_put_head(client, pointer + shape + tidings))
 		return false;
-	if (pointer && !put_rect(client, notices->pointer_x, notices->pointer_y, 0, 0,
+	if (!tidings_write(&notices->tidings, client))
+		return false;
+	if (pointer && !update_put_rect(client, notices->pointer_x, notices->pointer_y, 0, 0,
 			       ENCODING_POINTER_POSITION))
 		return false;
 	if (shape && !shape_write(client, kind, &cursor->live, frame_cursor_pixels(frame)))
 		return false;
-	return rfbSendUpdateBuf(client);
+	return update_flush(client);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* notices.h - what one viewer is told beside pixels: sizes, the pointer's place, the cursor's shape (enum encoding_extra).
+/* notices.h - what one viewer is told beside pixels: sizes, the pointer's place, the cursor's shape, tidings (enum encoding_extra).
  *
  * The door's thread says what the viewer can and what it has asked for; the worker takes that and writes whole FramebufferUpdates
- * of its own between those of LibVNCServer, when the viewer has asked for an update. Its request stands: the pixels still come.
+ * of its own between those of LibVNCServer, when the viewer has asked for an update. Its request stands: the pixels still come. What
+ * is no FramebufferUpdate waits for no request (notices_speak()).
  */
 #pragma once
 
@@ -14,6 +15,7 @@
 #include "rfb/cursor.h"
 #include "rfb/encodings.h"
 #include "rfb/shape.h"
+#include "rfb/tidings.h"
 
 #define NOTICES_ANSWERS 16 /* that wait for one viewer; more are left out */
 
@@ -26,6 +28,7 @@ struct notices {
 		enum size_reason reason;
 		uint8_t answers[NOTICES_ANSWERS], answer_count;
 	} mail; /* under lock */
+	struct tidings tidings;
 
 	/* The worker's. */
 	unsigned int extras;
@@ -36,7 +39,8 @@ struct notices {
 	uint16_t pointer_x, pointer_y; /* where it is, once `pointed` */
 };
 
-void notices_init(struct notices *notices);
+/* @name: the desktop's, as in ServerInit. */
+void notices_init(struct notices *notices, const char *name);
 void notices_finish(struct notices *notices);
 
 /* Door's thread. */
@@ -45,9 +49,14 @@ void notices_layout(struct notices *notices);				 /* a request was not increment
 void notices_answer(struct notices *notices, enum size_status status); /* to SetDesktopSize */
 void notices_reason(struct notices *notices, enum size_reason reason); /* of the size that the next frame has */
 
+void notices_tell(struct notices *notices, const struct facts *facts); /* the newest */
+void notices_deny(struct notices *notices);				 /* xvp: no */
+
 /* Worker. Takes what has come; the rest of the functions see it. */
 void notices_take(struct notices *notices);
-bool notices_due(const struct notices *notices);
+/* Writes what needs no request, between two messages. False: the connection is gone. */
+bool notices_speak(struct notices *notices, rfbClientPtr client);
+bool notices_due(const struct notices *notices); /* for notices_write() */
 void notices_resized(struct notices *notices);
 void notices_reshaped(struct notices *notices);
 /* Where the pointer is: told if that is news. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Theory of operation: head[] gathers the fixed part of one message. When it is whole, the message either comes out or is
- * followed by more: `skip` bytes nobody wants (cut text, screens) or `entries` of SetEncodings, which are gathered in head[4..7] one by
- * one. Only when both are 0 does the next message begin. So the parser never holds more than head[] and the list of
+/* Theory of operation: head[] gathers the fixed part of one message, with the little that may follow it (one screen, a fence's
+ * payload). When it is whole, the message either comes out or is followed by more: `skip` bytes nobody wants (cut text, screens) or
+ * `entries` of SetEncodings, which are gathered in head[4..7] one by one. Only when both are 0 does the next message begin. So the parser never holds more than head[] and the list of
  * encodings that were let through, whatever the viewer claims to be sending.
  */
 #include "rfb/parse.h"
@@ -25,12 +25,23 @@ enum message {
 	SET_SERVER_INPUT = 9,
 	SET_SW = 10,
 	PALM_SCALE = 15,
+	CONTINUOUS_UPDATES = 150,
+	FENCE = 248,
+	XVP = 250,
 	SET_DESKTOP_SIZE = 251,
+	QEMU = 255,
 };
+
+#define QEMU_KEY 0
+#define LONG_POINTER \
+	0x80 /* marks a PointerEvent with a second byte of buttons (ExtendedMouseButtons) */
+#define NO_STEP		0x7fff /* a step of nothing in a PointerEvent (QEMU Pointer Motion Change) */
+#define XT_KEYCODES_END 0xff
 
 #define SCREEN_BYTES 16 /* each, in SetDesktopSize (rfbproto.rst) */
 
 static_assert(4 + 4 * PARSE_ENCODINGS <= PARSE_OUT, "the longest message fits");
+static_assert(9 + FENCE_PAYLOAD <= sizeof(((struct parser *)0)->head), "so does a fence");
 
 void parser_init(
 	struct parser *parser, uint32_t width, uint32_t height, const struct parse_hooks *hooks)
@@ -44,6 +55,11 @@ void parser_resize(struct parser *parser, uint32_t width, uint32_t height)
 	parser->height = height;
 }
 
+void parser_relative(struct parser *parser, bool relative)
+{
+	parser->relative = relative;
+}
+
 bool parser_inside(const struct parser *parser)
 {
 	return parser->have || parser->skip || parser->entries;
@@ -55,12 +71,26 @@ static int refuse(struct parser *parser, const char *reason)
 	return -EPROTO;
 }
 
+/* Was the message announced by that extra? Then its size. */
+static size_t announced(const struct parser *parser, unsigned int extra, size_t size)
+{
+	return parser->known & extra ? size : 0;
+}
+
 /* Bytes of the fixed part; 0: no such message. */
-static size_t head_size(uint8_t type)
+static size_t head_size(const struct parser *parser, uint8_t type)
 {
 	switch (type) {
 	case SET_PIXEL_FORMAT:
 		return 20;
+	case QEMU:
+		return announced(parser, EXTRA_KEYS, 12);
+	case CONTINUOUS_UPDATES:
+		return announced(parser, EXTRA_CONTINUOUS_UPDATES, 10);
+	case FENCE:
+		return announced(parser, EXTRA_FENCE, 9);
+	case XVP:
+		return announced(parser, EXTRA_XVP, 4);
 	case UPDATE_REQUEST:
 		return 10;
 	case KEY:
@@ -127,6 +157,8 @@ static void update_request(struct parser *parser, uint8_t *out, size_t *ret_out)
 	if (!head[1] && parser->extras & EXTRA_EXTENDED_DESKTOP_SIZE && parser->hooks &&
 		parser->hooks->layout)
 		parser->hooks->layout(parser->hooks->arg);
+	if (head[1] && parser->continuous) /* to be ignored then, says rfbproto.rst */
+		return;
 	out[0] = UPDATE_REQUEST;
 	out[1] = !!head[1];
 	wire_put_u16(out + 2, x);
@@ -161,15 +193,88 @@ static int cut_text(struct parser *parser)
 	return 0;
 }
 
-static void input(struct parser *parser)
+static void key(struct parser *parser, bool down, uint32_t keysym, uint32_t keycode)
 {
-	const struct parse_hooks *hooks = parser->hooks;
+	if (parser->hooks && parser->hooks->key)
+		parser->hooks->key(
+			parser->hooks->arg, down, keysym, keycode <= XT_KEYCODES_END ? keycode : 0);
+}
+
+static int qemu(struct parser *parser)
+{
 	const uint8_t *head = parser->head;
 
-	if (head[0] == KEY && hooks && hooks->key)
-		hooks->key(hooks->arg, head[1], wire_u32(head + 4));
-	if (head[0] == POINTER && hooks && hooks->pointer)
-		hooks->pointer(hooks->arg, head[1], wire_u16(head + 2), wire_u16(head + 4));
+	if (head[1] != QEMU_KEY)
+		return refuse(parser, "a message of QEMU's that was not offered");
+	key(parser, wire_u16(head + 2), wire_u32(head + 4), wire_u32(head + 8));
+	return 0;
+}
+
+static bool pointer_is_long(const struct parser *parser)
+{
+	return parser->known & EXTRA_BUTTONS && parser->head[1] & LONG_POINTER;
+}
+
+static void pointer(struct parser *parser)
+{
+	const uint8_t *head = parser->head;
+	struct parse_pointer event = {
+		.buttons = head[1],
+		.relative = parser->relative && parser->known & EXTRA_POINTER_MODE,
+		.x = wire_u16(head + 2),
+		.y = wire_u16(head + 4),
+	};
+
+	if (pointer_is_long(parser))
+		event.buttons = (head[1] & ~LONG_POINTER) | head[6] << 7;
+	if (event.relative) {
+		event.x -= NO_STEP;
+		event.y -= NO_STEP;
+	} else {
+		event.x = MIN(event.x, (int32_t)parser->width - 1);
+		event.y = MIN(event.y, (int32_t)parser->height - 1);
+	}
+	if (parser->hooks && parser->hooks->pointer)
+		parser->hooks->pointer(parser->hooks->arg, &event);
+}
+
+static void power(struct parser *parser)
+{
+	if (parser->hooks && parser->hooks->power)
+		parser->hooks->power(parser->hooks->arg, parser->head[2], parser->head[3]);
+}
+
+/* One that is longer than it may be is not answered. */
+static void fence(struct parser *parser, uint8_t *out, size_t *ret_out)
+{
+	uint8_t size = parser->head[8];
+
+	if (size > FENCE_PAYLOAD) {
+		parser->skip = size;
+		return;
+	}
+	memset(out, 0, 4);
+	out[0] = FENCE;
+	wire_put_u32(out + 4, wire_u32(parser->head + 4) & (FENCE_REQUEST | FENCE_FLAGS));
+	memcpy(out + 8, parser->head + 8, 1 + size);
+	*ret_out = 9 + size;
+}
+
+/* An area that lies outside is empty: its updates are none. */
+static void continuous_updates(struct parser *parser, uint8_t *out, size_t *ret_out)
+{
+	const uint8_t *head = parser->head;
+	uint32_t x = MIN((uint32_t)wire_u16(head + 2), parser->width);
+	uint32_t y = MIN((uint32_t)wire_u16(head + 4), parser->height);
+
+	parser->continuous = head[1];
+	out[0] = CONTINUOUS_UPDATES;
+	out[1] = !!head[1];
+	wire_put_u16(out + 2, x);
+	wire_put_u16(out + 4, y);
+	wire_put_u16(out + 6, MIN((uint32_t)wire_u16(head + 6), parser->width - x));
+	wire_put_u16(out + 8, MIN((uint32_t)wire_u16(head + 8), parser->height - y));
+	*ret_out = 10;
 }
 
 static void begin_encodings(struct parser *parser)
@@ -185,6 +290,7 @@ static void end_encodings(struct parser *parser, uint8_t *out, size_t *ret_out)
 	const struct parse_hooks *hooks = parser->hooks;
 
 	parser->extras = parser->extras_coming;
+	parser->known |= parser->extras;
 	if (hooks && hooks->extras)
 		hooks->extras(hooks->arg, parser->extras);
 	out[0] = SET_ENCODINGS;
@@ -200,6 +306,7 @@ static void look_at_encoding(struct parser *parser, uint32_t encoding)
 	if (parser->looked++ >= LIMIT_ENCODINGS)
 		return;
 	parser->extras_coming |= encoding_extra(encoding);
+	encoding = encoding_clamped(encoding);
 	if (parser->encoding_count >= PARSE_ENCODINGS || !encoding_permitted(encoding))
 		return;
 	for (uint32_t i = 0; i < parser->encoding_count; i++)
@@ -231,8 +338,26 @@ static int act(struct parser *parser, uint8_t *out, size_t *ret_out)
 	case SET_DESKTOP_SIZE:
 		set_desktop_size(parser);
 		break;
-	default:
-		input(parser);
+	case KEY:
+		key(parser, parser->head[1], wire_u32(parser->head + 4), 0);
+		break;
+	case POINTER:
+		pointer(parser);
+		break;
+	case CONTINUOUS_UPDATES:
+		continuous_updates(parser, out, ret_out);
+		break;
+	case FENCE:
+		fence(parser, out, ret_out);
+		break;
+	case XVP:
+		power(parser);
+		break;
+	case QEMU:
+		r = qemu(parser);
+		break;
+	default: /* nobody wants it */
+		break;
 	}
 	return r;
 }
@@ -240,10 +365,16 @@ static int act(struct parser *parser, uint8_t *out, size_t *ret_out)
 /* Bytes to gather before act(). */
 static size_t wanted(const struct parser *parser, uint8_t type)
 {
-	size_t size = head_size(type);
+	size_t size = head_size(parser, type);
 
-	if (type == SET_DESKTOP_SIZE && parser->have >= size && parser->head[6])
+	if (!size || parser->have < size)
+		return size;
+	if (type == SET_DESKTOP_SIZE && parser->head[6])
 		size += SCREEN_BYTES;
+	else if (type == POINTER && pointer_is_long(parser))
+		size++;
+	else if (type == FENCE && parser->head[8] <= FENCE_PAYLOAD)
+		size += parser->head[8];
 	return size;
 }
 

@@ -31,20 +31,54 @@ static void on_size(void *arg, uint16_t width, uint16_t height, bool whole)
 		.whole = whole,
 	};
 
-	viewer_answer(seat->viewer, seat->asked(seat->arg, &asked));
+	viewer_answer(seat->viewer, seat->events->asked(seat->arg, &asked));
+}
+
+static bool may_control(const struct seat *seat)
+{
+	return seat->mode >= LINK_MODE_CONTROL;
+}
+
+static void on_key(void *arg, bool down, uint32_t keysym, uint32_t keycode)
+{
+	struct seat *seat = arg;
+
+	if (may_control(seat) && seat->events->key)
+		seat->events->key(seat->arg, down, keysym, keycode);
+}
+
+static void on_pointer(void *arg, const struct parse_pointer *pointer)
+{
+	struct seat *seat = arg;
+
+	if (may_control(seat) && seat->events->pointer)
+		seat->events->pointer(seat->arg, pointer);
+}
+
+/* xvp's version 1 is the only one (rfbproto.rst). */
+static void on_power(void *arg, uint8_t version, uint8_t code)
+{
+	struct seat *seat = arg;
+
+	if (!may_control(seat) || !seat->power || version != 1 || code < LINK_POWER_SHUTDOWN ||
+		code > LINK_POWER_RESET || !seat->events->power(seat->arg, code))
+		viewer_deny(seat->viewer);
 }
 
 void seat_init(struct seat *seat, uint32_t number, enum link_mode mode,
-	enum size_status (*asked)(void *arg, const struct wish_asked *asked), void *arg)
+	const struct seat_events *events, void *arg)
 {
 	*seat = (struct seat){
 		.number = number,
 		.mode = mode,
 		.inner = -EBADF,
-		.asked = asked,
+		.events = events,
 		.arg = arg,
 	};
 	seat->hooks = (struct parse_hooks){
+		.key = on_key,
+		.pointer = on_pointer,
+		.power = on_power,
 		.extras = on_extras,
 		.layout = on_layout,
 		.size = on_size,
@@ -69,6 +103,14 @@ int seat_take(struct seat *seat, struct loop *loop, struct picture *picture,
 	if (seat->inner < 0)
 		return seat->inner;
 	return loop_fd_add(loop, seat->inner, LOOP_READ, on_inner, arg, &seat->source);
+}
+
+void seat_tell(struct seat *seat, const struct facts *facts)
+{
+	struct facts told = *facts;
+
+	told.power = seat->power = facts->power && may_control(seat);
+	viewer_tell(seat->viewer, &told);
 }
 
 void seat_allow(struct seat *seat, bool allow)

@@ -10,6 +10,17 @@
 #include "rfb/viewer.h"
 #include "rfb/wish.h"
 
+/* Called from inside parse(). Of a viewer that may only look nothing but `asked` is called, which hears its mode. */
+struct seat_events {
+	/* It asks for a size: what it is to be told. */
+	enum size_status (*asked)(void *arg, const struct wish_asked *asked);
+	/* It wishes for a shutdown, reboot or reset (xvp). False: that comes to nothing. */
+	bool (*power)(void *arg, enum link_power action);
+	/* Input, as in struct parse_hooks; NULL: nobody takes any. */
+	void (*key)(void *arg, bool down, uint32_t keysym, uint32_t keycode);
+	void (*pointer)(void *arg, const struct parse_pointer *pointer);
+};
+
 struct seat {
 	uint32_t number; /* of the viewer, and what it may do */
 	enum link_mode mode;
@@ -18,16 +29,18 @@ struct seat {
 	struct loop_source *source; /* owned */
 	bool allowed;
 	struct parse_hooks hooks; /* for the parser, while there is a viewer */
-	enum size_status (*asked)(void *arg, const struct wish_asked *asked);
+	bool power; /* the viewer may wish for a shutdown, and somebody hears it */
+	const struct seat_events *events;
 	void *arg;
 };
 
-/* @asked: what a viewer that asks for a size is to be told. */
-void seat_init(struct seat *seat, uint32_t number, enum link_mode mode,
-	enum size_status (*asked)(void *arg, const struct wish_asked *asked), void *arg);
+/* @events: borrowed. */
+void seat_init(struct seat *seat, uint32_t number, enum link_mode mode, const struct seat_events *events, void *arg);
 /* @on_inner: the worker has written, or ended. Errors of viewer_create() and loop_fd_add(); seat_clear() is needed all the same. */
 int seat_take(struct seat *seat, struct loop *loop, struct picture *picture, uint32_t frames_maximum, const char *name,
 	loop_fd_fn on_inner, void *arg);
+/* What is true of the display now. */
+void seat_tell(struct seat *seat, const struct facts *facts);
 /* May the worker start an update? */
 void seat_allow(struct seat *seat, bool allow);
 /* The worker is to end, some time; on_inner hears of it. */

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "damage/rects.h"
 #include "rfb/encodings.h"
+#include "rfb/update.h"
 #include "rfb/wire.h"
 
 #define OPAQUE 128 /* alpha from here on is opaque in a mask of one bit */
@@ -30,23 +31,6 @@ enum shape_kind shape_kind(unsigned int extras)
 	if (extras & EXTRA_CURSOR)
 		return SHAPE_MASKED;
 	return extras & EXTRA_XCURSOR ? SHAPE_TWO_COLOURS : SHAPE_NONE;
-}
-
-bool shape_put(rfbClientPtr client, const void *data, size_t size)
-{
-	const char *from = data;
-
-	while (size) {
-		size_t n = MIN(size, (size_t)(UPDATE_BUF_SIZE - client->ublen));
-
-		memcpy(client->updateBuf + client->ublen, from, n);
-		client->ublen += n;
-		from += n;
-		size -= n;
-		if (client->ublen == UPDATE_BUF_SIZE && !rfbSendUpdateBuf(client))
-			return false;
-	}
-	return true;
 }
 
 static uint32_t alpha_of(uint32_t pixel)
@@ -102,7 +86,7 @@ static bool put_alpha(rfbClientPtr client, const struct shape *shape)
 	uint8_t encoding[4], out[4 * FRAME_CURSOR_SIDE];
 
 	wire_put_u32(encoding, ENCODING_RAW);
-	if (!shape_put(client, encoding, sizeof(encoding)))
+	if (!update_put(client, encoding, sizeof(encoding)))
 		return false;
 	for (uint32_t y = 0; y < shape->part.height; y++) {
 		const uint32_t *row = row_of(shape, y);
@@ -115,7 +99,7 @@ static bool put_alpha(rfbClientPtr client, const struct shape *shape)
 			out[4 * x + 2] = MIN(row[x] & 0xff, alpha);
 			out[4 * x + 3] = alpha;
 		}
-		if (!shape_put(client, out, 4 * shape->part.width))
+		if (!update_put(client, out, 4 * shape->part.width))
 			return false;
 	}
 	return true;
@@ -133,7 +117,7 @@ static bool put_colours(rfbClientPtr client, const struct shape *shape)
 			in[x] = alpha_of(row[x]) < OPAQUE ? 0 : unpremultiplied(row[x]);
 		client->translateFn(client->translateLookupTable, &client->screen->serverFormat,
 			&client->format, (char *)in, (char *)out, 4 * width, width, 1);
-		if (!shape_put(client, out, each * width))
+		if (!update_put(client, out, each * width))
 			return false;
 	}
 	return true;
@@ -150,7 +134,7 @@ static bool put_bits(rfbClientPtr client, const struct shape *shape, bool dark)
 			if (alpha_of(row[x]) >= OPAQUE &&
 				(!dark || is_dark(unpremultiplied(row[x]))))
 				out[x / 8] |= 0x80 >> x % 8;
-		if (!shape_put(client, out, DIV_ROUND_UP(shape->part.width, 8u)))
+		if (!update_put(client, out, DIV_ROUND_UP(shape->part.width, 8u)))
 			return false;
 	}
 	return true;
@@ -179,12 +163,12 @@ bool shape_write(rfbClientPtr client, enum shape_kind kind, const struct frame_c
 	wire_put_u16(head + 4, shape.part.width);
 	wire_put_u16(head + 6, shape.part.height);
 	wire_put_u32(head + 8, encodings[kind]);
-	if (!shape_put(client, head, sizeof(head)))
+	if (!update_put(client, head, sizeof(head)))
 		return false;
 	if (kind == SHAPE_ALPHA)
 		return put_alpha(client, &shape);
 	if (kind == SHAPE_MASKED)
 		return put_colours(client, &shape) && put_bits(client, &shape, false);
-	return shape_put(client, black_and_white, sizeof(black_and_white)) &&
+	return update_put(client, black_and_white, sizeof(black_and_white)) &&
 	       put_bits(client, &shape, true) && put_bits(client, &shape, false);
 }

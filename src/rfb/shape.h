@@ -19,5 +19,3 @@ enum shape_kind shape_kind(unsigned int extras);
 /* One rectangle to the client's update buffer. @cursor was checked by cursor_look(), @image is its pixels. Nothing to be seen is
  * 1x1, transparent: some viewers ignore 0x0. False: the connection is gone. */
 bool shape_write(rfbClientPtr client, enum shape_kind kind, const struct frame_cursor *cursor, const uint32_t *image);
-/* Appends to the client's update buffer, which goes out when it is full. False: the connection is gone. */
-bool shape_put(rfbClientPtr client, const void *data, size_t size);

@@ -40,6 +40,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "damage/rects.h"
+#include "rfb/aside.h"
 #include "rfb/cursor.h"
 #include "rfb/encodings.h"
 #include "rfb/notices.h"
@@ -77,6 +78,8 @@ struct viewer {
 	struct frame *frame; /* own private mapping */
 	struct cursor cursor;
 	uint64_t due_ns; /* no update before */
+	bool continuous;
+	struct rect continuous_area; /* may reach over the screen's edges */
 	char name[LIMIT_NAME_CHARS + 1];
 };
 
@@ -231,6 +234,57 @@ static bool update(struct viewer *viewer)
 	return true;
 }
 
+/* ---- what the viewer says beside LibVNCServer (rfb/aside.h) ---- */
+
+static void on_fence(void *arg, uint32_t flags, const uint8_t *payload, size_t size)
+{
+	struct viewer *viewer = arg;
+
+	tidings_fence(viewer->client, flags, payload, size);
+}
+
+static void on_pong(void *arg, const uint8_t *payload, size_t size)
+{
+}
+
+static void on_continuous(void *arg, bool on, const struct rect *area)
+{
+	struct viewer *viewer = arg;
+
+	if (viewer->continuous && !on)
+		sraRgnMakeEmpty(viewer->client->requestedRegion);
+	viewer->continuous = on;
+	viewer->continuous_area = *area;
+	if (!on)
+		tidings_end_continuous(viewer->client);
+}
+
+static void on_encodings(void *arg)
+{
+}
+
+static const struct aside_hooks aside_hooks = {
+	.fence = on_fence,
+	.pong = on_pong,
+	.continuous = on_continuous,
+	.encodings = on_encodings,
+};
+
+/* With continuous updates the viewer has always asked. */
+static void follow_continuous(struct viewer *viewer)
+{
+	const struct rect *area = &viewer->continuous_area;
+	uint32_t right = MIN(area->x + area->width, (uint32_t)viewer->screen.width);
+	uint32_t bottom = MIN(area->y + area->height, (uint32_t)viewer->screen.height);
+	sraRegionPtr region;
+
+	if (!viewer->continuous || area->x >= right || area->y >= bottom)
+		return;
+	region = sraRgnCreateRect(area->x, area->y, right, bottom);
+	sraRgnOr(viewer->client->requestedRegion, region);
+	sraRgnDestroy(region);
+}
+
 /* Has the viewer asked for something that may have changed? */
 static bool update_wanted(const struct viewer *viewer)
 {
@@ -258,6 +312,9 @@ static bool update_due(struct viewer *viewer, uint64_t *ret_ns)
 	uint64_t now;
 
 	notices_take(&viewer->notices);
+	if (!notices_speak(&viewer->notices, viewer->client))
+		return false;
+	follow_continuous(viewer);
 	if (!atomic_load(&viewer->allowed) || !update_wanted(viewer)) {
 		picture_pass(viewer->picture, viewer->reader,
 			atomic_load(&viewer->allowed) &&
@@ -302,7 +359,7 @@ static void serve(struct viewer *viewer)
 		if (polled[1].revents)
 			eventfd_read(viewer->wake, &count);
 		if (polled[0].revents)
-			rfbProcessClientMessage(viewer->client);
+			aside_next(viewer->client, &aside_hooks, viewer);
 	}
 }
 
@@ -399,7 +456,7 @@ int viewer_create(struct picture *picture, const struct viewer_options *options,
 	viewer->wake = viewer->hangup = -EBADF;
 	viewer->encoding = "";
 	snprintf(viewer->name, sizeof(viewer->name), "%s", options->name);
-	notices_init(&viewer->notices);
+	notices_init(&viewer->notices, viewer->name);
 	screen_init(&viewer->screen, viewer->name);
 	r = viewer_open(viewer, ret_fd);
 	if (r < 0)
@@ -477,4 +534,16 @@ void viewer_answer(struct viewer *viewer, enum size_status status)
 void viewer_resized(struct viewer *viewer, enum size_reason reason)
 {
 	notices_reason(&viewer->notices, reason);
+}
+
+void viewer_tell(struct viewer *viewer, const struct facts *facts)
+{
+	notices_tell(&viewer->notices, facts);
+	tell(viewer);
+}
+
+void viewer_deny(struct viewer *viewer)
+{
+	notices_deny(&viewer->notices);
+	tell(viewer);
 }

@@ -7,9 +7,10 @@
  *
  * The door reads its end whenever it is readable: LibVNCServer's writes block, and while an update is being written the broker
  * may not write the frame (LIMIT_GRANT_MS). A queue that would go over its bound ends the viewer instead.
- * The door must not forward (RFB 7.5 and extensions): types 1, 7 to 11, 15, 250, 251 and unknown ones; key, pointer and cut text
+ * The door must not forward (RFB 7.5 and extensions): types 1, 7 to 11, 15, 250, 251, 255 and unknown ones; key, pointer and cut text
  * events (4, 5, 6) are accepted and dropped. SetPixelFormat with bits 8, 16 or 32, maxima not 0 and shifts below the bits.
- * SetEncodings without what encoding_permitted() does not permit: the extras come by viewer_extras().
+ * SetEncodings without what encoding_permitted() does not permit: the extras come by viewer_extras(). Fences (248) and continuous
+ * updates (150) go in, in their order with the rest, and are heard by the worker itself (rfb/aside.h).
  */
 #pragma once
 
@@ -17,6 +18,7 @@
 #include <stdint.h>
 
 #include "rfb/encodings.h"
+#include "rfb/facts.h"
 
 struct picture;
 struct viewer;
@@ -44,6 +46,8 @@ void viewer_extras(struct viewer *viewer, unsigned int extras);
 void viewer_layout(struct viewer *viewer);
 void viewer_answer(struct viewer *viewer, enum size_status status);
 void viewer_resized(struct viewer *viewer, enum size_reason reason);
+void viewer_tell(struct viewer *viewer, const struct facts *facts);
+void viewer_deny(struct viewer *viewer);
 /* Why the worker ended by itself: static text for viewer_gone's reason; NULL: it did not, or the viewer just went away. */
 const char *viewer_end_reason(const struct viewer *viewer);
 /* What goes into ListViewers. */

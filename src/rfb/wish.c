@@ -62,7 +62,7 @@ enum size_status wish_ask(
 {
 	uint64_t now = loop_now_ms();
 
-	if (asked->mode != LINK_MODE_CONTROL || !wish->width_end)
+	if (asked->mode < LINK_MODE_CONTROL || !wish->width_end)
 		return SIZE_PROHIBITED;
 	if (!asked->whole || !within(wish, asked->width, asked->height))
 		return SIZE_INVALID;

@@ -143,8 +143,8 @@ static void encodings_are_filtered_in_order(void **state)
 {
 	static const int32_t offered[] = {7, 1, -260, 16, 9, 7, 8, 15, -223, -224, -256, -23,
 		0x48323634, -312, -313, -258, -309, -261, -316, (int32_t)0xc0a1e5ce,
-		(int32_t)0xfffe0003, -239, -314, -308, 0, 50};
-	static const int32_t kept[] = {7, 1, 16, 9, -224, -256, -23, 0};
+		(int32_t)0xfffe0003, -239, -314, -308, 0, 50, -512, -764, -763};
+	static const int32_t kept[] = {7, 1, 16, 9, -224, -256, -23, 0, -511, -767};
 	uint8_t in[512], out[512];
 	size_t in_size = put_encodings(in, offered, ARRAY_SIZE(offered));
 	size_t out_size = put_encodings(out, kept, ARRAY_SIZE(kept));
@@ -217,7 +217,10 @@ static void extras_go_to_the_hooks(void **state)
 		{{-314, -314}, 2, EXTRA_CURSOR_ALPHA},
 		{{-239, -240}, 2, EXTRA_CURSOR | EXTRA_XCURSOR},
 		{{-232}, 1, EXTRA_POINTER_POSITION},
-		{{-315, -313, -238, -241, -222, -307, -309}, 7, 0},
+		{{-315, -311, -238, -241, -222, -306, -310}, 7, 0},
+		{{-313, -312, -309, -307, -261, -258, -257, -316}, 8,
+			EXTRA_ALL & ~63 & ~EXTRA_VMWARE_LEDS},
+		{{0x574d5668}, 1, EXTRA_VMWARE_LEDS},
 	};
 	uint8_t in[64];
 
@@ -324,28 +327,30 @@ struct seen {
 	bool down;
 };
 
-static void on_key(void *arg, bool down, uint32_t keysym)
+static void on_key(void *arg, bool down, uint32_t keysym, uint32_t keycode)
 {
 	struct seen *seen = arg;
 
 	seen->keys++;
 	seen->down = down;
 	seen->keysym = keysym;
+	assert_int_equal(keycode, 0);
 }
 
-static void on_pointer(void *arg, uint8_t buttons, uint16_t x, uint16_t y)
+static void on_pointer(void *arg, const struct parse_pointer *pointer)
 {
 	struct seen *seen = arg;
 
 	seen->pointers++;
-	seen->buttons = buttons;
-	seen->x = x;
-	seen->y = y;
+	assert_false(pointer->relative);
+	seen->buttons = pointer->buttons;
+	seen->x = pointer->x;
+	seen->y = pointer->y;
 }
 
 static void input_goes_to_the_hooks_only(void **state)
 {
-	static const uint8_t in[] = {4, 1, 0, 0, 0, 0, 0xff, 0x0d, 5, 4, 1, 2, 3, 4};
+	static const uint8_t in[] = {4, 1, 0, 0, 0, 0, 0xff, 0x0d, 5, 0x84, 1, 2, 1, 4};
 	struct seen seen = {0};
 	struct parse_hooks hooks = {.key = on_key, .pointer = on_pointer, .arg = &seen};
 	struct parser parser;
@@ -359,9 +364,9 @@ static void input_goes_to_the_hooks_only(void **state)
 	assert_int_equal(seen.keysym, 0xff0d);
 	assert_true(seen.down);
 	assert_int_equal(seen.pointers, 1);
-	assert_int_equal(seen.buttons, 4);
+	assert_int_equal(seen.buttons, 0x84);
 	assert_int_equal(seen.x, 0x102);
-	assert_int_equal(seen.y, 0x304);
+	assert_int_equal(seen.y, 0x104);
 	expect(in, sizeof(in), "", 0);
 }
 

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* update.h - what the worker writes itself, through the library's buffer, which is empty between the library's updates: so whole messages
+ * come out in the order of the calls. False: the connection is gone.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <rfb/rfb.h>
+
+/* Appends to the client's update buffer, which goes out when it is full. */
+bool update_put(rfbClientPtr client, const void *data, size_t size);
+/* A FramebufferUpdate with so many rectangles begins; a rectangle's head. */
+bool update_put_head(rfbClientPtr client, unsigned int rects);
+bool update_put_rect(rfbClientPtr client, uint16_t x, uint16_t y, uint16_t width, uint16_t height, uint32_t encoding);
+/* The rest goes out. */
+bool update_flush(rfbClientPtr client);

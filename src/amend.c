@@ -1,20 +1,81 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What may change about a display while it runs: main thread. */
+/* What may change about a display while it runs, and what of it the RFB program is told: main thread. */
+#include "base/config.h"
 #include "display_internal.h"
+#include "frame/wall.h"
+
+_Static_assert((int)SHARING_IGNORE == (int)LINK_SHARING_IGNORE &&
+		       (int)CONFIG_SHARED_IGNORE == (int)LINK_SHARING_IGNORE,
+	"one set of numbers");
+_Static_assert((int)SHARING_ALLOW_EXCLUSIVE == (int)LINK_SHARING_ALLOW_EXCLUSIVE &&
+		       (int)CONFIG_SHARED_ALLOW_EXCLUSIVE == (int)LINK_SHARING_ALLOW_EXCLUSIVE,
+	"one set of numbers");
+_Static_assert((int)SHARING_FORCE_SHARED == (int)LINK_SHARING_FORCE_SHARED &&
+		       (int)CONFIG_SHARED_FORCE == (int)LINK_SHARING_FORCE_SHARED,
+	"one set of numbers");
+_Static_assert((int)DISPLAY_POWER_SHUTDOWN == (int)LINK_POWER_SHUTDOWN &&
+		       (int)DISPLAY_POWER_REBOOT == (int)LINK_POWER_REBOOT &&
+		       (int)DISPLAY_POWER_RESET == (int)LINK_POWER_RESET,
+	"one set of numbers");
+
+struct link_policy amend_policy(const struct display *d)
+{
+	const struct context *context = &d->handover.context;
+	const struct config *config = d->config;
+
+	return (struct link_policy){
+		.viewers_maximum = context->viewers_maximum ?: config->viewers_maximum,
+		.frames_maximum = context->frames_maximum ?: config->frames_maximum,
+		.bytes_maximum = context->bytes_maximum ?: config->bytes_maximum,
+		.sharing = context->has_sharing ? context->sharing : config->shared,
+		.power = power_heard(&d->power),
+	};
+}
+
+const char *amend_name(const struct display *d)
+{
+	const struct context *context = &d->handover.context;
+
+	return context->name[0] ? context->name : context->id;
+}
+
+/* Says to the program what is new of it. */
+static void tell(struct display *d)
+{
+	struct link_policy policy = amend_policy(d);
+
+	if (!d->wall)
+		return;
+	wall_policy(d->wall, &policy);
+	wall_name(d->wall, amend_name(d));
+}
 
 void display_update(struct display *d, struct context *context)
 {
 	context_finish(&d->handover.context);
 	d->handover.context = *context;
 	context->labels_used = 0;
+	tell(d);
 }
 
 int display_on_power(struct display *d, display_power_fn fn, void *arg)
 {
-	return power_add(&d->power, fn, arg);
+	int r = power_add(&d->power, fn, arg);
+
+	if (r == 0)
+		tell(d);
+	return r;
 }
 
 void display_off_power(struct display *d, display_power_fn fn, void *arg)
 {
 	power_remove(&d->power, fn, arg);
+	tell(d);
+}
+
+void display_on_check(struct display *d, const uint8_t *challenge, display_check_fn fn, void *arg)
+{
+	d->check = fn;
+	d->check_arg = arg;
+	wall_challenge(d->wall, challenge);
 }

@@ -116,6 +116,27 @@ static void on_resize(void *arg, uint32_t width, uint32_t height)
 	inbox_resize(&((struct display *)arg)->inbox, width, height);
 }
 
+static void on_check(void *arg, uint64_t check, const struct link_message *message)
+{
+	struct display *d = arg;
+
+	if (d->check)
+		d->check(d->check_arg, d, check, message);
+	else
+		wall_verdict(d->wall, check, 0, NULL, -EBADF);
+}
+
+static void on_power(void *arg, enum link_power action, const char *viewer)
+{
+	struct display *d = arg;
+
+	log_info(d->handover.context.id, "viewer %s asks for %s", viewer,
+		action == LINK_POWER_SHUTDOWN ? "a shutdown"
+		: action == LINK_POWER_REBOOT ? "a reboot"
+					      : "a reset");
+	power_tell(&d->power, (enum display_power)action, viewer);
+}
+
 static void on_program_ended(void *arg)
 {
 	struct display *d = arg;
@@ -273,22 +294,22 @@ static int raise_wall(struct display *d)
 		.busy = on_busy,
 		.taken = on_taken,
 		.resize = on_resize,
+		.check = on_check,
+		.power = on_power,
 		.ended = on_program_ended,
 	};
 	const struct context *context = &d->handover.context;
 	const struct config *config = d->config;
 	struct wall_options options = {
 		.program = config->rfb_program,
-		.viewers_maximum = context->viewers_maximum ?: config->viewers_maximum,
-		.frames_maximum = context->frames_maximum ?: config->frames_maximum,
+		.policy = amend_policy(d),
 		.grace_ms = config->grace_seconds * 1000,
 		.stall_ms = config->stall_seconds * 1000,
 	};
 	int r;
 
 	memcpy(options.id, context->id, sizeof(options.id));
-	memcpy(options.name, context->name[0] ? context->name : context->id,
-		context->name[0] ? sizeof(context->name) : sizeof(context->id));
+	snprintf(options.name, sizeof(options.name), "%s", amend_name(d));
 	r = wall_create(d->loop, &options, &events, d, &d->wall);
 	if (r < 0)
 		return r;
@@ -440,17 +461,6 @@ struct wall *display_wall(struct display *d)
 	return d->wall;
 }
 
-static unsigned int viewers_ready(struct display *d)
-{
-	const struct wall_viewer *viewers;
-	size_t n = wall_viewers(d->wall, &viewers);
-	unsigned int ready = 0;
-
-	for (size_t i = 0; i < n; i++)
-		ready += viewers[i].ready;
-	return ready;
-}
-
 static enum display_change change_of(const struct display *d, const struct status *status)
 {
 	if (!d->watchers)
@@ -475,7 +485,7 @@ void display_runtime(struct display *d, struct display_runtime *ret)
 			 : status.live	  ? DISPLAY_LIVE
 					  : DISPLAY_BLANK,
 		.planes_used = status.planes_used,
-		.viewers = viewers_ready(d),
+		.viewers = wall_viewers_ready(d->wall),
 		.change = change_of(d, &status),
 		.width_maximum = status.width_maximum,
 		.height_maximum = status.height_maximum,

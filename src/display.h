@@ -23,6 +23,7 @@
 
 struct config;
 struct display;
+struct link_message;
 struct loop;
 struct wall;
 
@@ -51,6 +52,9 @@ enum display_power { DISPLAY_POWER_SHUTDOWN = 2, DISPLAY_POWER_REBOOT = 3, DISPL
 /* @viewer, by its name, asks for it. No listener may be added or removed from inside. */
 typedef void (*display_power_fn)(void *arg, enum display_power action, const char *viewer);
 
+/* Somebody wants to come in at @display (LINK_CHECK in @message): wall_verdict(display_wall(display), @check, ..) answers, now or later. */
+typedef void (*display_check_fn)(void *arg, struct display *display, uint64_t check, const struct link_message *message);
+
 /* Takes the descriptors out of @handover (all of them, also on error). @ready comes later, never from inside. @gone: the
  * display has released everything and is to be destroyed now. -ENOMEM, -EAGAIN (no thread). */
 int display_create(struct loop *loop, const struct config *config, struct handover *handover, display_ready_fn ready,
@@ -73,6 +77,10 @@ void display_update(struct display *display, struct context *context);
 int display_on_power(struct display *display, display_power_fn fn, void *arg);
 /* Harmless where it was not set. */
 void display_off_power(struct display *display, display_power_fn fn, void *arg);
+
+/* Who knows tickets and users, and the challenge (LINK_CHALLENGE bytes) that tickets answer. Just after display_create(). Without it nobody
+ * may come in who has to be asked about. */
+void display_on_check(struct display *display, const uint8_t *challenge, display_check_fn fn, void *arg);
 
 const struct context *display_context(const struct display *display);
 const struct handover *display_registrant(const struct display *display); /* uid, gid, pid; descriptors are gone */

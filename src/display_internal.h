@@ -13,6 +13,7 @@
 #include "damage/pace.h"
 #include "display.h"
 #include "driver.h"
+#include "frame/link.h"
 #include "inbox.h"
 #include "power.h"
 #include "resize.h"
@@ -45,6 +46,8 @@ struct display {
 	enum display_state why; /* while ending */
 	TAILQ_HEAD(, waiter) waiters;
 	struct power power;
+	display_check_fn check; /* NULL: nobody answers */
+	void *check_arg;
 	display_snapshot_fn snapshot;
 	void *snapshot_arg;
 	bool snapshot_late; /* answered, the thread still works on it */
@@ -94,6 +97,10 @@ int cursor_look(struct display *display, uint64_t now);
 void monitor_begin(struct display *display);
 int monitor_step(struct display *display);
 void monitor_end(struct display *display);
+
+/* amend.c: what viewers are told of the context. */
+struct link_policy amend_policy(const struct display *display);
+const char *amend_name(const struct display *display);
 
 /* custody.c: messages of the capture thread, for loop_post(). The message is freed by its receiver. */
 struct probed {

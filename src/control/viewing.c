@@ -44,8 +44,8 @@ static void attach_viewer(struct varlink_call *call, struct manager *manager,
 	char name[24];
 	int r;
 
-	r = wall_attach(
-		display_wall(display), socket, (enum link_mode)request->mode, request->label, name);
+	r = wall_attach(display_wall(display), socket, (enum link_mode)request->mode,
+		request->label, NULL, name);
 	if (r < 0)
 		return attach_failed(call, manager, display, r);
 	log_info(request->id, "viewer %s attached by uid %u, pid %d: %s", name,
@@ -164,7 +164,8 @@ void method_detach(struct varlink_call *call, json_t *parameters, void *arg)
 	display = manager_find_viewer(arg, request.viewer);
 	if (!method_may_end(call, arg, display))
 		return refuse_permission(call, NULL, "Detach");
-	if (!display || wall_detach(display_wall(display), request.viewer) < 0)
+	if (!display ||
+		wall_detach(display_wall(display), request.viewer, "detached by request") < 0)
 		return refuse_no_such_viewer(call, request.viewer);
 	log_info(display_context(display)->id, "viewer %s detached by uid %u, pid %d",
 		request.viewer, (unsigned int)varlink_call_peer(call)->uid,

@@ -33,6 +33,77 @@ static bool worth_a_line(struct roster *roster)
 	return false;
 }
 
+static struct roster_check *find_check(struct roster *roster, uint32_t number)
+{
+	for (size_t i = 0; i < roster->checks_used; i++)
+		if (roster->checks[i].number == number)
+			return &roster->checks[i];
+	return NULL;
+}
+
+static void drop_check(struct roster *roster, struct roster_check *check)
+{
+	struct roster_check *end = roster->checks + roster->checks_used;
+
+	if (!check)
+		return;
+	memmove(check, check + 1, (end - check - 1) * sizeof(*check));
+	roster->checks_used--;
+}
+
+/* Who was let in may have gone without a word; the oldest of them makes room. */
+static bool make_room(struct roster *roster)
+{
+	if (roster->checks_used < ARRAY_SIZE(roster->checks))
+		return true;
+	for (size_t i = 0; i < roster->checks_used; i++) {
+		if (!roster->checks[i].mode)
+			continue;
+		drop_check(roster, &roster->checks[i]);
+		return true;
+	}
+	return false;
+}
+
+/* Who must show something that only the broker knows; all others are let in by the program alone. */
+static bool always_asks(const struct link_listener *listener)
+{
+	const uint32_t free = LINK_OFFER_NONE | LINK_OFFER_TLS_NONE | LINK_OFFER_X509_NONE;
+
+	return !(listener->offers & free) && !listener->password[0];
+}
+
+void roster_listener(struct roster *roster, const struct link_listener *listener)
+{
+	if (!always_asks(listener))
+		roster->mode = MAX(roster->mode, listener->mode);
+	roster->mode_checked = MAX(roster->mode_checked, listener->mode);
+}
+
+bool roster_asked(struct roster *roster, const struct link_message *message)
+{
+	uint32_t number = message->check.viewer;
+
+	if (message->check.mode > roster->mode_checked || find(roster, number) ||
+		find_check(roster, number) || !make_room(roster))
+		return false;
+	roster->checks[roster->checks_used++] = (struct roster_check){.number = number};
+	return true;
+}
+
+bool roster_answer(struct roster *roster, uint32_t number, uint32_t mode, const char *label)
+{
+	struct roster_check *check = find_check(roster, number);
+
+	if (!check || check->mode)
+		return false;
+	check->mode = mode;
+	snprintf(check->label, sizeof(check->label), "%s", label ? label : "");
+	if (!mode)
+		drop_check(roster, check);
+	return true;
+}
+
 struct wall_viewer *roster_add(struct roster *roster, uint32_t number)
 {
 	struct wall_viewer *viewer;
@@ -45,66 +116,62 @@ struct wall_viewer *roster_add(struct roster *roster, uint32_t number)
 	return viewer;
 }
 
-void roster_expect(struct roster *roster, uint32_t number, uint32_t mode, const char *label)
+/* Odd numbers are the program's to give. NULL: such a viewer cannot be. */
+static struct wall_viewer *add_listened(struct roster *roster, const struct link_message *message)
 {
-	struct roster_expected *expected = &roster->expected[roster->expected_next];
+	struct roster_check *check = find_check(roster, message->seen.viewer);
+	struct wall_viewer *viewer;
 
-	roster->expected_next = (roster->expected_next + 1) % ARRAY_SIZE(roster->expected);
-	expected->number = number;
-	expected->mode = mode;
-	snprintf(expected->label, sizeof(expected->label), "%s", label);
+	if (find(roster, message->seen.viewer) ||
+		message->seen.mode > (check ? check->mode : roster->mode))
+		return NULL;
+	viewer = roster_add(roster, message->seen.viewer);
+	if (viewer) {
+		memcpy(viewer->peer, message->seen.peer, sizeof(viewer->peer));
+		if (check)
+			memcpy(viewer->label, check->label, sizeof(viewer->label));
+	}
+	drop_check(roster, check);
+	return viewer;
 }
 
-static struct roster_expected *find_expected(struct roster *roster, uint32_t number)
+/* Even ones are ours, and so is what is known about them. */
+static struct wall_viewer *find_given(struct roster *roster, const struct link_message *message)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(roster->expected); i++)
-		if (roster->expected[i].number == number)
-			return &roster->expected[i];
-	return NULL;
+	struct wall_viewer *viewer = find(roster, message->seen.viewer);
+
+	return viewer && !viewer->ready && message->seen.mode <= viewer->mode ? viewer : NULL;
 }
+
+static const char *const may[] = {
+	[LINK_MODE_VIEW] = "view",
+	[LINK_MODE_CONTROL] = "control",
+	[LINK_MODE_EXCLUSIVE] = "control, alone",
+};
 
 bool roster_added(struct roster *roster, const struct link_message *message)
 {
-	struct wall_viewer *viewer = find(roster, message->seen.viewer);
-	bool listened = message->seen.viewer % 2;
-	struct roster_expected *expected =
-		listened ? find_expected(roster, message->seen.viewer) : NULL;
-	uint32_t most = expected   ? expected->mode
-			: listened ? roster->mode
-			: viewer   ? viewer->mode
-				   : 0;
+	struct wall_viewer *viewer =
+		(message->seen.viewer % 2 ? add_listened : find_given)(roster, message);
 
-	if (message->seen.mode > most)
+	if (!viewer)
 		return false;
-	/* Odd numbers are the program's to give, even ones are ours. */
-	if (listened) {
-		if (viewer)
-			return false;
-		viewer = roster_add(roster, message->seen.viewer);
-	}
-	if (!viewer || viewer->ready)
-		return false;
-	if (expected) {
-		memcpy(viewer->label, expected->label, sizeof(viewer->label));
-		expected->number = 0;
-	}
 	viewer->ready = true;
 	viewer->mode = message->seen.mode;
-	memcpy(viewer->peer, message->seen.peer, sizeof(viewer->peer));
 	if (worth_a_line(roster))
-		log_info(roster->id, "viewer %s from %s may %s", viewer->name, viewer->peer,
-			viewer->mode == LINK_MODE_VIEW	    ? "view"
-			: viewer->mode == LINK_MODE_CONTROL ? "control"
-							    : "control alone");
+		log_info(roster->id, "viewer %s from %s%s%s may %s", viewer->name, viewer->peer,
+			viewer->label[0] ? ", " : "", viewer->label, may[viewer->mode]);
 	return true;
 }
 
 bool roster_gone(struct roster *roster, const struct link_message *message)
 {
 	struct wall_viewer *viewer = find(roster, message->seen.viewer);
+	struct roster_check *check = find_check(roster, message->seen.viewer);
 
+	drop_check(roster, check);
 	if (!viewer)
-		return false;
+		return check;
 	if (worth_a_line(roster))
 		log_info(roster->id, "viewer %s left: %s", viewer->name,
 			message->seen.reason[0] ? message->seen.reason : "closed");
@@ -130,7 +197,7 @@ void roster_clear(struct roster *roster, const char *reason)
 		if (worth_a_line(roster))
 			log_info(roster->id, "viewer %s left: %s", roster->viewers[i].name, reason);
 	roster->used = 0;
-	memset(roster->expected, 0, sizeof(roster->expected));
+	roster->checks_used = 0;
 }
 
 const struct wall_viewer *roster_find(const struct roster *roster, const char *name)
@@ -141,11 +208,28 @@ const struct wall_viewer *roster_find(const struct roster *roster, const char *n
 	return NULL;
 }
 
-bool roster_controls(const struct roster *roster, uint32_t number)
+const struct wall_viewer *roster_controls(const struct roster *roster, uint32_t number)
 {
 	for (size_t i = 0; i < roster->used; i++)
-		if (roster->viewers[i].number == number)
-			return roster->viewers[i].ready &&
-			       roster->viewers[i].mode >= LINK_MODE_CONTROL;
+		if (roster->viewers[i].number == number && roster->viewers[i].ready &&
+			roster->viewers[i].mode >= LINK_MODE_CONTROL)
+			return &roster->viewers[i];
+	return NULL;
+}
+
+bool roster_exclusive(const struct roster *roster)
+{
+	for (size_t i = 0; i < roster->used; i++)
+		if (roster->viewers[i].ready && roster->viewers[i].mode == LINK_MODE_EXCLUSIVE)
+			return true;
 	return false;
+}
+
+unsigned int roster_ready(const struct roster *roster)
+{
+	unsigned int ready = 0;
+
+	for (size_t i = 0; i < roster->used; i++)
+		ready += roster->viewers[i].ready;
+	return ready;
 }

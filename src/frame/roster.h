@@ -23,29 +23,33 @@ struct wall_viewer {
 	bool ready; /* authenticated */
 };
 
-/* Somebody whom the broker has let in, and of whom the program has not said yet that it is there. */
-struct roster_expected {
-	uint32_t number; /* 0: nobody */
-	uint32_t mode;
+/* Somebody whose credentials the broker was asked about, and who has not come in yet. */
+struct roster_check {
+	uint32_t number;
+	uint32_t mode; /* that was allowed; 0: not answered yet */
 	char label[LIMIT_LABEL_CHARS + 1];
 };
 
 struct roster {
 	const char *id; /* of the display, for the log; borrowed */
 	uint32_t serial; /* of the program: part of the viewers' names */
-	uint32_t mode;	 /* the most that listeners give */
+	uint32_t mode;	 /* the most that listeners give to those about whom the broker is not asked; 0: nothing */
+	uint32_t mode_checked; /* and to those about whom it is */
+	size_t checks_used;
+	struct roster_check checks[LIMIT_KNOCKING];
 	uint64_t lines_since; /* ms; how many lines the log has had since then */
 	uint32_t lines;
-	size_t expected_next; /* the oldest: it may have gone without a word, and makes room */
-	struct roster_expected expected[LIMIT_KNOCKING];
 	size_t used;
 	struct wall_viewer viewers[LIMIT_VIEWERS_MAX];
 };
 
+/* A listener that gives this has been opened. What earlier ones gave is not forgotten: who came through them may still be on the way. */
+void roster_listener(struct roster *roster, const struct link_listener *listener);
+/* The program asks about somebody; and is answered, @mode 0: may not come in. roster_answer() is false where nobody waits for that any more. */
+bool roster_asked(struct roster *roster, const struct link_message *message);
+bool roster_answer(struct roster *roster, uint32_t number, uint32_t mode, const char *label);
 /* NULL: LIMIT_VIEWERS_MAX. */
 struct wall_viewer *roster_add(struct roster *roster, uint32_t number);
-/* @number, of the program's own, has shown a ticket or password: what it gets at most, and who it is. */
-void roster_expect(struct roster *roster, uint32_t number, uint32_t mode, const char *label);
 bool roster_added(struct roster *roster, const struct link_message *message);
 bool roster_gone(struct roster *roster, const struct link_message *message);
 bool roster_state(struct roster *roster, const struct link_message *message);
@@ -53,5 +57,9 @@ bool roster_state(struct roster *roster, const struct link_message *message);
 void roster_clear(struct roster *roster, const char *reason);
 /* NULL: no such name. */
 const struct wall_viewer *roster_find(const struct roster *roster, const char *name);
-/* Is @number a viewer that is in and may do more than look? */
-bool roster_controls(const struct roster *roster, uint32_t number);
+/* The viewer of this number, if it is in and may do more than look; NULL: it may not, or there is none. */
+const struct wall_viewer *roster_controls(const struct roster *roster, uint32_t number);
+/* Is somebody in who must be alone? */
+bool roster_exclusive(const struct roster *roster);
+/* How many are in. */
+unsigned int roster_ready(const struct roster *roster);

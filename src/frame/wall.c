@@ -4,14 +4,9 @@
  * While no program runs, the wall waits for its listeners to become readable; while one runs, it leaves them to that program, which has
  * a copy of each. The listening sockets never close between the two, so no connection is refused.
  *
- * `lock` guards what both threads use: the link's number, the program and the frame shown. The main thread alone changes the first two.
  * A message that does not fit into the link's queue means that the program has not read some hundred messages: it is stuck.
  */
-#include "frame/wall.h"
-
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -21,60 +16,54 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "frame/child.h"
-#include "frame/sizes.h"
-
-struct listener {
-	struct wall *wall;
-	int fd; /* owned */
-	struct loop_source *source;
-	bool dead;		     /* whoever gave it has shut it down */
-	struct link_message message; /* as it goes to each new program */
-	char endpoint[128];
-	char *unlink_path; /* owned, may be NULL */
-};
-
-struct wall {
-	struct loop *loop;
-	struct wall_options options;
-	struct wall_events events;
-	void *arg;
-	struct listener listeners[LIMIT_LISTENERS];
-	size_t listeners_used;
-	struct roster roster;
-	struct sizes sizes;
-	uint8_t challenge[LINK_CHALLENGE];
-
-	pthread_mutex_t lock;
-	int link;	     /* owned, -EBADF: no program */
-	struct child *child; /* owned */
-	const struct frame *frame;
-
-	struct loop_source *link_source;
-	struct loop_source *timer; /* no READY yet, or too early for the next program */
-	bool ready, closed;
-	uint32_t last_number; /* even, of viewers given by attach */
-	uint64_t started_at;
-};
+#include "frame/wall_internal.h"
 
 /* Unique for the daemon's life. */
 static uint32_t programs_started;
 
 static void program_end(struct wall *wall, const char *why);
 
-static void listeners_watch(struct wall *wall, bool watch)
-{
-	for (size_t i = 0; i < wall->listeners_used; i++)
-		loop_fd_events(wall->listeners[i].source,
-			watch && !wall->listeners[i].dead ? LOOP_READ : 0);
-}
-
-static int wall_send(struct wall *wall, const struct link_message *message, int fd)
+int wall_send(struct wall *wall, const struct link_message *message, int fd)
 {
 	int r = link_send(wall->link, message, fd);
 
 	if (r < 0)
 		program_end(wall, r == -EAGAIN ? "it does not read its messages" : "it hung up");
 	return r;
+}
+
+void wall_tell(struct wall *wall, const struct link_message *message, int fd)
+{
+	if (wall->link >= 0)
+		wall_send(wall, message, fd);
+}
+
+static bool on_check(struct wall *wall, const struct link_message *m)
+{
+	uint64_t check = (uint64_t)wall->roster.serial << 32 | m->check.viewer;
+
+	if (!roster_asked(&wall->roster, m))
+		return false;
+	if (wall->events.check)
+		wall->events.check(wall->arg, check, m);
+	else
+		wall_verdict(wall, check, 0, NULL, -EBADF);
+	return true;
+}
+
+static bool on_power(struct wall *wall, const struct link_message *m)
+{
+	const struct wall_viewer *viewer = roster_controls(&wall->roster, m->power.viewer);
+	uint64_t now = loop_now_ms();
+
+	if (!viewer)
+		return false;
+	/* The program keeps to LIMIT_POWER_MS; some messages are faster than others. */
+	if (!wall->events.power || (wall->power_at && now - wall->power_at < LIMIT_POWER_MS / 2))
+		return true;
+	wall->power_at = now;
+	wall->events.power(wall->arg, m->power.action, viewer->name);
+	return true;
 }
 
 static bool on_message(struct wall *wall, const struct link_message *m)
@@ -98,17 +87,16 @@ static bool on_message(struct wall *wall, const struct link_message *m)
 	case LINK_VIEWER_STATE:
 		return roster_state(&wall->roster, m);
 	case LINK_VIEWER_GONE:
-		return roster_gone(&wall->roster, m);
+		return roster_gone(&wall->roster, m) || wall->options.role == LINK_ROLE_GATE;
 	case LINK_RESIZE:
 		return sizes_wish(&wall->sizes, &wall->roster, m);
 	case LINK_CHECK:
-		if (wall->events.check)
-			wall->events.check(wall->arg, m);
-		else
-			wall_verdict(wall, m->check.viewer, 0, "");
-		return true;
+		return on_check(wall, m);
+	case LINK_POWER:
+		return on_power(wall, m);
 	case LINK_WATCH:
-		wall->events.watch(wall->arg, m->watch.count);
+		wall->watchers = m->watch.count;
+		wall->events.watch(wall->arg, wall->watchers);
 		return true;
 	case LINK_IDLE:
 		if (!wall->roster.used)
@@ -174,10 +162,11 @@ static void program_end(struct wall *wall, const char *why)
 	child_leave(child);
 	roster_clear(&wall->roster, why ? "the RFB program ended" : "stopped");
 	wall->ready = false;
+	wall->watchers = 0;
 	if (why && loop_now_ms() - wall->started_at < LIMIT_RESPAWN_MS)
 		loop_timer_once(wall->timer, LIMIT_RESPAWN_MS);
 	else
-		listeners_watch(wall, true);
+		listeners_watch(&wall->listeners, true);
 	wall->events.ended(wall->arg);
 }
 
@@ -189,32 +178,18 @@ static void on_timer(void *arg)
 	if (wall->link >= 0)
 		program_end(wall, "it did not start in time");
 	else
-		listeners_watch(wall, true);
+		listeners_watch(&wall->listeners, true);
 }
 
 static int program_greet(struct wall *wall)
 {
-	struct link_message hello = {.type = LINK_HELLO};
 	struct link_message shown = {.type = LINK_FRAME};
 	struct link_message sizes;
 	int r;
 
-	hello.hello.version = LINK_VERSION;
-	hello.hello.policy.viewers_maximum = wall->options.viewers_maximum;
-	hello.hello.policy.frames_maximum = wall->options.frames_maximum;
-	hello.hello.grace_ms = wall->options.grace_ms;
-	hello.hello.stall_ms = wall->options.stall_ms;
-	hello.hello.log_level = log_enabled(LOG_LEVEL_DEBUG) ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
-	memcpy(hello.hello.challenge, wall->challenge, sizeof(hello.hello.challenge));
-	memcpy(hello.hello.id, wall->options.id, sizeof(hello.hello.id));
-	memcpy(hello.hello.name, wall->options.name, sizeof(hello.hello.name));
-	r = link_send(wall->link, &hello, -EBADF);
-	for (size_t i = 0; i < wall->listeners_used && r == 0; i++) {
-		struct listener *listener = &wall->listeners[i];
-
-		if (!listener->dead)
-			r = link_send(wall->link, &listener->message, listener->fd);
-	}
+	r = standing_greet(&wall->standing, wall->link);
+	if (r == 0)
+		r = listeners_send(&wall->listeners, wall->link);
 	sizes_begin(&wall->sizes);
 	sizes = sizes_message(&wall->sizes);
 	if (r == 0)
@@ -261,32 +236,22 @@ static int program_start(struct wall *wall)
 		program_end(wall, "it could not be given its listeners");
 		return r;
 	}
-	listeners_watch(wall, false);
+	listeners_watch(&wall->listeners, false);
 	loop_timer_once(wall->timer, LIMIT_START_MS);
 	log_debug(wall->options.id, "RFB program %d started", (int)child_pid(child));
 	return 0;
 }
 
-static void on_knock(int fd, unsigned int events, void *arg)
+static void on_knock(void *arg)
 {
-	struct listener *listener = arg;
-	struct wall *wall = listener->wall;
-	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-	int r;
+	struct wall *wall = arg;
+	int r = program_start(wall);
 
-	/* Such a socket is readable for ever, and nobody comes through it: no program is to be started for it again and again. */
-	if (poll(&poll_fd, 1, 0) > 0 && poll_fd.revents & (POLLHUP | POLLERR)) {
-		log_warn(wall->options.id, "listener %s has been shut down", listener->endpoint);
-		listener->dead = true;
-		loop_fd_events(listener->source, 0);
-		return;
-	}
-	r = program_start(wall);
 	if (r == 0)
 		return;
 	log_err(wall->options.id, "cannot start %s for a viewer: %s", wall->options.program,
 		strerror(-r));
-	listeners_watch(wall, false);
+	listeners_watch(&wall->listeners, false);
 	loop_timer_once(wall->timer, LIMIT_RESPAWN_MS);
 }
 
@@ -309,6 +274,8 @@ int wall_create(struct loop *loop, const struct wall_options *options,
 	wall->loop = loop;
 	wall->options = *options;
 	wall->roster.id = wall->options.id;
+	listeners_init(&wall->listeners, loop, wall->options.id, on_knock, wall);
+	standing_init(&wall->standing, options);
 	wall->events = *events;
 	wall->arg = arg;
 	wall->link = -EBADF;
@@ -326,21 +293,17 @@ int wall_create(struct loop *loop, const struct wall_options *options,
 	return 0;
 }
 
+void wall_give(struct wall *wall, const struct wall_events *events, void *arg)
+{
+	wall->events = *events;
+	wall->arg = arg;
+}
+
 void wall_close(struct wall *wall)
 {
 	program_end(wall, NULL);
 	loop_timer_stop(wall->timer);
-	for (size_t i = 0; i < wall->listeners_used; i++) {
-		struct listener *listener = &wall->listeners[i];
-
-		loop_source_free(listener->source);
-		fd_discard(listener->fd);
-		if (listener->unlink_path)
-			unlink(listener->unlink_path);
-		free(listener->unlink_path);
-	}
-	explicit_bzero(wall->listeners, sizeof(wall->listeners)); /* passwords */
-	wall->listeners_used = 0;
+	listeners_close(&wall->listeners);
 	wall->closed = true;
 }
 
@@ -358,66 +321,36 @@ void wall_destroy(struct wall *wall)
 int wall_listen(struct wall *wall, int fd, const struct link_listener *policy, const char *endpoint,
 	const char *unlink_path)
 {
-	_cleanup_fd_ int socket = fd_move_high(fd);
-	struct listener *listener;
+	const struct listener *listener;
 	int r;
 
-	if (socket < 0)
-		return socket;
-	if (wall->listeners_used == ARRAY_SIZE(wall->listeners))
-		return -ENOSPC;
-	listener = &wall->listeners[wall->listeners_used];
-	*listener = (struct listener){.wall = wall};
-	listener->message.type = LINK_LISTENER;
-	listener->message.listener = *policy;
-	snprintf(listener->endpoint, sizeof(listener->endpoint), "%s", endpoint);
-	if (unlink_path && !(listener->unlink_path = strdup(unlink_path)))
-		return -ENOMEM;
-	r = loop_fd_add(wall->loop, socket, wall->link < 0 ? LOOP_READ : 0, on_knock, listener,
-		&listener->source);
-	if (r < 0) {
-		free(listener->unlink_path);
+	r = listeners_add(&wall->listeners, fd, policy, endpoint, unlink_path, &listener);
+	if (r < 0)
 		return r;
-	}
-	listener->fd = take_fd(&socket);
-	wall->listeners_used++;
-	wall->roster.mode = MAX(wall->roster.mode, policy->mode);
-	if (wall->link >= 0)
-		wall_send(wall, &listener->message, listener->fd);
+	roster_listener(&wall->roster, policy);
+	wall_tell(wall, &listener->message, listener->fd);
 	return 0;
 }
 
-void wall_challenge(struct wall *wall, const uint8_t challenge[LINK_CHALLENGE])
+void wall_unlisten(struct wall *wall)
 {
-	memcpy(wall->challenge, challenge, sizeof(wall->challenge));
-}
+	struct link_message message = {.type = LINK_UNLISTEN};
 
-void wall_verdict(struct wall *wall, uint32_t viewer, uint32_t mode, const char *label)
-{
-	struct link_message message = {.type = LINK_VERDICT};
-
-	if (wall->link < 0)
-		return;
-	mode = MIN(mode, wall->roster.mode);
-	message.verdict.viewer = viewer;
-	message.verdict.allowed = mode != 0;
-	message.verdict.mode = mode;
-	if (mode)
-		roster_expect(&wall->roster, viewer, mode, label);
-	wall_send(wall, &message, -EBADF);
+	listeners_close(&wall->listeners);
+	wall_tell(wall, &message, -EBADF);
 }
 
 size_t wall_endpoints(const struct wall *wall, const char **ret, size_t max)
 {
-	size_t n = MIN(wall->listeners_used, max);
+	size_t n = MIN(wall->listeners.used, max);
 
 	for (size_t i = 0; i < n; i++)
-		ret[i] = wall->listeners[i].endpoint;
+		ret[i] = wall->listeners.at[i].endpoint;
 	return n;
 }
 
-int wall_attach(
-	struct wall *wall, int fd, enum link_mode mode, const char *label, char ret_name[24])
+int wall_attach(struct wall *wall, int fd, enum link_mode mode, const char *label, const char *peer,
+	char ret_name[24])
 {
 	_cleanup_discard_ int socket = fd;
 	struct link_message message = {.type = LINK_VIEWER};
@@ -426,7 +359,11 @@ int wall_attach(
 
 	if (wall->closed)
 		return -EAGAIN;
-	if (wall->roster.used >= wall->options.viewers_maximum)
+	if (mode < LINK_MODE_EXCLUSIVE && roster_exclusive(&wall->roster))
+		return -EBUSY;
+	/* Who must be alone makes room. */
+	if (mode < LINK_MODE_EXCLUSIVE &&
+		wall->roster.used >= wall->standing.hello.hello.policy.viewers_maximum)
 		return -ENOSPC;
 	r = program_start(wall);
 	if (r < 0)
@@ -436,15 +373,16 @@ int wall_attach(
 		return -ENOSPC;
 	viewer->mode = mode;
 	snprintf(viewer->label, sizeof(viewer->label), "%s", label ? label : "");
-	snprintf(viewer->peer, sizeof(viewer->peer), "attached");
+	snprintf(viewer->peer, sizeof(viewer->peer), "%s", peer ? peer : "attached");
 	memcpy(ret_name, viewer->name, sizeof(viewer->name));
 	message.viewer.viewer = viewer->number;
 	message.viewer.mode = mode;
 	memcpy(message.viewer.label, viewer->label, sizeof(message.viewer.label));
+	memcpy(message.viewer.peer, viewer->peer, sizeof(message.viewer.peer));
 	return wall_send(wall, &message, socket) < 0 ? -EAGAIN : 0;
 }
 
-int wall_detach(struct wall *wall, const char *name)
+int wall_detach(struct wall *wall, const char *name, const char *reason)
 {
 	const struct wall_viewer *viewer = roster_find(&wall->roster, name);
 	struct link_message message = {.type = LINK_DETACH};
@@ -452,7 +390,7 @@ int wall_detach(struct wall *wall, const char *name)
 	if (!viewer)
 		return -ENOENT;
 	message.seen.viewer = viewer->number;
-	snprintf(message.seen.reason, sizeof(message.seen.reason), "detached by request");
+	snprintf(message.seen.reason, sizeof(message.seen.reason), "%s", reason);
 	wall_send(wall, &message, -EBADF);
 	return 0;
 }
@@ -463,68 +401,27 @@ size_t wall_viewers(const struct wall *wall, const struct wall_viewer **ret)
 	return wall->roster.used;
 }
 
-void wall_show(struct wall *wall, const struct frame *frame)
+unsigned int wall_viewers_ready(const struct wall *wall)
 {
-	struct link_message message = {.type = LINK_FRAME};
-	int r = 0;
-
-	pthread_mutex_lock(&wall->lock);
-	wall->frame = frame;
-	if (frame && wall->link >= 0) {
-		message.frame.generation = frame->header.generation;
-		message.frame.width = frame->header.width;
-		message.frame.height = frame->header.height;
-		r = link_send(wall->link, &message, frame->fd);
-		if (r < 0 && wall->child)
-			child_kill(wall->child);
-	}
-	pthread_mutex_unlock(&wall->lock);
+	return roster_ready(&wall->roster);
 }
 
-static int send_turn(struct wall *wall, enum link_type type, uint32_t generation, bool damaged)
+unsigned int wall_watchers(const struct wall *wall)
 {
-	struct link_message message = {.type = type};
-	int r = -EPIPE;
-
-	message.publish.generation = generation;
-	message.publish.damaged = damaged;
-	pthread_mutex_lock(&wall->lock);
-	if (wall->link >= 0 && wall->frame && wall->frame->header.generation == generation) {
-		r = link_send(wall->link, &message, -EBADF);
-		if (r < 0 && wall->child)
-			child_kill(wall->child);
-	}
-	pthread_mutex_unlock(&wall->lock);
-	return r;
+	return wall->watchers;
 }
 
-int wall_want_write(struct wall *wall, uint32_t generation)
+bool wall_verdict(struct wall *wall, uint64_t check, uint32_t mode, const char *label, int fd)
 {
-	return send_turn(wall, LINK_WANT_WRITE, generation, false);
-}
+	struct link_message message = {.type = LINK_VERDICT};
+	uint32_t number = (uint32_t)check;
 
-int wall_publish(struct wall *wall, uint32_t generation, bool damaged)
-{
-	return send_turn(wall, LINK_PUBLISH, generation, damaged);
-}
-
-void wall_stuck(struct wall *wall)
-{
-	pthread_mutex_lock(&wall->lock);
-	if (wall->child)
-		child_kill(wall->child);
-	pthread_mutex_unlock(&wall->lock);
-}
-
-void wall_sizes(struct wall *wall, uint32_t width, uint32_t height)
-{
-	struct link_message message;
-
-	pthread_mutex_lock(&wall->lock);
-	if (sizes_set(&wall->sizes, width, height) && wall->link >= 0) {
-		message = sizes_message(&wall->sizes);
-		if (link_send(wall->link, &message, -EBADF) < 0 && wall->child)
-			child_kill(wall->child);
-	}
-	pthread_mutex_unlock(&wall->lock);
+	/* Numbers of viewers begin anew with each program. A viewer that has its place elsewhere does not come in here. */
+	if (wall->link < 0 || check >> 32 != wall->roster.serial ||
+		!roster_answer(&wall->roster, number, fd >= 0 ? 0 : mode, label))
+		return false;
+	message.verdict.viewer = number;
+	message.verdict.allowed = mode != 0;
+	message.verdict.mode = mode;
+	return wall_send(wall, &message, fd) == 0;
 }

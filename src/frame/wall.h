@@ -25,8 +25,11 @@ struct wall_events {
 	void (*taken)(void *arg, uint32_t generation);		/* it has the frames up to this one */
 	/* A viewer asks for it, within wall_sizes(). The newest wish, not more often than LIMIT_RESIZE_MS. NULL: nobody listens. */
 	void (*resize)(void *arg, uint32_t width, uint32_t height);
-	/* A CHECK of the program's, to be answered by wall_verdict() before `ended` comes, now or later. NULL: all are refused. */
-	void (*check)(void *arg, const struct link_message *message);
+	/* The program asks whether somebody may come in (LINK_CHECK). wall_verdict() with the same @check answers, now or later. NULL: nobody
+	 * may. */
+	void (*check)(void *arg, uint64_t check, const struct link_message *message);
+	/* The viewer of this name, which may control, asks for it; not much more often than LIMIT_POWER_MS. NULL: nobody hears. */
+	void (*power)(void *arg, enum link_power action, const char *viewer);
 	void (*ended)(void *arg);				/* it is gone; watchers are 0 */
 };
 
@@ -34,29 +37,47 @@ struct wall_options {
 	const char *program; /* path of vfio-displayd-rfb; outlives the wall */
 	char id[LIMIT_ID_CHARS + 1];
 	char name[LIMIT_NAME_CHARS + 1];
-	uint32_t viewers_maximum, frames_maximum, grace_ms, stall_ms;
+	enum link_role role;
+	struct link_policy policy; /* at first */
+	uint32_t grace_ms, stall_ms;
 };
 
 int wall_create(struct loop *loop, const struct wall_options *options, const struct wall_events *events, void *arg,
 	struct wall **ret);
+/* Whose events they are from now on: a wall can outlive its display. */
+void wall_give(struct wall *wall, const struct wall_events *events, void *arg);
 /* Ends the program and closes the listeners; the last six functions may still be called. */
 void wall_close(struct wall *wall);
 void wall_destroy(struct wall *wall); /* takes NULL */
 
-/* @fd, a listening socket, is consumed in every case. @unlink_path (may be NULL) is removed at the end. */
+/* @fd, a listening socket, is consumed in every case. @unlink_path (may be NULL) is removed at the end. -ENOSPC, -ENOMEM. */
 int wall_listen(struct wall *wall, int fd, const struct link_listener *policy, const char *endpoint,
 	const char *unlink_path);
-/* What tickets answer, for programs started from now on. */
-void wall_challenge(struct wall *wall, const uint8_t challenge[LINK_CHALLENGE]);
-/* Answers a CHECK. @mode 0: refused; else what the viewer gets. @label: who it is, for wall_viewers(). */
-void wall_verdict(struct wall *wall, uint32_t viewer, uint32_t mode, const char *label);
+/* Closes all listeners, here and in the program; who is in stays. */
+void wall_unlisten(struct wall *wall);
 size_t wall_endpoints(const struct wall *wall, const char **ret, size_t max);
-/* @fd, a connected stream socket, is consumed in every case. *ret_name (24 bytes) names the viewer. -EAGAIN: no program
- * could be started; -ENOSPC: viewers_maximum. */
-int wall_attach(struct wall *wall, int fd, enum link_mode mode, const char *label, char ret_name[24]);
+/* @fd, a connected stream socket, is consumed in every case. @peer: where it comes from; NULL: "attached". *ret_name (24 bytes) names the
+ * viewer. -EAGAIN: no program could be started; -ENOSPC: viewers_maximum; -EBUSY: a viewer is there that must be alone. */
+int wall_attach(struct wall *wall, int fd, enum link_mode mode, const char *label, const char *peer, char ret_name[24]);
 /* -ENOENT. */
-int wall_detach(struct wall *wall, const char *name);
+int wall_detach(struct wall *wall, const char *name, const char *reason);
 size_t wall_viewers(const struct wall *wall, const struct wall_viewer **ret); /* array, valid until the loop goes on */
+unsigned int wall_viewers_ready(const struct wall *wall); /* those that are in */
+unsigned int wall_watchers(const struct wall *wall);	   /* the last that events.watch said */
+
+/* Before the first program: what tickets answer. */
+void wall_challenge(struct wall *wall, const uint8_t challenge[LINK_CHALLENGE]);
+/* Now, and to programs started later. */
+void wall_policy(struct wall *wall, const struct link_policy *policy);
+void wall_name(struct wall *wall, const char *name); /* the desktop's, UTF-8 */
+void wall_leds(struct wall *wall, uint32_t bits);    /* as in frame/link.h */
+void wall_pointer_mode(struct wall *wall, bool relative);
+/* @tls: the lengths of the texts in @fd, a sealed memfd, borrowed until the next call or the wall's end. -EBADF: none any more. */
+void wall_secrets(struct wall *wall, int fd, const struct link_message *tls);
+
+/* Answers @check. @mode 0: may not come in; else the most that it gets, and its @label (may be NULL). @fd, borrowed: a gate's viewer's place;
+ * -EBADF: none. Harmless where nobody waits for it any more, that program or that viewer being gone: false. */
+bool wall_verdict(struct wall *wall, uint64_t check, uint32_t mode, const char *label, int fd);
 
 /* The rest is for the capture thread.
  *

@@ -330,8 +330,10 @@ static void got_fact(struct broker *broker, const struct link_message *message)
 		facts->leds = message->leds.bits;
 	else if (message->type == LINK_POINTER_MODE)
 		facts->relative = message->pointer_mode.relative;
-	else if (message->type == LINK_POLICY)
+	else if (message->type == LINK_POLICY) {
 		facts->power = message->policy.power;
+		door_policy(broker->door, &message->policy);
+	}
 	door_tell(broker->door, facts);
 }
 
@@ -372,6 +374,13 @@ static void dispatch(struct broker *broker, struct link_message *message, int fd
 	case LINK_POINTER_MODE:
 	case LINK_POLICY:
 		got_fact(broker, message);
+		break;
+	case LINK_UNLISTEN:
+		door_unlisten(broker->door);
+		break;
+	case LINK_TLS:
+	case LINK_VERDICT:
+		fd_close(fd);
 		break;
 	case LINK_STOP:
 		broker->leaving = true;

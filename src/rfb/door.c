@@ -225,6 +225,12 @@ int door_listen(struct door *door, int fd, const struct link_listener *policy)
 	return 0;
 }
 
+void door_policy(struct door *door, const struct link_policy *policy)
+{
+	door->options.viewers_maximum = policy->viewers_maximum;
+	door->host.frames_maximum = policy->frames_maximum;
+}
+
 void door_attach(struct door *door, int fd, uint32_t viewer, enum link_mode mode)
 {
 	struct caller_options options = {
@@ -398,6 +404,23 @@ static void each(struct door *door, void (*fn)(struct caller *caller))
 		next = TAILQ_NEXT(entry, link);
 		fn(entry->caller);
 	}
+}
+
+static void send_away(struct caller *caller)
+{
+	if (!caller_entry(caller)->joined && caller_number(caller) % 2)
+		caller_end(caller, "its listener is closed", false);
+}
+
+void door_unlisten(struct door *door)
+{
+	each(door, send_away);
+	for (unsigned int i = 0; i < door->listener_count; i++) {
+		loop_source_free(door->listeners[i].source);
+		fd_close(door->listeners[i].fd);
+	}
+	explicit_bzero(door->listeners, sizeof(door->listeners));
+	door->listener_count = 0;
 }
 
 void door_sizes(struct door *door, uint32_t width, uint32_t height)

@@ -42,6 +42,10 @@ int door_create(struct loop *loop, struct picture *picture, const struct door_op
 /* Everybody is thrown out, without events. Takes NULL. */
 void door_destroy(struct door *door);
 
+/* What may change. Who is in stays, also over a lower maximum. */
+void door_policy(struct door *door, const struct link_policy *policy);
+/* Nobody new comes through a listener until there is another. Who is in stays; who knocks, and lives by its listener's rules, goes. */
+void door_unlisten(struct door *door);
 /* @fd is consumed in every case. -EINVAL: not a listening stream socket; -ENOSPC: LIMIT_LISTENERS. */
 int door_listen(struct door *door, int fd, const struct link_listener *policy);
 /* @fd, a connected stream socket, is consumed in every case; its viewer needs no authentication. On an error `gone` has been

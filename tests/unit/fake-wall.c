@@ -15,6 +15,7 @@ struct wall {
 	bool asked, granted, grants, closed, program;
 	uint32_t asked_generation, untaken;
 	uint32_t width, height;
+	unsigned int watchers;
 };
 
 static struct wall fake;
@@ -46,9 +47,26 @@ void wall_destroy(struct wall *wall)
 {
 }
 
-size_t wall_viewers(const struct wall *wall, const struct wall_viewer **ret)
+unsigned int wall_viewers_ready(const struct wall *wall)
 {
-	return 0;
+	return wall->watchers;
+}
+
+void wall_policy(struct wall *wall, const struct link_policy *policy)
+{
+}
+
+void wall_name(struct wall *wall, const char *name)
+{
+}
+
+void wall_challenge(struct wall *wall, const uint8_t challenge[LINK_CHALLENGE])
+{
+}
+
+bool wall_verdict(struct wall *wall, uint64_t check, uint32_t mode, const char *label, int fd)
+{
+	return false;
 }
 
 void wall_show(struct wall *wall, const struct frame *frame)
@@ -121,6 +139,7 @@ void fake_wall_watch(unsigned int watchers)
 {
 	pthread_mutex_lock(&lock);
 	fake.program = true;
+	fake.watchers = watchers;
 	pthread_mutex_unlock(&lock);
 	fake.copy.watch(fake.arg, watchers);
 }
@@ -134,6 +153,7 @@ void fake_wall_end_program(void)
 {
 	pthread_mutex_lock(&lock);
 	fake.program = fake.asked = fake.granted = false;
+	fake.watchers = 0;
 	fake.frame = NULL;
 	memset(&fake.seen, 0, sizeof(fake.seen));
 	pthread_mutex_unlock(&lock);

@@ -136,8 +136,8 @@ size_t wall_viewers(const struct wall *wall, const struct wall_viewer **ret)
 	return wall->viewers_used;
 }
 
-int wall_attach(
-	struct wall *wall, int fd, enum link_mode mode, const char *label, char ret_name[24])
+int wall_attach(struct wall *wall, int fd, enum link_mode mode, const char *label, const char *peer,
+	char ret_name[24])
 {
 	if (wall->error) {
 		fd_close(fd);
@@ -149,7 +149,7 @@ int wall_attach(
 	return 0;
 }
 
-int wall_detach(struct wall *wall, const char *name)
+int wall_detach(struct wall *wall, const char *name, const char *reason)
 {
 	for (size_t i = 0; i < wall->viewers_used; i++)
 		if (strcmp(wall->viewers[i].name, name) == 0)

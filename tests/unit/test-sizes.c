@@ -49,7 +49,7 @@ static int setup(void **state)
 	struct link_message added = {.type = LINK_VIEWER_ADDED};
 
 	memset(&field, 0, sizeof(field));
-	field.roster.mode = LINK_MODE_CONTROL;
+	field.roster.mode = field.roster.mode_checked = LINK_MODE_CONTROL;
 	assert_int_equal(loop_create(&field.loop), 0);
 	assert_int_equal(loop_timer_add(field.loop, on_end, field.loop, &field.end), 0);
 	assert_int_equal(sizes_init(&field.sizes, field.loop, on_wish, &field), 0);
@@ -134,32 +134,87 @@ static void nobody_controls_by_the_program_s_word(void **state)
 	assert_false(wish(field, 5, 640, 480));
 }
 
+static bool ask(struct field *field, uint32_t viewer)
+{
+	struct link_message message = {.type = LINK_CHECK};
+
+	message.check.viewer = viewer;
+	message.check.mode = LINK_MODE_CONTROL;
+	return roster_asked(&field->roster, &message);
+}
+
+static const char *last_label(struct field *field)
+{
+	return field->roster.viewers[field->roster.used - 1].label;
+}
+
 /* A ticket's holder gets what the ticket says, and is known by its label, once. */
 static void who_showed_a_ticket_has_its_label(void **state)
 {
 	struct field *field = *state;
 	struct link_message added = {.type = LINK_VIEWER_ADDED};
-	const struct wall_viewer *viewer;
 
-	roster_expect(&field->roster, 7, LINK_MODE_VIEW, "alice");
+	assert_true(ask(field, 7));
+	assert_false(ask(field, 7)); /* one at a time */
 	added.seen.viewer = 7;
+	added.seen.mode = LINK_MODE_VIEW;
+	assert_false(roster_added(&field->roster, &added)); /* before it is answered */
+	assert_true(roster_answer(&field->roster, 7, LINK_MODE_VIEW, "alice"));
+	assert_false(roster_answer(&field->roster, 7, LINK_MODE_CONTROL, "alice"));
 	added.seen.mode = LINK_MODE_CONTROL;
 	assert_false(roster_added(&field->roster, &added));
 	added.seen.mode = LINK_MODE_VIEW;
 	assert_true(roster_added(&field->roster, &added));
-	viewer = &field->roster.viewers[field->roster.used - 1];
-	assert_int_equal(viewer->number, 7);
-	assert_string_equal(viewer->label, "alice");
+	assert_string_equal(last_label(field), "alice");
+	assert_false(ask(field, 7)); /* it is in */
 	added.seen.viewer = 9;
 	assert_true(roster_added(&field->roster, &added));
-	assert_string_equal(field->roster.viewers[field->roster.used - 1].label, "");
-	/* Some that never come make room for those who do. */
-	for (uint32_t i = 0; i < 3 * LIMIT_KNOCKING; i++)
-		roster_expect(&field->roster, 1001 + 2 * i, LINK_MODE_VIEW, "nobody");
-	roster_expect(&field->roster, 11, LINK_MODE_VIEW, "bob");
+	assert_string_equal(last_label(field), "");
+}
+
+/* Some that never come make room for those who do; but so many cannot be asking at the same time. */
+static void checks_are_bounded(void **state)
+{
+	struct field *field = *state;
+	struct link_message added = {.type = LINK_VIEWER_ADDED};
+
+	for (uint32_t i = 0; i < 3 * LIMIT_KNOCKING; i++) {
+		assert_true(ask(field, 1001 + 2 * i));
+		assert_true(roster_answer(&field->roster, 1001 + 2 * i, LINK_MODE_VIEW, "nobody"));
+	}
+	assert_true(ask(field, 11));
+	assert_true(roster_answer(&field->roster, 11, LINK_MODE_VIEW, "bob"));
 	added.seen.viewer = 11;
+	added.seen.mode = LINK_MODE_VIEW;
 	assert_true(roster_added(&field->roster, &added));
-	assert_string_equal(field->roster.viewers[field->roster.used - 1].label, "bob");
+	assert_string_equal(last_label(field), "bob");
+	for (uint32_t i = 0; i < LIMIT_KNOCKING; i++)
+		assert_true(ask(field, 2001 + 2 * i));
+	assert_false(ask(field, 3001));
+	roster_clear(&field->roster, "");
+	assert_true(ask(field, 3001));
+}
+
+/* Where only the broker knows who may come in, nobody comes in by the program's word. */
+static void a_listener_for_tickets_gives_nothing_by_itself(void **state)
+{
+	struct link_listener listener = {
+		.mode = LINK_MODE_EXCLUSIVE, .offers = LINK_OFFER_X509_PLAIN, .tickets = 1};
+	struct link_message added = {.type = LINK_VIEWER_ADDED};
+	struct roster roster = {.id = "a"};
+
+	roster_listener(&roster, &listener);
+	added.seen.viewer = 1;
+	added.seen.mode = LINK_MODE_VIEW;
+	assert_false(roster_added(&roster, &added));
+	assert_int_equal(roster.mode_checked, LINK_MODE_EXCLUSIVE);
+	listener.password[0] = 'x';
+	listener.mode = LINK_MODE_VIEW;
+	roster_listener(&roster, &listener);
+	assert_true(roster_added(&roster, &added));
+	added.seen.viewer = 3;
+	added.seen.mode = LINK_MODE_CONTROL;
+	assert_false(roster_added(&roster, &added));
 }
 
 static void a_flood_is_the_last_one(void **state)
@@ -261,6 +316,8 @@ int main(void)
 		TEST(only_who_controls_may_ask),
 		TEST(nobody_controls_by_the_program_s_word),
 		TEST(who_showed_a_ticket_has_its_label),
+		TEST(checks_are_bounded),
+		TEST(a_listener_for_tickets_gives_nothing_by_itself),
 		TEST(a_flood_is_the_last_one),
 		TEST(a_wish_may_cross_new_sizes),
 		TEST(a_wish_ends_with_its_program),

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A daemon with one display on a loopback port, and what viewers need to get in: certificates, a password.
+
+    with Host("x509Plain", transports="rfb websocket", password="geh3im-X") as host:
+        host.viewer(password=host.password, ca=host.ca)
+"""
+import atexit
+import functools
+import pathlib
+import shutil
+import tempfile
+
+import certificates
+import daemon
+import rfb
+import surface
+
+PASSWORD = "geh3im-X"
+
+
+@functools.lru_cache(maxsize=None)
+def authority(name="ca"):
+    where = tempfile.mkdtemp(prefix="vfio-displayd-test.")
+    atexit.register(shutil.rmtree, where, ignore_errors=True)
+    return certificates.Authority(where, name)
+
+
+@functools.lru_cache(maxsize=None)
+def issued(name="server", client=False, by="ca", days=2):
+    return authority(by).issue(name, names=("localhost", "guest", "guest.example.org"), client=client, days=days)
+
+
+class Host:
+    """`security`: words of the configuration. `client_ca`: viewers are asked for certificates."""
+
+    def __init__(self, security="", transports="", password=None, certificate=True, client_ca=False, viewers="", config="",
+                 size=(160, 100), mode="control", name="guest"):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="vfio-displayd-test."))
+        self.password, self.ca = password, authority().ca
+        lines = ["[viewers]", viewers]
+        if password is not None:
+            path = self.dir / "password"
+            path.write_text(password + "\n")
+            path.chmod(0o600)
+            lines.append(f"password-file = {path}")
+        if certificate:
+            lines += ["certificate = {}\nkey = {}".format(*issued())]
+        if client_ca:
+            lines.append(f"client-ca = {self.ca}")
+        if security:
+            lines.append(f"security-local = {security}")
+        if transports:
+            lines.append(f"transports = {transports}")
+        self.daemon = daemon.Daemon(config="\n".join([*lines, config, ""]))
+        self.surface = surface.Surface(*size)
+        self.surface.noise(1, colours=40)
+        self.port = daemon.free_port()
+        self.lease = self.daemon.register(self.surface, name, listen=[{"mode": mode, "address": f"127.0.0.1:{self.port}"}])
+        self.opened = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *more):
+        for each in self.opened:
+            each.close()
+        self.daemon.__exit__(kind, *more)
+        self.surface.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def stop(self):
+        self.__exit__(None)
+
+    def viewer(self, *where, **more):
+        client = rfb.Client(*(where or [("127.0.0.1", self.port)]), timeout=10 * daemon.SLOW, **more)
+        self.opened.append(client)
+        return client

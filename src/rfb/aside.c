@@ -3,7 +3,9 @@
 
 #include <sys/socket.h>
 
+#include "base/mem.h"
 #include "rfb/encodings.h"
+#include "rfb/parse.h"
 #include "rfb/wire.h"
 
 enum { SET_ENCODINGS = 2, CONTINUOUS_UPDATES = 150, FENCE = 248 };
@@ -24,21 +26,34 @@ static bool take(rfbClientPtr client, uint8_t *to, size_t size)
 	return false;
 }
 
-static void fence(rfbClientPtr client, const struct aside_hooks *hooks, void *arg)
+static void answer(struct aside *aside)
 {
-	uint8_t head[9], payload[UINT8_MAX];
-	uint32_t flags;
-
-	if (!take(client, head, sizeof(head)) || (head[8] && !take(client, payload, head[8])))
-		return;
-	flags = wire_u32(head + 4);
-	if (flags & FENCE_REQUEST)
-		hooks->fence(arg, flags & FENCE_FLAGS, payload, head[8]);
-	else
-		hooks->pong(arg, payload, head[8]);
+	aside->sync = false;
+	aside->hooks->fence(aside->arg, aside->flags, aside->payload, aside->size);
 }
 
-static void continuous(rfbClientPtr client, const struct aside_hooks *hooks, void *arg)
+static void fence(struct aside *aside, rfbClientPtr client)
+{
+	uint8_t head[9], payload[FENCE_PAYLOAD];
+	uint32_t flags;
+
+	if (!take(client, head, sizeof(head)) || head[8] > FENCE_PAYLOAD ||
+		(head[8] && !take(client, payload, head[8])))
+		return;
+	flags = wire_u32(head + 4);
+	if (!(flags & FENCE_REQUEST)) {
+		aside->hooks->pong(aside->arg, payload, head[8]);
+		return;
+	}
+	aside->flags = flags & FENCE_FLAGS;
+	aside->size = head[8];
+	memcpy(aside->payload, payload, head[8]);
+	aside->sync = flags & FENCE_SYNC_NEXT;
+	if (!aside->sync)
+		answer(aside);
+}
+
+static void continuous(struct aside *aside, rfbClientPtr client)
 {
 	uint8_t message[10];
 	struct rect area;
@@ -47,20 +62,25 @@ static void continuous(rfbClientPtr client, const struct aside_hooks *hooks, voi
 		return;
 	area = (struct rect){wire_u16(message + 2), wire_u16(message + 4), wire_u16(message + 6),
 		wire_u16(message + 8)};
-	hooks->continuous(arg, message[1], &area);
+	aside->hooks->continuous(aside->arg, message[1], &area);
 }
 
-void aside_next(rfbClientPtr client, const struct aside_hooks *hooks, void *arg)
+void aside_next(struct aside *aside, rfbClientPtr client)
 {
 	int type = next_type(client);
+	uint8_t nothing;
 
+	if (type >= 0 && aside->sync)
+		answer(aside);
 	if (type == FENCE) {
-		fence(client, hooks, arg);
+		fence(aside, client);
 	} else if (type == CONTINUOUS_UPDATES) {
-		continuous(client, hooks, arg);
+		continuous(aside, client);
+	} else if (type == PARSE_NOTHING) {
+		take(client, &nothing, 1);
 	} else {
 		rfbProcessClientMessage(client); /* the end of the connection, too */
 		if (type == SET_ENCODINGS && client->sock >= 0)
-			hooks->encodings(arg);
+			aside->hooks->encodings(aside->arg);
 	}
 }

@@ -13,10 +13,11 @@
 #include <rfb/rfb.h>
 
 #include "damage/rects.h"
+#include "rfb/encodings.h"
 
 /* Called from inside aside_next(), that is between two messages to the viewer: what they write with rfb/notices.h is whole. */
 struct aside_hooks {
-	/* A fence of the viewer's: answer it, best at once. @flags: to be answered as they are. @size: up to FENCE_PAYLOAD. */
+	/* A fence of the viewer's is to be answered now. @flags: to be answered as they are. @size: up to FENCE_PAYLOAD. */
 	void (*fence)(void *arg, uint32_t flags, const uint8_t *payload, size_t size);
 	/* The answer to a fence of ours, or what the viewer takes for one. */
 	void (*pong)(void *arg, const uint8_t *payload, size_t size);
@@ -26,5 +27,14 @@ struct aside_hooks {
 	void (*encodings)(void *arg);
 };
 
+struct aside {
+	const struct aside_hooks *hooks; /* borrowed */
+	void *arg;
+	/* A fence with SyncNext: answered when the next message has come, right before that is done, with no update in between. */
+	bool sync;
+	uint32_t flags;
+	uint8_t size, payload[FENCE_PAYLOAD];
+};
+
 /* When the socket is readable. The door sends whole messages that it has checked. */
-void aside_next(rfbClientPtr client, const struct aside_hooks *hooks, void *arg);
+void aside_next(struct aside *aside, rfbClientPtr client);

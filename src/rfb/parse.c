@@ -402,12 +402,19 @@ static size_t take_entry(
 }
 
 /* The message is over when nothing of it is still to come. */
-static void finish(struct parser *parser)
+static void finish(struct parser *parser, uint8_t *out, size_t *ret_out)
 {
+	bool fence = *ret_out && out[0] == FENCE;
+
 	if (parser->skip || parser->entries)
 		return;
 	parser->have = 0;
 	parser->messages++;
+	if (parser->sync && !*ret_out) {
+		out[0] = PARSE_NOTHING;
+		*ret_out = 1;
+	}
+	parser->sync = fence && !(~wire_u32(out + 4) & (FENCE_REQUEST | FENCE_SYNC_NEXT));
 }
 
 int parse(struct parser *parser, const uint8_t *data, size_t size, uint8_t out[PARSE_OUT],
@@ -421,10 +428,10 @@ int parse(struct parser *parser, const uint8_t *data, size_t size, uint8_t out[P
 			n = MIN((size_t)parser->skip, size - at);
 			parser->skip -= n;
 			at += n;
-			finish(parser);
+			finish(parser, out, ret_out);
 		} else if (parser->entries) {
 			at += take_entry(parser, data + at, size - at, out, ret_out);
-			finish(parser);
+			finish(parser, out, ret_out);
 		} else {
 			want = wanted(parser, parser->have ? parser->head[0] : data[at]);
 			if (!want)
@@ -434,7 +441,7 @@ int parse(struct parser *parser, const uint8_t *data, size_t size, uint8_t out[P
 				continue;
 			if (act(parser, out, ret_out) < 0)
 				return -EPROTO;
-			finish(parser);
+			finish(parser, out, ret_out);
 		}
 	}
 	return at;

@@ -24,6 +24,8 @@
 #include <stdint.h>
 
 #define PARSE_OUT       512 /* no message that comes out is longer */
+/* Comes out alone, where the message behind a fence with SyncNext is not for the worker, which waits for one to come. */
+#define PARSE_NOTHING	255
 #define PARSE_ENCODINGS 112 /* that are let through of one list; the rest is left out */
 
 struct parse_pointer {
@@ -49,6 +51,7 @@ struct parser {
 	uint32_t width, height;		 /* of the screen; kept by parser_resize() */
 	unsigned int extras;	/* of its last SetEncodings */
 	unsigned int known;	/* of any of them */
+	bool sync;		/* the next message is the one behind a fence with SyncNext */
 	bool continuous;	/* continuous updates are on: incremental requests come to nothing */
 	bool relative;		/* the viewer is told that the pointer is to move in steps; kept by parser_relative() */
 	uint64_t messages;	/* whole ones so far */

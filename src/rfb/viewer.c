@@ -78,6 +78,7 @@ struct viewer {
 	struct frame *frame; /* own private mapping */
 	struct cursor cursor;
 	uint64_t due_ns; /* no update before */
+	struct aside aside;
 	bool continuous;
 	struct rect continuous_area; /* may reach over the screen's edges */
 	char name[LIMIT_NAME_CHARS + 1];
@@ -359,7 +360,7 @@ static void serve(struct viewer *viewer)
 		if (polled[1].revents)
 			eventfd_read(viewer->wake, &count);
 		if (polled[0].revents)
-			aside_next(viewer->client, &aside_hooks, viewer);
+			aside_next(&viewer->aside, viewer->client);
 	}
 }
 
@@ -457,6 +458,7 @@ int viewer_create(struct picture *picture, const struct viewer_options *options,
 	viewer->encoding = "";
 	snprintf(viewer->name, sizeof(viewer->name), "%s", options->name);
 	notices_init(&viewer->notices, viewer->name);
+	viewer->aside = (struct aside){.hooks = &aside_hooks, .arg = viewer};
 	screen_init(&viewer->screen, viewer->name);
 	r = viewer_open(viewer, ret_fd);
 	if (r < 0)

@@ -60,6 +60,9 @@ static void check_message(const struct parser *parser, const uint8_t *m, size_t 
 		expect(size == 9u + m[8] && m[8] <= FENCE_PAYLOAD);
 		expect(!(wire_u32(m + 4) & ~(FENCE_REQUEST | FENCE_FLAGS)));
 		break;
+	case PARSE_NOTHING:
+		expect(size == 1 && parser->known & EXTRA_FENCE);
+		break;
 	default:
 		abort();
 	}

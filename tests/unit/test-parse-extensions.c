@@ -297,6 +297,32 @@ static void what_was_not_announced_is_refused(void **state)
 	}
 }
 
+/* The worker answers it when the next message comes: it must hear of one that is not for it, and of no more. */
+static void a_synchronous_fence_is_followed_by_something(void **state)
+{
+	static const struct example examples[] = {
+		{EXTRA_ALL, false,
+			{248, 0, 0, 0, 0x80, 0, 0, 4, 0, 5, 0, 0, 1, 0, 2, 5, 0, 0, 1, 0, 2}, 21,
+			{248, 0, 0, 0, 0x80, 0, 0, 4, 0, PARSE_NOTHING}, 10,
+			"place 0 1 2;place 0 1 2;"},
+		{EXTRA_ALL, false,
+			{248, 0, 0, 0, 0x80, 0, 0, 7, 0, 6, 0, 0, 0, 0, 0, 0, 3, 9, 9, 9}, 20,
+			{248, 0, 0, 0, 0x80, 0, 0, 7, 0, PARSE_NOTHING}, 10, NULL},
+		/* One behind the other; the second one is followed by the sentinel. */
+		{EXTRA_ALL, false, {248, 0, 0, 0, 0x80, 0, 0, 4, 0, 248, 0, 0, 0, 0x80, 0, 0, 4, 0},
+			18, {248, 0, 0, 0, 0x80, 0, 0, 4, 0, 248, 0, 0, 0, 0x80, 0, 0, 4, 0}, 18,
+			NULL},
+		/* Not synchronous, or an answer. */
+		{EXTRA_ALL, false, {248, 0, 0, 0, 0x80, 0, 0, 3, 0, 5, 0, 0, 1, 0, 2}, 15,
+			{248, 0, 0, 0, 0x80, 0, 0, 3, 0}, 9, "place 0 1 2;"},
+		{EXTRA_ALL, false, {248, 0, 0, 0, 0, 0, 0, 4, 0, 5, 0, 0, 1, 0, 2}, 15,
+			{248, 0, 0, 0, 0, 0, 0, 4, 0}, 9, "place 0 1 2;"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(examples); i++)
+		expect(&examples[i]);
+}
+
 /* What is on its way when a viewer drops an extension is understood still. */
 static void what_was_announced_once_stays_known(void **state)
 {
@@ -328,6 +354,7 @@ int main(void)
 		cmocka_unit_test(pointers_stay_on_the_screen_or_make_steps),
 		cmocka_unit_test(power_is_told_as_it_comes),
 		cmocka_unit_test(fences_go_on_with_flags_that_are_known),
+		cmocka_unit_test(a_synchronous_fence_is_followed_by_something),
 		cmocka_unit_test(continuous_updates_are_cut_to_the_screen),
 		cmocka_unit_test(continuous_updates_replace_requests),
 		cmocka_unit_test(what_was_not_announced_is_refused),

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "base/config.h"
 #include "base/discard.h"
@@ -15,6 +14,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "control/control.h"
+#include "entrance.h"
 #include "frame/child.h"
 #include "frame/wall.h"
 #include "handover/address.h"
@@ -38,14 +38,13 @@ struct manager {
 	struct loop *loop;
 	struct varlink_server *server;
 	struct notify *notify;
-	struct loop_source *on_term, *on_int, *stop_timer;
+	struct loop_source *on_term, *on_int, *on_hup, *stop_timer;
+	struct entrance *entrance;
 	struct child *testcard;
 	TAILQ_HEAD(, entry) displays;
 	size_t displays_used;
 	unsigned int last_name;
 	char *control_path; /* to unlink at the end; NULL: systemd's */
-	char *rfb_dir;	    /* NULL: no Unix sockets */
-	char password[9];   /* of listeners on TCP; empty: none */
 	bool stopping;
 	int status; /* of manager_run() */
 };
@@ -186,44 +185,6 @@ static const char *unfit_descriptor(const struct handover *h, int *ret_index)
 	return unfit;
 }
 
-/* Closes what open_listeners() made, and takes its sockets off the disk. */
-static void close_listeners(struct handover_listener *listeners, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (listeners[i].fd >= 0 && address_path(listeners[i].address))
-			unlink(address_path(listeners[i].address));
-		fd_discardp(&listeners[i].fd);
-	}
-}
-
-/* Listening sockets for the addresses; then each is held to the rule: outside this host only with a password. */
-static int open_listeners(
-	struct manager *m, struct handover *h, const char **ret_reason, int *ret_index)
-{
-	int r;
-
-	for (size_t i = 0; i < h->listeners_used; i++) {
-		struct handover_listener *listener = &h->listeners[i];
-
-		*ret_index = HANDOVER_LISTENERS + (int)i;
-		if (listener->fd < 0) {
-			r = address_listen(listener->address, &listener->fd);
-			if (r < 0) {
-				*ret_reason =
-					r == -EINVAL ? "is not HOST:PORT, [HOST]:PORT or unix:/PATH"
-						     : strerror(-r);
-				return r;
-			}
-		}
-		if (!address_is_local(listener->fd) && !m->password[0]) {
-			*ret_reason = "outside loopback a password is needed (password-file in "
-				      "the configuration)";
-			return -EACCES;
-		}
-	}
-	return 0;
-}
-
 static int admit(struct manager *m, struct handover *h, const char **ret_reason, int *ret_index)
 {
 	struct context *context = &h->context;
@@ -259,56 +220,10 @@ static int admit(struct manager *m, struct handover *h, const char **ret_reason,
 	return m->displays_used >= LIMIT_DISPLAYS ? -ENOSPC : 0;
 }
 
-static void listen_on(
-	struct manager *m, struct display *display, const struct handover_listener *listener)
-{
-	bool open = address_is_unix(listener->fd) || !m->password[0];
-	bool view = listener->mode == VIEW_MODE_VIEW || display_context(display)->view_only;
-	struct link_listener policy = {
-		.mode = view ? LINK_MODE_VIEW : LINK_MODE_CONTROL,
-		.offers = open ? LINK_OFFER_NONE : LINK_OFFER_VNCAUTH,
-		.transports = LINK_TRANSPORT_RFB,
-	};
-	char endpoint[128];
-	int r;
-
-	address_describe(listener->fd, endpoint);
-	if (!open)
-		memcpy(policy.password, m->password, sizeof(policy.password));
-	r = wall_listen(display_wall(display), listener->fd, &policy, endpoint,
-		address_path(listener->address));
-	explicit_bzero(&policy, sizeof(policy));
-	if (r < 0)
-		log_warn(display_context(display)->id, "no viewers at %s: %s", endpoint,
-			strerror(-r));
-}
-
-/* RUNTIME/rfb/ID, for proxies that look up a socket by its name. */
-static void listen_on_own_socket(struct manager *m, struct display *display)
-{
-	const char *id = display_context(display)->id;
-	_cleanup_free_ char *address = NULL;
-	bool view = display_context(display)->view_only;
-	const struct link_listener policy = {
-		.mode = view ? LINK_MODE_VIEW : LINK_MODE_CONTROL,
-		.offers = LINK_OFFER_NONE,
-		.transports = LINK_TRANSPORT_RFB,
-	};
-	int fd, r;
-
-	if (!m->rfb_dir || asprintf(&address, "unix:%s/%s", m->rfb_dir, id) < 0)
-		return;
-	r = address_listen(address, &fd);
-	if (r == 0)
-		r = wall_listen(
-			display_wall(display), fd, &policy, address, address + strlen("unix:"));
-	if (r < 0)
-		log_warn(id, "no socket for viewers at %s: %s", address + 5, strerror(-r));
-}
-
 int manager_register(struct manager *m, struct handover *h, display_ready_fn ready, void *arg,
 	const char **ret_reason, int *ret_index)
 {
+	struct link_listener policies[LIMIT_LISTENERS];
 	struct handover_listener listeners[LIMIT_LISTENERS];
 	size_t listeners_used = h->listeners_used;
 	struct entry *entry = NULL;
@@ -316,11 +231,12 @@ int manager_register(struct manager *m, struct handover *h, display_ready_fn rea
 
 	r = admit(m, h, ret_reason, ret_index);
 	if (r == 0)
-		r = open_listeners(m, h, ret_reason, ret_index);
-	if (r == 0 && !(entry = new0(struct entry)))
+		r = entrance_open(m->entrance, h, policies, ret_reason, ret_index);
+	if (r == 0 && !(entry = new0(struct entry))) {
+		entrance_abandon(h->listeners, h->listeners_used);
 		r = -ENOMEM;
+	}
 	if (r != 0) {
-		close_listeners(h->listeners, h->listeners_used);
 		handover_finish(h);
 		return r;
 	}
@@ -334,73 +250,66 @@ int manager_register(struct manager *m, struct handover *h, display_ready_fn rea
 	r = display_create(m->loop, m->config, h, on_ready, on_gone, entry, &entry->display);
 	if (r < 0) {
 		*ret_reason = "no memory, threads or descriptors are left";
-		close_listeners(listeners, listeners_used);
+		entrance_abandon(listeners, listeners_used);
 		free(entry);
 		return r;
 	}
 	memcpy(h->context.id, display_context(entry->display)->id, sizeof(h->context.id));
-	for (size_t i = 0; i < listeners_used; i++)
-		listen_on(m, entry->display, &listeners[i]);
-	listen_on_own_socket(m, entry->display);
+	entrance_give(m->entrance, entry->display, listeners, policies, listeners_used);
 	TAILQ_INSERT_TAIL(&m->displays, entry, link);
 	m->displays_used++;
 	tell_status(m);
 	return 0;
 }
 
+/* ---- Reload ---- */
+
+/* For connections that come from now on; those that are there go on as they are. */
+static void renew_secrets(void *arg)
+{
+	struct manager *m = arg;
+	struct entry *entry;
+
+	TAILQ_FOREACH (entry, &m->displays, link)
+		entrance_secrets(m->entrance, display_wall(entry->display));
+}
+
+int manager_reload(struct manager *m, char **ret_error)
+{
+	int r;
+
+	notify_reloading();
+	r = entrance_reload(m->entrance, ret_error);
+	if (r < 0) {
+		log_err(NULL, "reload: %s; what was there is kept",
+			*ret_error ? *ret_error : "out of memory");
+	} else {
+		renew_secrets(m);
+		log_info(NULL, "certificates and keys are reloaded");
+	}
+	notify_ready();
+	return r;
+}
+
+static void on_hangup(void *arg)
+{
+	char *error;
+
+	manager_reload(arg, &error);
+	free(error);
+}
+
 /* ---- Start ---- */
 
-/* The group may read it: systemd's credentials look so. */
-static const char *password_wrong(FILE *file, const char *line)
-{
-	struct stat st;
-
-	if (fstat(fileno(file), &st) < 0)
-		return strerror(errno);
-	if (st.st_mode & S_IRWXO)
-		return "everybody may read or write it; make that 'chmod 600'";
-	if (strlen(line) < 1 || strlen(line) > 8)
-		return "VNC passwords have 1 to 8 characters";
-	return NULL;
-}
-
-static int read_password(struct manager *m)
-{
-	const char *path = m->config->password_file, *wrong;
-	char line[16] = "";
-	FILE *file;
-
-	if (!path)
-		return 0;
-	file = fopen(path, "re");
-	if (!file) {
-		int r = -errno;
-
-		log_err(NULL, "password-file %s: %s", path, strerror(-r));
-		return r;
-	}
-	/* Nothing to read is an empty password. */
-	if (fgets(line, sizeof(line), file))
-		line[strcspn(line, "\r\n")] = '\0';
-	wrong = password_wrong(file, line);
-	if (wrong)
-		log_err(NULL, "password-file %s: %s", path, wrong);
-	else
-		memcpy(m->password, line, sizeof(m->password));
-	explicit_bzero(line, sizeof(line));
-	fclose(file);
-	return wrong ? -EINVAL : 0;
-}
-
-static int listen_for_control(struct manager *m)
+static int listen_for_control(struct manager *m, struct notify_socket *inherited, size_t n)
 {
 	const char *path = m->options.control_path;
 	char address[256];
 	int fd, r;
 
-	fd = notify_listener("varlink");
-	if (fd >= 0)
-		return varlink_server_listen(m->server, fd);
+	for (size_t i = 0; i < n; i++)
+		if (inherited[i].fd >= 0 && strcmp(inherited[i].name, "varlink") == 0)
+			return varlink_server_listen(m->server, take_fd(&inherited[i].fd));
 	snprintf(address, sizeof(address), "unix:%s", path);
 	r = address_listen(address, &fd);
 	if (r < 0) {
@@ -412,35 +321,6 @@ static int listen_for_control(struct manager *m)
 	}
 	m->control_path = strdup(path);
 	return varlink_server_listen(m->server, fd);
-}
-
-static int prepare_rfb_dir(struct manager *m)
-{
-	const char *dir = m->options.state_dir;
-	const char *slash = strrchr(m->options.control_path, '/');
-	int n;
-
-	if (!m->config->unix_sockets)
-		return 0;
-	if (m->config->unix_directory)
-		n = asprintf(&m->rfb_dir, "%s", m->config->unix_directory);
-	else if (dir)
-		n = asprintf(&m->rfb_dir, "%s/rfb", dir);
-	else
-		n = asprintf(&m->rfb_dir, "%.*s/rfb",
-			slash ? (int)(slash - m->options.control_path) : 0,
-			m->options.control_path);
-	if (n < 0) {
-		m->rfb_dir = NULL;
-		return -ENOMEM;
-	}
-	if (mkdir(m->rfb_dir, 0750) < 0 && errno != EEXIST) {
-		int r = -errno;
-
-		log_err(NULL, "cannot make %s: %s", m->rfb_dir, strerror(errno));
-		return r;
-	}
-	return 0;
 }
 
 static void on_testcard_ended(void *arg, const char *how)
@@ -493,6 +373,30 @@ static int start_testcard(struct manager *m)
 	return r;
 }
 
+/* What systemd has opened for us goes to whom its name says. */
+static int open_doors(struct manager *m)
+{
+	const struct entrance_options options = {
+		.config = m->config,
+		.control_path = m->options.control_path,
+		.state_dir = m->options.state_dir,
+	};
+	struct notify_socket inherited[LIMIT_INHERITED];
+	size_t n = notify_sockets(inherited, ARRAY_SIZE(inherited));
+	int r;
+
+	r = entrance_create(m->loop, &options, inherited, n, renew_secrets, m, &m->entrance);
+	if (r == 0)
+		r = listen_for_control(m, inherited, n);
+	for (size_t i = 0; i < n; i++) {
+		if (inherited[i].fd >= 0 && r == 0)
+			log_warn(NULL, "nobody knows what to do with inherited socket \"%s\"",
+				inherited[i].name);
+		fd_discardp(&inherited[i].fd);
+	}
+	return r;
+}
+
 static int manager_start(struct manager *m)
 {
 	static const struct varlink_identity identity = {
@@ -509,6 +413,8 @@ static int manager_start(struct manager *m)
 	if (r == 0)
 		r = loop_signal_add(m->loop, SIGINT, on_signal, m, &m->on_int);
 	if (r == 0)
+		r = loop_signal_add(m->loop, SIGHUP, on_hangup, m, &m->on_hup);
+	if (r == 0)
 		r = loop_timer_add(m->loop, on_stopped, m, &m->stop_timer);
 	if (r == 0)
 		r = notify_create(m->loop, &m->notify);
@@ -520,14 +426,8 @@ static int manager_start(struct manager *m)
 		log_err(NULL, "cannot start: %s", strerror(-r));
 		return r;
 	}
-	r = read_password(m);
-	if (r == 0)
-		r = prepare_rfb_dir(m);
-	if (r == 0)
-		r = listen_for_control(m);
-	if (r == 0)
-		r = start_testcard(m);
-	return r;
+	r = open_doors(m);
+	return r < 0 ? r : start_testcard(m);
 }
 
 int manager_create(
@@ -573,15 +473,15 @@ void manager_destroy(struct manager *m)
 	child_reap_all();
 	loop_source_free(m->on_term);
 	loop_source_free(m->on_int);
+	loop_source_free(m->on_hup);
 	loop_source_free(m->stop_timer);
 	notify_destroy(m->notify);
 	if (m->control_path)
 		unlink(m->control_path);
+	entrance_destroy(m->entrance);
 	if (!m->displays_used)
 		loop_destroy(m->loop);
 	free(m->control_path);
-	free(m->rfb_dir);
-	explicit_bzero(m->password, sizeof(m->password));
 	if (!m->displays_used)
 		free(m);
 }

@@ -31,11 +31,14 @@ void manager_destroy(struct manager *manager);
  * closed in every case. *ret_reason: static text; *ret_index: enum handover_place, -1: none.
  * 0: @ready follows. 1: the same device under the same id by the same uid is there already: done, @ready does not come.
  * -EEXIST: the id is taken; -EBUSY: the device is registered under another id; -EBADF: a descriptor is not fit;
- * -EINVAL: the address of a listener; -EADDRINUSE and others: the listener could not be made; -EACCES: an address
- * outside loopback without a password; -ENOSPC: LIMIT_DISPLAYS; -ESHUTDOWN. */
+ * -EINVAL: the address of a listener; -EADDRINUSE and others: the listener could not be made; -EACCES: what a listener
+ * shall offer is too little for its place, or cannot be had (policy.h); -ENOSPC: LIMIT_DISPLAYS; -ESHUTDOWN. */
 int manager_register(struct manager *manager, struct handover *handover, display_ready_fn ready,
 	void *arg, const char **ret_reason, int *ret_index);
 struct display *manager_find(struct manager *manager, const char *id);
+/* Reads certificates and keys again, for new connections. On an error, which has been logged, what was there is kept; *ret_error,
+ * to be freed, says why (NULL: out of memory). */
+int manager_reload(struct manager *manager, char **ret_error);
 /* NULL begins; NULL ends. Order of registration. */
 struct display *manager_next(struct manager *manager, struct display *after);
 /* Which display has this viewer. */

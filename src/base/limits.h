@@ -88,6 +88,7 @@
 #define LIMIT_POWER_MS   1000 /* not more often than this is a viewer's wish for a shutdown, reboot or reset heard, others are refused */
 #define LIMIT_WISH_MS     10000 /* a new size so long after a viewer's wish for it is its wish come true */
 #define LIMIT_LISTENERS   8    /* listening sockets for each display */
+#define LIMIT_INHERITED 64 /* sockets that systemd hands over: one for the control socket, some for the gate, some for displays */
 #define LIMIT_PEM (64u << 10)  /* bytes of a certificate chain, a key or the authorities */
 
 #define LIMIT_VIEWER_LINES 256   /* lines about viewers that come and go, for each display and LIMIT_VIEWER_LINES_MS: who connects again and again fills no journal */

@@ -150,9 +150,6 @@ static void refuse_listener(struct varlink_call *call, int error, const struct h
 	if (error == -EINVAL) {
 		snprintf(path, sizeof(path), "listen[%zu].address", listener);
 		varlink_invalid_parameter(call, path);
-	} else if (error == -EACCES) {
-		refuse_permission(call, handover->context.id,
-			"listening outside loopback without a password");
 	} else {
 		refuse_address(call, handover->listeners[listener].address,
 			reason ? reason : strerror(-error));

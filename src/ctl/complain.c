@@ -176,9 +176,6 @@ static void say_permission(const char *about, const char *method, const json_t *
 {
 	if (strcmp(method, "Attach") == 0)
 		complain(about, "permission denied: this display is view-only; add --view-only");
-	else if (strcmp(method, "Register") == 0)
-		complain(about, "permission denied: an address outside loopback needs a password "
-				"('password-file' in vfio-displayd.conf)");
 	else
 		complain(about,
 			"permission denied: only who registered the display may do that, or root");

@@ -36,12 +36,25 @@ static int parse_port(const char *text, in_port_t *ret)
 	return 0;
 }
 
-static int parse_inet(const char *text, union address *ret, socklen_t *ret_length)
+/* Every address, of IPv6 and, mapped into it, of IPv4. */
+static int parse_any(const char *port, union address *ret, socklen_t *ret_length)
+{
+	*ret = (union address){0};
+	ret->in6.sin6_family = AF_INET6;
+	ret->in6.sin6_addr = in6addr_any;
+	*ret_length = sizeof(ret->in6);
+	return parse_port(port, &ret->in6.sin6_port);
+}
+
+static int parse_inet(const char *text, union address *ret, socklen_t *ret_length, bool *ret_both)
 {
 	const char *colon = strrchr(text, ':');
 	char host[64];
 	size_t n;
 
+	*ret_both = strncmp(text, "*:", 2) == 0;
+	if (*ret_both)
+		return parse_any(text + 2, ret, ret_length);
 	if (!colon || colon == text)
 		return -EINVAL;
 	n = colon - text;
@@ -89,8 +102,9 @@ int address_listen(const char *address, int *ret_fd)
 	_cleanup_fd_ int fd = -EBADF;
 	union address to = {0};
 	const int on = 1;
+	bool both = false;
 	socklen_t length;
-	int r;
+	int alone, r;
 
 	if (path) {
 		if (path[0] != '/' || strlen(path) >= sizeof(to.un.sun_path))
@@ -100,7 +114,7 @@ int address_listen(const char *address, int *ret_fd)
 		length = sizeof(to.un);
 		remove_stale(&to.un, length);
 	} else {
-		r = parse_inet(address, &to, &length);
+		r = parse_inet(address, &to, &length, &both);
 		if (r < 0)
 			return r;
 	}
@@ -109,8 +123,10 @@ int address_listen(const char *address, int *ret_fd)
 		return -errno;
 	if (to.any.sa_family != AF_UNIX)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (to.any.sa_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	alone = !both;
+	if (to.any.sa_family == AF_INET6 &&
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &alone, sizeof(alone)) < 0)
+		return -errno;
 	if (bind(fd, &to.any, length) < 0)
 		return -errno;
 	if (to.any.sa_family == AF_UNIX && chmod(to.un.sun_path, 0660) < 0)
@@ -148,7 +164,9 @@ bool address_is_local(int fd)
 	case AF_INET:
 		return ntohl(own.in.sin_addr.s_addr) >> 24 == 127;
 	case AF_INET6:
-		return IN6_IS_ADDR_LOOPBACK(&own.in6.sin6_addr);
+		return IN6_IS_ADDR_LOOPBACK(&own.in6.sin6_addr) ||
+		       (IN6_IS_ADDR_V4MAPPED(&own.in6.sin6_addr) &&
+			       own.in6.sin6_addr.s6_addr[12] == 127);
 	default:
 		return false;
 	}

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* address.h - "HOST:PORT", "[HOST]:PORT" or "unix:PATH" as a listening socket. Hosts are numbers or "localhost": no name is looked up. */
+/* address.h - "HOST:PORT", "[HOST]:PORT", "*:PORT" or "unix:PATH" as a listening socket. Hosts are numbers or "localhost": no name is
+ * looked up. "*" is every address of IPv4 and IPv6, on one socket; "[::]" is those of IPv6 alone.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -9,7 +11,7 @@
 int address_listen(const char *address, int *ret_fd);
 /* The path that address_listen() made for a "unix:" address, which is the caller's to remove; NULL: it made none. */
 const char *address_path(const char *address);
-/* Whether only this host can reach a listening socket: AF_UNIX or a loopback address. */
+/* Whether only this host can reach a listening socket: AF_UNIX or a loopback address, of IPv4 mapped into IPv6 too. */
 bool address_is_local(int fd);
 bool address_is_unix(int fd);
 /* "127.0.0.1:5900", "[::1]:5900", "unix:/path", "unix:" without one. */

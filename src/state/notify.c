@@ -2,10 +2,12 @@
 #include "state/notify.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 #include "base/fd.h"
 #include "base/loop.h"
@@ -70,17 +72,33 @@ void notify_status(const char *format, ...)
 	sd_notifyf(false, "STATUS=%s", text);
 }
 
-int notify_listener(const char *name)
+void notify_reloading(void)
+{
+	struct timespec now;
+
+	/* sd_notify(3): systemd tells a reload from an older one's end by this time. */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+		(uint64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+}
+
+size_t notify_sockets(struct notify_socket *ret, size_t max)
 {
 	char **names = NULL;
-	int n = sd_listen_fds_with_names(false, &names);
-	int fd = -ENOENT;
+	int n = sd_listen_fds_with_names(true, &names);
+	size_t used = 0;
 
 	for (int i = 0; i < n; i++) {
-		if (fd < 0 && strcmp(names[i], name) == 0)
-			fd = fd_move_high(SD_LISTEN_FDS_START + i);
+		int fd = fd_move_high(SD_LISTEN_FDS_START + i);
+
+		if (fd >= 0 && used < max) {
+			snprintf(ret[used].name, sizeof(ret[used].name), "%s", names[i]);
+			ret[used++].fd = fd;
+		} else {
+			fd_close(fd);
+		}
 		free(names[i]);
 	}
 	free(names);
-	return fd;
+	return used;
 }

@@ -2,6 +2,8 @@
 /* notify.h - what systemd is told; all of it does nothing where systemd did not start us. Main thread. */
 #pragma once
 
+#include <stddef.h>
+
 struct loop;
 struct notify;
 
@@ -11,5 +13,12 @@ void notify_destroy(struct notify *notify);
 void notify_ready(void);
 void notify_stopping(void);
 void notify_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The socket that systemd listens on for us under this name (FileDescriptorName=), or -ENOENT. The caller's. */
-int notify_listener(const char *name);
+/* Other certificates are being read; notify_ready() ends it. */
+void notify_reloading(void);
+
+struct notify_socket {
+	char name[80]; /* FileDescriptorName=; "unknown" without one */
+	int fd;	       /* owned */
+};
+/* The sockets that systemd has opened for us, at most @max; more are closed. Once: they are the caller's then. */
+size_t notify_sockets(struct notify_socket *ret, size_t max);

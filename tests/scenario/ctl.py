@@ -186,9 +186,10 @@ class Ctl(unittest.TestCase):
             self.complains(d, FAILED, "another", "register", "--id", "a", "--source", "surface", "--device-fd", str(other.fd),
                            "--lease-fd", str(lease), fds=(other.fd, lease))
             self.complains(d, FAILED, "it is not a VFIO device", "register", "--id", "x", "--device", "/dev/null")
-            self.complains(d, FAILED, "password-file", "register", "--id", "x", "--source", "surface", "--device-fd",
-                           str(other.fd), "--lease-fd", str(lease), "--listen", f"0.0.0.0:{daemon.free_port()}",
-                           fds=(other.fd, lease))
+            with socket.create_server(("127.0.0.1", 0)) as taken:
+                self.complains(d, FAILED, "already in use", "register", "--id", "x", "--source", "surface", "--device-fd",
+                               str(other.fd), "--lease-fd", str(lease), "--listen", f"127.0.0.1:{taken.getsockname()[1]}",
+                               fds=(other.fd, lease))
             self.complains(d, FAILED, "context.viewersMaximum", "call", "Register",
                            '{"deviceFileDescriptorIndex": 0, "context": {"viewersMaximum": 999}}')
             os.close(lease)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""TCP listeners ask for the configured password; outside loopback nothing listens without one."""
+"""TCP listeners ask for the configured password; outside loopback nothing is open."""
 import os
 import pathlib
 import socket
@@ -97,34 +97,52 @@ class PasswordListener(unittest.TestCase):
             del held
 
     def test_outside_loopback(self):
-        """Refused without a password, whatever the address is called, and nothing of the registration stays."""
-        lease, held = os.pipe()
-        fds = [self.canvas.fd, lease]
-        listener = socket.create_server(("0.0.0.0", 0))
+        """Nothing that is open or not encrypted, whatever the address is called and whoever made the socket, and nothing of a
+        refused registration stays."""
+        local = "[viewers]\nsecurity = tlsVnc\nsecurity-local = none\n"
+        for where in ("0.0.0.0", "[::]", "*"):
+            with self.subTest(where=where), daemon.Daemon(config=local) as d:
+                port = daemon.free_port()
+                held = self.register(d, f"{where}:{port}")
+                with socket.create_connection(("127.0.0.1" if where != "[::]" else "::1", port)) as viewer:
+                    viewer.settimeout(LIMIT)
+                    self.assertEqual(viewer.recv(12), b"RFB 003.008\n")
+                    viewer.send(b"RFB 003.008\n")
+                    types = viewer.recv(1)
+                    self.assertNotIn(b"\x01", viewer.recv(types[0]) if types[0] else b"", "None is offered")
+                del held
         with daemon.Daemon() as d:
+            port = daemon.free_port()
             client = d.connect()
             client.call("GetCapabilities")
             before = d.fds()
-            for where in ("0.0.0.0:0", "[::]:0", f"0.0.0.0:{daemon.free_port()}", f"[::]:{daemon.free_port()}"):
-                got = client.error("Register", {"context": {"id": "a"}, "source": "surface", "deviceFileDescriptorIndex": 0,
-                                                "leaseFileDescriptorIndex": 1,
-                                                "listen": [{"mode": "view", "address": where}]}, fds)
-                self.assertIn(got, ("PermissionDenied", "InvalidParameter") if where.endswith(":0") else ("PermissionDenied",))
-            got = client.error("Register", {"context": {"id": "a"}, "source": "surface", "deviceFileDescriptorIndex": 0,
-                                            "leaseFileDescriptorIndex": 1,
-                                            "listen": [{"mode": "view", "fileDescriptorIndex": 2}]}, [*fds, listener.fileno()])
-            self.assertEqual(got, "PermissionDenied")
+            for where in ("0.0.0.0:0", "[::]:0", "*:0"):
+                lease, held = os.pipe()
+                self.assertEqual(client.error("Register", {
+                    "context": {"id": "a"}, "source": "surface", "deviceFileDescriptorIndex": 0, "leaseFileDescriptorIndex": 1,
+                    "listen": [{"mode": "view", "address": where}]}, [self.canvas.fd, lease]), "InvalidParameter")
+                os.close(lease)
+                os.close(held)
             d.until(lambda: d.fds() == before, "descriptors as before")
-        with daemon.Daemon(config=self.password_file()) as d:
+
+    def test_configurations_that_are_open(self):
+        """Refused at the start, in one line that says which and why, unless the file says `insecure`."""
+        conf = os.path.join(self.dir, "conf")
+        for words in ("none", "tlsNone", "vncauth", "tlsPlain none", "x509Plain"):
+            pathlib.Path(conf).write_text(f"[viewers]\nsecurity = {words}\n")
+            done = subprocess.run([daemon.BUILD / "vfio-displayd", "--config", conf, "--control", os.path.join(self.dir, "c")],
+                                  capture_output=True, text=True, timeout=30 * daemon.SLOW)
+            with self.subTest(words=words):
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn("a certificate" if "x509" in words else "insecure = yes", done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        with daemon.Daemon(config=self.password_file() + "security = vncauth\ninsecure = yes\n") as d:
             port = daemon.free_port()
-            again = self.register(d, f"0.0.0.0:{port}")
+            held = self.register(d, f"0.0.0.0:{port}")
             self.look(("127.0.0.1", port), password=PASSWORD)
             with self.assertRaises(rfb.Refused):
                 rfb.Client(("127.0.0.1", port), password="wrong", timeout=LIMIT)
-            del again
-        listener.close()
-        os.close(lease)
-        os.close(held)
+            del held
 
     def test_a_listener_of_the_registrant(self):
         with daemon.Daemon(config=self.password_file()) as d:

@@ -102,6 +102,17 @@ int screen_prepare(void)
 	return template ? 0 : -ENOMEM;
 }
 
+void screen_name(char ret[SCREEN_NAME + 1], const char *name)
+{
+	size_t size = strnlen(name, SCREEN_NAME + 1);
+
+	if (size > SCREEN_NAME)
+		for (size = SCREEN_NAME; size && (name[size] & 0xc0) == 0x80;)
+			size--;
+	memcpy(ret, name, size);
+	ret[size] = '\0';
+}
+
 void screen_init(rfbScreenInfo *screen, const char *name)
 {
 	memcpy(screen, template, sizeof(*screen));

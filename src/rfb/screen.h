@@ -8,6 +8,10 @@
 
 /* Makes the template that all screens are cloned from, and the library's lazy globals. Once for the process. -ENOMEM. */
 int screen_prepare(void);
+#define SCREEN_NAME 127 /* bytes of a name that LibVNCServer's ServerInit has room for */
+
+/* As much of @name, UTF-8, as there is room for: whole characters. */
+void screen_name(char ret[SCREEN_NAME + 1], const char *name);
 /* @name is borrowed until screen_finish(). After screen_prepare(). */
 void screen_init(rfbScreenInfo *screen, const char *name);
 void screen_finish(rfbScreenInfo *screen);

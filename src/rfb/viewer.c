@@ -81,7 +81,7 @@ struct viewer {
 	struct aside aside;
 	bool continuous;
 	struct rect continuous_area; /* may reach over the screen's edges */
-	char name[LIMIT_NAME_CHARS + 1];
+	char name[SCREEN_NAME + 1];
 };
 
 static uint64_t now_ns(void)
@@ -456,7 +456,7 @@ int viewer_create(struct picture *picture, const struct viewer_options *options,
 	viewer->picture = picture;
 	viewer->wake = viewer->hangup = -EBADF;
 	viewer->encoding = "";
-	snprintf(viewer->name, sizeof(viewer->name), "%s", options->name);
+	screen_name(viewer->name, options->name);
 	notices_init(&viewer->notices, viewer->name);
 	viewer->aside = (struct aside){.hooks = &aside_hooks, .arg = viewer};
 	screen_init(&viewer->screen, viewer->name);

@@ -27,7 +27,7 @@ struct viewer_options {
 	uint32_t number;
 	bool view_only;		 /* follows the guest's pointer where the viewer can (PointerPos) */
 	uint32_t frames_maximum; /* updates for each second at most, not 0 */
-	const char *name;	 /* desktop name, copied; the first 127 bytes are sent */
+	const char *name;	 /* desktop name, copied; ServerInit has its first 127 bytes, DesktopName all */
 };
 
 /* Makes LibVNCServer's process-wide state, once; call it at start, before the sandbox. viewer_create() does it too. -ENOMEM. */

@@ -165,7 +165,8 @@ static int run(const struct arguments *a, struct config *config)
 			config->control_socket ? config->control_socket : CONTROL_PATH;
 	config->rfb_program = find_program("vfio-displayd-rfb");
 	config->testcard_program = find_program("vfio-displayd-testcard");
-	if (!config->rfb_program || !config->testcard_program)
+	config->login_program = find_program("vfio-displayd-login");
+	if (!config->rfb_program || !config->testcard_program || !config->login_program)
 		return -ENOMEM;
 #ifdef HAVE_GBM
 	config->import_program = find_program("vfio-displayd-import");
@@ -201,6 +202,7 @@ int main(int argc, char **argv)
 	r = run(&arguments, &config);
 	free(config.rfb_program);
 	free(config.testcard_program);
+	free(config.login_program);
 	free(config.import_program);
 	config_finish(&config);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "admission.h"
 #include "base/config.h"
 #include "base/discard.h"
 #include "base/fd.h"
@@ -14,6 +15,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "control/control.h"
+#include "credentials.h"
 #include "entrance.h"
 #include "frame/child.h"
 #include "frame/wall.h"
@@ -38,6 +40,7 @@ struct manager {
 	struct loop *loop;
 	struct varlink_server *server;
 	struct notify *notify;
+	struct credentials *credentials;
 	struct loop_source *on_term, *on_int, *on_hup, *stop_timer;
 	struct entrance *entrance;
 	struct child *testcard;
@@ -96,6 +99,8 @@ static void on_gone(void *arg)
 	struct manager *m = entry->manager;
 
 	log_info(display_context(entry->display)->id, "released");
+	if (m->credentials)
+		admission_end(entry->display, m->credentials);
 	TAILQ_REMOVE(&m->displays, entry, link);
 	m->displays_used--;
 	display_destroy(entry->display);
@@ -151,6 +156,11 @@ struct display *manager_find_viewer(struct manager *m, const char *viewer)
 const struct config *manager_config(const struct manager *m)
 {
 	return m->config;
+}
+
+struct credentials *manager_credentials(struct manager *m)
+{
+	return m->credentials;
 }
 
 struct loop *manager_loop(struct manager *m)
@@ -254,6 +264,7 @@ int manager_register(struct manager *m, struct handover *h, display_ready_fn rea
 		free(entry);
 		return r;
 	}
+	admission_begin(entry->display, m->credentials);
 	memcpy(h->context.id, display_context(entry->display)->id, sizeof(h->context.id));
 	entrance_give(m->entrance, entry->display, listeners, policies, listeners_used);
 	TAILQ_INSERT_TAIL(&m->displays, entry, link);
@@ -373,6 +384,20 @@ static int start_testcard(struct manager *m)
 	return r;
 }
 
+/* A display that is being released has nothing to show to those who come. */
+static const struct context *find_context(void *arg, const char *id)
+{
+	struct display *display = manager_find(arg, id);
+	struct display_runtime runtime;
+
+	if (!display)
+		return NULL;
+	display_runtime(display, &runtime);
+	return runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING
+		       ? NULL
+		       : display_context(display);
+}
+
 /* What systemd has opened for us goes to whom its name says. */
 static int open_doors(struct manager *m)
 {
@@ -380,6 +405,7 @@ static int open_doors(struct manager *m)
 		.config = m->config,
 		.control_path = m->options.control_path,
 		.state_dir = m->options.state_dir,
+		.logins = m->config->passwords || m->config->pam_service,
 	};
 	struct notify_socket inherited[LIMIT_INHERITED];
 	size_t n = notify_sockets(inherited, ARRAY_SIZE(inherited));
@@ -420,6 +446,8 @@ static int manager_start(struct manager *m)
 		r = notify_create(m->loop, &m->notify);
 	if (r == 0)
 		r = varlink_server_create(m->loop, &identity, &m->server);
+	if (r == 0)
+		r = credentials_create(m->loop, m->config, find_context, m, &m->credentials);
 	if (r == 0)
 		r = control_create(m->server, m);
 	if (r < 0) {
@@ -466,6 +494,8 @@ void manager_destroy(struct manager *m)
 		return;
 	/* Displays that a stuck driver still holds are left to the process's end: their threads use them. */
 	varlink_server_destroy(m->server);
+	credentials_destroy(m->credentials);
+	m->credentials = NULL;
 	if (m->testcard) {
 		child_kill(m->testcard);
 		child_leave(m->testcard);

@@ -10,6 +10,7 @@
 #include "display.h"
 
 struct config;
+struct credentials;
 struct loop;
 struct manager;
 
@@ -44,4 +45,5 @@ struct display *manager_next(struct manager *manager, struct display *after);
 /* Which display has this viewer. */
 struct display *manager_find_viewer(struct manager *manager, const char *viewer);
 const struct config *manager_config(const struct manager *manager);
+struct credentials *manager_credentials(struct manager *manager);
 struct loop *manager_loop(struct manager *manager);

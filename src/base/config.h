@@ -28,6 +28,8 @@ struct config {
 	bool unix_sockets;             /* unix-sockets = yes|no: a socket for each display, default yes */
 	char *unix_directory;          /* unix-directory = PATH; NULL: "rfb" beside the control socket */
 	char *password_file;           /* password-file = PATH: VNC password (8 characters) of TCP listeners; NULL: none */
+	char *passwords;	       /* passwords = PATH: users who may log in, with crypt(3) hashes; NULL: none */
+	char *pam_service;	       /* pam-service = NAME: PAM decides about other users; NULL: nobody does */
 	char *certificate, *key;       /* certificate, key = PATH: PEM, a chain and its key; NULL: none */
 	char *client_ca;	       /* client-ca = PATH: PEM, who signs viewers' certificates; NULL: viewers need none */
 	char *rsa_key;		       /* rsa-key = PATH: PEM, of RSA-AES; NULL: one is made */
@@ -58,6 +60,7 @@ struct config {
 	/* Not keys: main.c sets them. */
 	char *rfb_program;	       /* path of vfio-displayd-rfb */
 	char *testcard_program;
+	char *login_program;	       /* path of vfio-displayd-login */
 	char *import_program;	       /* path of vfio-displayd-import; NULL: not built */
 };
 

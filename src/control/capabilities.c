@@ -23,6 +23,9 @@ static const char *const capabilities[] = {
 #ifdef HAVE_GBM
 	"import",
 #endif
+	"update",
+	"power",
+	"tickets",
 	"rfb-none",
 	"rfb-vncauth",
 };
@@ -39,6 +42,9 @@ static const struct {
 	{"labelBytes", LIMIT_LABEL_BYTES},
 	{"framesPerSecondMaximum", LIMIT_FRAMES_MAX},
 	{"viewersMaximum", LIMIT_VIEWERS_MAX},
+	{"tickets", LIMIT_TICKETS},
+	{"ticketsPerDisplay", LIMIT_TICKETS_DISPLAY},
+	{"ticketSeconds", LIMIT_TICKET_SECONDS},
 	{"messageBytes", LIMIT_VARLINK_MESSAGE},
 	{"messageFileDescriptors", LIMIT_VARLINK_FDS},
 	{"connections", LIMIT_VARLINK_CONNECTIONS},

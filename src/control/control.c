@@ -16,7 +16,9 @@
 static const struct varlink_method methods[] = {
 	{"Register", 0, method_register},
 	{"Unregister", 0, method_unregister},
+	{"Update", 0, method_update},
 	{"List", 0, method_list},
+	{"IssueTicket", 0, method_issue_ticket},
 	{"Attach", 0, method_attach},
 	{"ListViewers", VARLINK_NEEDS_MORE, method_list_viewers},
 	{"Detach", 0, method_detach},

@@ -34,6 +34,12 @@ static const char *const kind_names[] = {
 static const char *const mode_names[] = {
 	[LINK_MODE_VIEW] = "view",
 	[LINK_MODE_CONTROL] = "control",
+	[LINK_MODE_EXCLUSIVE] = "exclusive",
+};
+static const char *const sharing_names[] = {
+	[SHARING_IGNORE] = "ignore",
+	[SHARING_ALLOW_EXCLUSIVE] = "allowExclusive",
+	[SHARING_FORCE_SHARED] = "forceShared",
 };
 
 /* jansson makes no string of what is not UTF-8; one odd byte must not hide a display from List. */
@@ -105,6 +111,10 @@ json_t *describe_context(const struct context *context)
 		error |= json_object_set_new(json, "labels", labels_json(context));
 	if (context->frames_maximum)
 		error |= set_number(json, "framesPerSecondMaximum", context->frames_maximum);
+	if (context->bytes_maximum)
+		error |= set_number(json, "bytesPerSecondMaximum", context->bytes_maximum);
+	if (context->has_sharing)
+		error |= set_text(json, "sharing", sharing_names[context->sharing]);
 	if (context->viewers_maximum)
 		error |= set_number(json, "viewersMaximum", context->viewers_maximum);
 	error |= json_object_set_new(json, "viewOnly", json_boolean(context->view_only));
@@ -185,7 +195,9 @@ json_t *describe_runtime(const struct display_runtime *runtime, const struct han
 
 json_t *describe_viewer(const struct wall_viewer *viewer, const char *id)
 {
-	uint32_t mode = viewer->mode == LINK_MODE_CONTROL ? LINK_MODE_CONTROL : LINK_MODE_VIEW;
+	uint32_t mode = viewer->mode > LINK_MODE_VIEW && viewer->mode < ARRAY_SIZE(mode_names)
+				? viewer->mode
+				: LINK_MODE_VIEW;
 	json_t *json = json_object();
 	int error = set_text(json, "viewer", viewer->name);
 

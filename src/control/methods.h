@@ -13,6 +13,10 @@ struct varlink_call;
 /* registration.c */
 void method_register(struct varlink_call *call, json_t *parameters, void *arg);
 void method_unregister(struct varlink_call *call, json_t *parameters, void *arg);
+/* tickets.c */
+void method_issue_ticket(struct varlink_call *call, json_t *parameters, void *arg);
+/* update.c */
+void method_update(struct varlink_call *call, json_t *parameters, void *arg);
 /* viewing.c */
 void method_attach(struct varlink_call *call, json_t *parameters, void *arg);
 void method_list_viewers(struct varlink_call *call, json_t *parameters, void *arg);

@@ -45,11 +45,30 @@ static json_t *registration_event(const struct registration *registration, const
 		       : NULL;
 }
 
+static const char *const action_names[] = {
+	[DISPLAY_POWER_SHUTDOWN] = "shutdown",
+	[DISPLAY_POWER_REBOOT] = "reboot",
+	[DISPLAY_POWER_RESET] = "reset",
+};
+
+/* A peer that does not take it is dropped, and gone follows. */
+static void registration_power(void *arg, enum display_power action, const char *viewer)
+{
+	struct registration *registration = arg;
+	json_t *parameters = json_pack("{s:s, s:s, s:s, s:s}", "id", registration->id, "event",
+		"powerRequested", "action", action_names[action], "viewer", viewer);
+
+	if (parameters)
+		varlink_reply_continues(registration->call, parameters);
+}
+
 /* Frees it and returns its call, which is to be ended now. */
 static struct varlink_call *registration_finish(struct registration *registration)
 {
 	struct varlink_call *call = registration->call;
 
+	if (registration->display)
+		display_off_power(registration->display, registration_power, registration);
 	varlink_call_on_gone(call, NULL, NULL);
 	free(registration);
 	return call;
@@ -74,6 +93,7 @@ static void registration_abandon(struct registration *registration)
 	bool is_lease = registration->is_lease;
 
 	display_off_end(display, registration_ended, registration);
+	display_off_power(display, registration_power, registration);
 	varlink_reply(registration->call, NULL);
 	free(registration);
 	if (is_lease)
@@ -97,11 +117,13 @@ static void registration_follow(struct registration *registration)
 {
 	json_t *event = registration_event(registration, "registered");
 
-	if (!event || display_on_end(registration->display, registration_ended, registration) < 0) {
+	if (!event || display_on_end(registration->display, registration_ended, registration) < 0 ||
+		display_on_power(registration->display, registration_power, registration) < 0) {
 		struct display *display = registration->display;
 		bool is_lease = registration->is_lease;
 
 		json_decref(event);
+		display_off_end(display, registration_ended, registration);
 		refuse_unavailable(registration_finish(registration), "out of memory");
 		if (is_lease)
 			display_release(display, DISPLAY_LOST, NULL, NULL);

@@ -2,7 +2,9 @@
 #include "control/request.h"
 
 #include <limits.h>
+#include <stdio.h>
 
+#include "base/config.h"
 #include "base/discard.h"
 #include "base/fd.h"
 #include "base/mem.h"
@@ -20,6 +22,12 @@
 static const char *const mode_names[] = {
 	[VIEW_MODE_VIEW] = "view",
 	[VIEW_MODE_CONTROL] = "control",
+	[VIEW_MODE_EXCLUSIVE] = "exclusive",
+};
+static const char *const sharing_names[] = {
+	[SHARING_IGNORE] = "ignore",
+	[SHARING_ALLOW_EXCLUSIVE] = "allowExclusive",
+	[SHARING_FORCE_SHARED] = "forceShared",
 };
 static const char *const source_names[] = {
 	[SOURCE_VFIO] = "vfio",
@@ -27,6 +35,7 @@ static const char *const source_names[] = {
 };
 
 _Static_assert(sizeof(enum view_mode) == sizeof(int), "field_enum() writes an int");
+_Static_assert(sizeof(enum sharing) == sizeof(int), "field_enum() writes an int");
 _Static_assert(sizeof(enum source_kind) == sizeof(int), "field_enum() writes an int");
 _Static_assert(LIMIT_VARLINK_FDS <= 32, "fields_reader.taken has 32 bits");
 
@@ -84,6 +93,15 @@ static int read_labels(
 	return 0;
 }
 
+static int read_sharing(
+	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
+{
+	struct context *context = at;
+
+	context->has_sharing = true;
+	return field_enum(reader, value, field, &context->sharing);
+}
+
 static const struct field context_fields[] = {
 	FIELD("id", field_id, struct context, id),
 	FIELD("name", field_text, struct context, name, .min = 1, .max = LIMIT_NAME_CHARS),
@@ -92,6 +110,10 @@ static const struct field context_fields[] = {
 	WHOLE("labels", read_labels),
 	FIELD("framesPerSecondMaximum", field_u32, struct context, frames_maximum, .min = 1,
 		.max = LIMIT_FRAMES_MAX),
+	FIELD("bytesPerSecondMaximum", field_u32, struct context, bytes_maximum, .min = 1,
+		.max = UINT32_MAX),
+	WHOLE("sharing", read_sharing, .names = sharing_names,
+		.names_used = ARRAY_SIZE(sharing_names)),
 	FIELD("viewersMaximum", field_u32, struct context, viewers_maximum, .min = 1,
 		.max = LIMIT_VIEWERS_MAX),
 	FIELD("viewOnly", field_bool, struct context, view_only),
@@ -100,13 +122,81 @@ static const struct field context_fields[] = {
 struct request_listener {
 	enum view_mode mode;
 	struct field_fd socket;
+	uint32_t security, transports;
+	char origins[sizeof(((struct handover_listener *)0)->origins)];
 	char address[sizeof(((struct handover_listener *)0)->address)];
 };
+
+/* Words of a table as bits. An empty array is none of them, which no listener can do with. */
+static int read_set(
+	struct fields_reader *reader, json_t *value, const char *(*word)(size_t n), uint32_t *ret)
+{
+	uint32_t set = 0;
+
+	if (!json_is_array(value) || json_array_size(value) == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < json_array_size(value); i++) {
+		const char *text = json_string_value(json_array_get(value, i));
+		size_t mark = field_enter_index(reader, i);
+		size_t n = 0;
+
+		while (text && word(n) && strcmp(word(n), text) != 0)
+			n++;
+		if (!text || !word(n))
+			return -EINVAL;
+		field_leave(reader, mark);
+		set |= 1u << n;
+	}
+	*ret = set;
+	return 0;
+}
+
+static int read_security(
+	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
+{
+	return read_set(reader, value, config_offer, at);
+}
+
+static int read_transports(
+	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
+{
+	return read_set(reader, value, config_transport, at);
+}
+
+/* Words of printable ASCII, joined with one space between. */
+static int read_origins(
+	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
+{
+	char *origins = at;
+	size_t used = 0;
+
+	if (!json_is_array(value))
+		return -EINVAL;
+	for (size_t i = 0; i < json_array_size(value); i++) {
+		json_t *origin = json_array_get(value, i);
+		const char *text = json_string_value(origin);
+		size_t mark = field_enter_index(reader, i);
+
+		if (!field_text_valid(origin, 1, (size_t)field->max) ||
+			used + (used > 0) + strlen(text) > (size_t)field->max)
+			return -EINVAL;
+		for (const char *c = text; *c; c++)
+			if (*c <= ' ' || *c > '~')
+				return -EINVAL;
+		used += (size_t)sprintf(origins + used, "%s%s", used ? " " : "", text);
+		field_leave(reader, mark);
+	}
+	return 0;
+}
 
 static const struct field listener_fields[] = {
 	FIELD("mode", field_enum, struct request_listener, mode, .required = true,
 		.names = mode_names, .names_used = ARRAY_SIZE(mode_names)),
 	FIELD("fileDescriptorIndex", field_fd, struct request_listener, socket),
+	FIELD("security", read_security, struct request_listener, security),
+	FIELD("transports", read_transports, struct request_listener, transports),
+	FIELD("origins", read_origins, struct request_listener, origins,
+		.max = sizeof(((struct request_listener *)0)->origins) - 1),
 	FIELD("address", field_text, struct request_listener, address, .min = 1,
 		.max = sizeof(((struct request_listener *)0)->address) - 1),
 };
@@ -228,6 +318,9 @@ static void registration_hand_over(struct request_registration *registration,
 
 		to->fd = take_fd(&from->socket.fd);
 		to->mode = handover->context.view_only ? VIEW_MODE_VIEW : from->mode;
+		to->security = from->security;
+		to->transports = from->transports;
+		memcpy(to->origins, from->origins, sizeof(to->origins));
 		memcpy(to->address, from->address, sizeof(to->address));
 		indexes->at[HANDOVER_LISTENERS + i] = from->socket.index;
 	}
@@ -328,6 +421,62 @@ int request_attach(struct fields_reader *reader, json_t *parameters, struct requ
 		*ret = request;
 	else
 		fd_discardp(&request.viewer.fd);
+	return r;
+}
+
+int request_issue_ticket(
+	struct fields_reader *reader, json_t *parameters, struct request_ticket *ret)
+{
+	static const struct field fields[] = {
+		FIELD("id", field_id, struct request_ticket, id, .required = true),
+		FIELD("mode", field_enum, struct request_ticket, mode, .required = true,
+			.names = mode_names, .names_used = ARRAY_SIZE(mode_names)),
+		FIELD("seconds", field_u32, struct request_ticket, seconds, .min = 1,
+			.max = LIMIT_TICKET_SECONDS),
+		FIELD("label", field_text, struct request_ticket, label, .min = 1,
+			.max = LIMIT_LABEL_CHARS),
+	};
+	struct request_ticket request = {.seconds = TICKET_SECONDS};
+	int r;
+
+	r = fields_read(reader, parameters, fields, ARRAY_SIZE(fields), &request);
+	if (r >= 0)
+		*ret = request;
+	return r;
+}
+
+static bool is_given(json_t *object, const char *name)
+{
+	json_t *value = json_object_get(object, name);
+
+	return value && !json_is_null(value);
+}
+
+static int read_changes(
+	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
+{
+	struct request_update *request = at;
+
+	request->has_labels = is_given(value, "labels");
+	request->has_view_only = is_given(value, "viewOnly");
+	return fields_read(
+		reader, value, context_fields, ARRAY_SIZE(context_fields), &request->changes);
+}
+
+int request_update(struct fields_reader *reader, json_t *parameters, struct request_update *ret)
+{
+	static const struct field fields[] = {
+		FIELD("id", field_id, struct request_update, id, .required = true),
+		WHOLE("context", read_changes, .required = true),
+	};
+	struct request_update request = {0};
+	int r;
+
+	r = fields_read(reader, parameters, fields, ARRAY_SIZE(fields), &request);
+	if (r >= 0)
+		*ret = request;
+	else
+		context_finish(&request.changes);
 	return r;
 }
 

@@ -12,6 +12,8 @@
 #include "control/fields.h"
 #include "handover/context.h"
 
+#define TICKET_SECONDS 60 /* where IssueTicket does not say */
+
 /* Where a hand-over's descriptor stood in the message. -1: it had none. */
 struct request_indexes {
 	int at[HANDOVER_PLACES];
@@ -33,6 +35,19 @@ struct request_attach {
 	struct field_fd viewer; /* fd owned, -EBADF: none */
 };
 
+struct request_ticket {
+	char id[LIMIT_ID_CHARS + 1];
+	enum view_mode mode;
+	uint32_t seconds;
+	char label[LIMIT_LABEL_CHARS + 1];
+};
+
+struct request_update {
+	char id[LIMIT_ID_CHARS + 1];
+	struct context changes; /* what was left out is as in a new one */
+	bool has_labels, has_view_only;
+};
+
 struct request_detach {
 	char viewer[24];
 };
@@ -44,5 +59,9 @@ int request_id(struct fields_reader *reader, json_t *parameters, struct request_
 int request_list(struct fields_reader *reader, json_t *parameters, struct request_list *ret);
 int request_list_viewers(struct fields_reader *reader, json_t *parameters, struct request_id *ret);
 int request_attach(struct fields_reader *reader, json_t *parameters, struct request_attach *ret);
+int request_issue_ticket(
+	struct fields_reader *reader, json_t *parameters, struct request_ticket *ret);
+/* Pair with context_finish() of its changes, on success only. */
+int request_update(struct fields_reader *reader, json_t *parameters, struct request_update *ret);
 int request_detach(struct fields_reader *reader, json_t *parameters, struct request_detach *ret);
 int request_nothing(struct fields_reader *reader, json_t *parameters);

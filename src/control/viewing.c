@@ -75,7 +75,7 @@ static void attach_to(struct varlink_call *call, struct manager *manager, struct
 	if (runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING ||
 		!display_wall(display))
 		return refuse_not_live(call, request->id, runtime.state);
-	if (request->mode == VIEW_MODE_CONTROL && display_context(display)->view_only)
+	if (request->mode != VIEW_MODE_VIEW && display_context(display)->view_only)
 		return refuse_permission(call, request->id, "control of a view-only display");
 	if (request->viewer.fd >= 0) {
 		unfit = descriptor_stream(request->viewer.fd);

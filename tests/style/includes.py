@@ -6,7 +6,7 @@ import sys
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src"
 LINE = ["handover", "vfio", "plane", "capture", "damage", "frame"]
-ENDS = ["rfb", "import"]        # at the end of the line, beside each other
+ENDS = ["rfb", "import", "login"]        # at the end of the line, beside each other
 # Rooms that are not on the line, and what they may see besides themselves and base/.
 BESIDE = {
     "base": [],
@@ -34,6 +34,9 @@ TOP = {
     "power": [*LINE, "."],
     "amend": [*LINE, "."],
     "ticket": [],
+    "login": [*LINE],
+    "credentials": [*LINE, "."],
+    "admission": [*LINE, "."],
     "manager": [*LINE, ".", "control", "varlink", "state", "metrics"],
     "main": [*LINE, ".", "control", "varlink", "state", "metrics"],
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/config.h"
 #include "base/fd.h"
@@ -21,7 +22,9 @@
 #include "control/methods.h"
 #include "control/request.h"
 #include "frame/wall.h"
+#include "credentials.h"
 #include "manager.h"
+#include "ticket.h"
 #include "varlink/server.h"
 
 #define ERROR(name) "org.vfiodisplay.Display." name
@@ -169,7 +172,29 @@ struct display {
 	display_snapshot_fn snapshot;
 	void *snapshot_arg;
 	int snapshot_error; /* of display_snapshot() */
+	display_power_fn power;
+	void *power_arg;
 };
+
+int display_on_power(struct display *display, display_power_fn fn, void *arg)
+{
+	display->power = fn;
+	display->power_arg = arg;
+	return 0;
+}
+
+void display_off_power(struct display *display, display_power_fn fn, void *arg)
+{
+	if (display->power == fn && display->power_arg == arg)
+		display->power = NULL;
+}
+
+void display_update(struct display *display, struct context *context)
+{
+	context_finish(&display->handover.context);
+	display->handover.context = *context;
+	context->labels_used = 0;
+}
 
 const struct context *display_context(const struct display *display)
 {
@@ -247,7 +272,30 @@ struct manager {
 	struct handover handover; /* what it was given, without descriptors */
 	display_ready_fn ready;
 	void *ready_arg;
+	/* The last ticket, and what credentials_issue() returns. */
+	struct ticket_grant grant;
+	uint32_t seconds;
+	int issue_error;
 };
+
+/* The manager itself. */
+struct credentials *manager_credentials(struct manager *manager)
+{
+	return (struct credentials *)manager;
+}
+
+int credentials_issue(struct credentials *credentials, const struct ticket_grant *grant,
+	uint32_t seconds, char *ret_text, size_t size)
+{
+	struct manager *manager = (struct manager *)credentials;
+
+	assert_true(size > TICKET_CHARS);
+	manager->grant = *grant;
+	manager->seconds = seconds;
+	if (!manager->issue_error)
+		strcpy(ret_text, "abcdefghijkmnpqrstuv");
+	return manager->issue_error;
+}
 
 int manager_register(struct manager *manager, struct handover *handover, display_ready_fn ready,
 	void *arg, const char **ret_reason, int *ret_index)
@@ -405,8 +453,10 @@ static int scene_begin(void **state)
 static int scene_end(void **state)
 {
 	call_finish();
-	for (size_t i = 0; i < manager.displays_used; i++)
+	for (size_t i = 0; i < manager.displays_used; i++) {
 		fd_closep(&manager.displays[i].wall.attached);
+		context_finish(&manager.displays[i].handover.context);
+	}
 	loop_destroy(manager.loop);
 	return fds_open() == fds_before ? 0 : -1;
 }
@@ -566,6 +616,20 @@ static void test_register_names_the_wrong_field(void **state)
 		 "\"fileDescriptorIndex\":0}]}",
 			"listen[0].fileDescriptorIndex"},
 		{"{\"deviceFileDescriptorIndex\":0,\"listen\":[0,0,0,0,0,0,0,0,0]}", "listen"},
+		{"{\"context\":{\"bytesPerSecondMaximum\":0}}", "context.bytesPerSecondMaximum"},
+		{"{\"context\":{\"sharing\":true}}", "context.sharing"},
+		{"{\"listen\":[{\"mode\":\"view\",\"address\":\"x\",\"security\":[]}],"
+		 "\"deviceFileDescriptorIndex\":0}",
+			"listen[0].security"},
+		{"{\"listen\":[{\"mode\":\"view\",\"address\":\"x\",\"security\":[\"none\","
+		 "\"ssl\"]}],\"deviceFileDescriptorIndex\":0}",
+			"listen[0].security[1]"},
+		{"{\"listen\":[{\"mode\":\"view\",\"address\":\"x\",\"transports\":\"rfb\"}],"
+		 "\"deviceFileDescriptorIndex\":0}",
+			"listen[0].transports"},
+		{"{\"listen\":[{\"mode\":\"view\",\"address\":\"x\",\"origins\":[\"a b\"]}],"
+		 "\"deviceFileDescriptorIndex\":0}",
+			"listen[0].origins[0]"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -1071,6 +1135,252 @@ static void test_capture_refused(void **state)
 
 /* ---- describe ---- */
 
+static void test_ticket_is_issued(void **state)
+{
+	const json_t *got;
+
+	add_display("vm1", 1000);
+	call_begin(false, 1000);
+	call_run(method_issue_ticket,
+		"{\"id\":\"vm1\",\"mode\":\"exclusive\",\"seconds\":7,\"label\":\"ann\"}");
+	got = reply(0, NULL);
+	assert_string_equal(text(got, "ticket"), "abcdefghijkmnpqrstuv");
+	assert_in_range(json_integer_value(json_object_get(got, "expires")), time(NULL) + 5,
+		time(NULL) + 7);
+	assert_string_equal(manager.grant.id, "vm1");
+	assert_string_equal(manager.grant.label, "ann");
+	assert_int_equal(manager.grant.mode, LINK_MODE_EXCLUSIVE);
+	assert_int_equal(manager.seconds, 7);
+	call_finish();
+	call_begin(false, 0);
+	call_run(method_issue_ticket, "{\"id\":\"vm1\",\"mode\":\"view\"}");
+	reply(0, NULL);
+	assert_int_equal(manager.grant.mode, LINK_MODE_VIEW);
+	assert_string_equal(manager.grant.label, "");
+	assert_int_equal(manager.seconds, 60);
+}
+
+static void test_ticket_is_refused(void **state)
+{
+	static const struct {
+		const char *parameters, *path;
+	} wrong[] = {
+		{"{\"mode\":\"view\"}", "id"},
+		{"{\"id\":\"vm1\"}", "mode"},
+		{"{\"id\":\"vm1\",\"mode\":\"look\"}", "mode"},
+		{"{\"id\":\"vm1\",\"mode\":\"view\",\"seconds\":0}", "seconds"},
+		{"{\"id\":\"vm1\",\"mode\":\"view\",\"seconds\":3601}", "seconds"},
+		{"{\"id\":\"vm1\",\"mode\":\"view\",\"label\":\"\"}", "label"},
+		{"{\"id\":\"vm1\",\"mode\":\"view\",\"who\":\"ann\"}", "who"},
+	};
+	struct display *display = add_display("vm1", OTHER_UID);
+	static const char *const ids[] = {
+		"{\"id\":\"vm1\",\"mode\":\"view\"}", "{\"id\":\"vm2\",\"mode\":\"view\"}"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		call_begin(false, 0);
+		call_run(method_issue_ticket, wrong[i].parameters);
+		assert_string_equal(
+			text(reply(0, "org.varlink.service.InvalidParameter"), "parameter"),
+			wrong[i].path);
+		call_finish();
+	}
+	/* To one who owns nothing both look the same. */
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+		call_begin(false, OTHER_UID + 1);
+		call_run(method_issue_ticket, ids[i]);
+		reply(0, "org.varlink.service.PermissionDenied");
+		call_finish();
+	}
+	call_begin(false, OTHER_UID);
+	call_run(method_issue_ticket, ids[1]);
+	assert_string_equal(text(reply(0, ERROR("NoSuchDisplay")), "id"), "vm2");
+	call_finish();
+	display->handover.context.view_only = true;
+	call_begin(false, OTHER_UID);
+	call_run(method_issue_ticket, "{\"id\":\"vm1\",\"mode\":\"control\"}");
+	reply(0, "org.varlink.service.PermissionDenied");
+	call_finish();
+	manager.issue_error = -EDQUOT;
+	call_begin(false, OTHER_UID);
+	call_run(method_issue_ticket, ids[0]);
+	assert_string_equal(text(reply(0, ERROR("LimitReached")), "limit"), "ticketsPerDisplay");
+	call_finish();
+	display->runtime.state = DISPLAY_LOST;
+	call_begin(false, OTHER_UID);
+	call_run(method_issue_ticket, ids[0]);
+	assert_string_equal(text(reply(0, ERROR("NotLive")), "state"), "lost");
+	assert_int_equal(manager.seconds, 60);
+}
+
+static void test_update_changes_what_it_says(void **state)
+{
+	struct display *display = add_display("vm1", 1000);
+	struct context *context = &display->handover.context;
+	const json_t *got;
+
+	strcpy(context->machine, "m");
+	context->viewers_maximum = 5;
+	context->labels[0] = (struct label){strdup("k"), strdup("v")};
+	context->labels_used = 1;
+	call_begin(false, 1000);
+	call_run(method_update,
+		"{\"id\":\"vm1\",\"context\":{\"name\":\"new\",\"sharing\":\"forceShared\","
+		"\"framesPerSecondMaximum\":9,\"bytesPerSecondMaximum\":4294967295,"
+		"\"id\":\"vm1\",\"machine\":\"m\",\"viewOnly\":false}}");
+	got = json_object_get(reply(0, NULL), "context");
+	assert_string_equal(text(got, "name"), "new");
+	assert_string_equal(text(got, "sharing"), "forceShared");
+	assert_string_equal(text(json_object_get(got, "labels"), "k"), "v");
+	assert_string_equal(context->name, "new");
+	assert_int_equal(context->frames_maximum, 9);
+	assert_int_equal(context->bytes_maximum, 4294967295u);
+	assert_int_equal(context->viewers_maximum, 5);
+	assert_true(context->has_sharing && context->sharing == SHARING_FORCE_SHARED);
+	call_finish();
+	call_begin(false, 1000);
+	call_run(method_update, "{\"id\":\"vm1\",\"context\":{\"labels\":{\"a\":\"b\"}}}");
+	reply(0, NULL);
+	assert_int_equal(context->labels_used, 1);
+	assert_string_equal(context->labels[0].key, "a");
+	assert_string_equal(context->name, "new");
+	call_finish();
+	call_begin(false, 1000);
+	call_run(method_update, "{\"id\":\"vm1\",\"context\":{\"labels\":{}}}");
+	assert_null(json_object_get(json_object_get(reply(0, NULL), "context"), "labels"));
+}
+
+static void test_update_is_refused(void **state)
+{
+	static const struct {
+		const char *parameters, *path;
+	} wrong[] = {
+		{"{\"id\":\"vm1\"}", "context"},
+		{"{\"id\":\"vm1\",\"context\":1}", "context"},
+		{"{\"id\":\"vm1\",\"context\":{\"id\":\"vm2\"}}", "context.id"},
+		{"{\"id\":\"vm1\",\"context\":{\"head\":1,\"labels\":{\"a\":\"b\"}}}",
+			"context.head"},
+		{"{\"id\":\"vm1\",\"context\":{\"machine\":\"x\"}}", "context.machine"},
+		{"{\"id\":\"vm1\",\"context\":{\"viewOnly\":true}}", "context.viewOnly"},
+		{"{\"id\":\"vm1\",\"context\":{\"sharing\":\"always\"}}", "context.sharing"},
+		{"{\"id\":\"vm1\",\"context\":{\"labels\":{\"a\":\"b\",\"c\":1}}}",
+			"context.labels.c"},
+	};
+
+	add_display("vm1", OTHER_UID);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		call_begin(false, OTHER_UID);
+		call_run(method_update, wrong[i].parameters);
+		assert_string_equal(
+			text(reply(0, "org.varlink.service.InvalidParameter"), "parameter"),
+			wrong[i].path);
+		call_finish();
+	}
+	call_begin(false, OTHER_UID + 1);
+	call_run(method_update, "{\"id\":\"vm1\",\"context\":{\"name\":\"mine\"}}");
+	reply(0, "org.varlink.service.PermissionDenied");
+	call_finish();
+	call_begin(false, OTHER_UID + 1);
+	call_run(method_update, "{\"id\":\"vm2\",\"context\":{\"name\":\"mine\"}}");
+	reply(0, "org.varlink.service.PermissionDenied");
+	assert_string_equal(manager.displays[0].handover.context.name, "");
+}
+
+/* From "registered" on, until the display or the connection ends. */
+static void test_power_is_asked_for(void **state)
+{
+	struct display *display;
+	const json_t *got;
+
+	call_begin(true, 1);
+	give_some(1);
+	call_run(method_register, "{\"deviceFileDescriptorIndex\":0}");
+	display = add_display("display-1", 1);
+	manager.ready(manager.ready_arg, display, 0, NULL);
+	assert_non_null(display->power);
+	display->power(display->power_arg, DISPLAY_POWER_REBOOT, "3-1");
+	got = reply(1, NULL);
+	assert_false(call.ended);
+	assert_string_equal(text(got, "id"), "display-1");
+	assert_string_equal(text(got, "event"), "powerRequested");
+	assert_string_equal(text(got, "action"), "reboot");
+	assert_string_equal(text(got, "viewer"), "3-1");
+	assert_null(json_object_get(got, "runtime"));
+	display_ends(display);
+	assert_true(call.ended);
+	assert_null(display->power);
+	call_finish();
+	call_begin(true, 1);
+	give_some(1);
+	call_run(method_register, "{\"deviceFileDescriptorIndex\":0}");
+	manager.ready(manager.ready_arg, display, 0, NULL);
+	assert_non_null(display->power);
+	call.gone(call.gone_arg);
+	assert_null(display->power);
+}
+
+static void test_listeners_say_what_they_offer(void **state)
+{
+	struct request_indexes indexes;
+	struct fields_reader reader;
+	struct handover handover;
+	json_t *json;
+
+	call_begin(false, 1);
+	give_some(1);
+	json = json_loads(
+		"{\"deviceFileDescriptorIndex\":0,\"listen\":[{\"mode\":\"exclusive\","
+		"\"address\":\"[::1]:1\",\"security\":[\"x509Plain\",\"none\",\"rsaAes256\"],"
+		"\"transports\":[\"websocket\",\"rfb\"],\"origins\":[\"https://a.example\","
+		"\"https://b.example\"]},{\"mode\":\"view\",\"address\":\"[::1]:2\"}]}",
+		0, NULL);
+	method_reader(&reader, &call);
+	assert_int_equal(request_register(&reader, json, &handover, &indexes), 0);
+	json_decref(json);
+	assert_int_equal(handover.listeners[0].mode, VIEW_MODE_EXCLUSIVE);
+	assert_int_equal(handover.listeners[0].security,
+		LINK_OFFER_X509_PLAIN | LINK_OFFER_NONE | LINK_OFFER_RSA_AES_256);
+	assert_int_equal(
+		handover.listeners[0].transports, LINK_TRANSPORT_RFB | LINK_TRANSPORT_WEBSOCKET);
+	assert_string_equal(handover.listeners[0].origins, "https://a.example https://b.example");
+	assert_int_equal(handover.listeners[1].security, 0);
+	assert_int_equal(handover.listeners[1].transports, 0);
+	assert_string_equal(handover.listeners[1].origins, "");
+	handover_finish(&handover);
+}
+
+/* 255 bytes with the spaces between, and not one more. */
+static void test_origins_are_bounded(void **state)
+{
+	char origin[256], parameters[1024];
+
+	memset(origin, 'a', sizeof(origin));
+	origin[253] = '\0';
+	for (int i = 0; i < 3; i++) {
+		snprintf(parameters, sizeof(parameters),
+			"{\"deviceFileDescriptorIndex\":0,\"listen\":[{\"mode\":\"view\","
+			"\"address\":"
+			"\"x\",\"origins\":[\"%s\",\"b\"%s]}]}",
+			origin + (i == 2),
+			i == 1	 ? ",\"c\""
+			: i == 2 ? ",\"d\""
+				 : "");
+		call_begin(true, 1);
+		give_some(1);
+		call_run(method_register, parameters);
+		if (i)
+			assert_string_equal(
+				text(reply(0, "org.varlink.service.InvalidParameter"), "parameter"),
+				"listen[0].origins[2]");
+		else
+			assert_int_equal(strlen(manager.handover.listeners[0].origins), 255);
+		if (!i)
+			manager.ready(manager.ready_arg, NULL, -ECANCELED, NULL);
+		call_finish();
+	}
+	call_begin(true, 1);
+}
+
 static void test_context_goes_round(void **state)
 {
 	struct context context = {.id = "vm1",
@@ -1079,6 +1389,9 @@ static void test_context_goes_round(void **state)
 		.has_head = true,
 		.head = 3,
 		.frames_maximum = 30,
+		.bytes_maximum = 1000000,
+		.has_sharing = true,
+		.sharing = SHARING_ALLOW_EXCLUSIVE,
 		.viewers_maximum = 2,
 		.view_only = true,
 		.labels = {{strdup("k"), strdup("v")}},
@@ -1095,7 +1408,7 @@ static void test_context_goes_round(void **state)
 	assert_int_equal(request_register(&reader, parameters, &handover, &indexes), 0);
 	again = describe_context(&handover.context);
 	assert_true(json_equal(described, again));
-	assert_int_equal(json_object_size(again), 8);
+	assert_int_equal(json_object_size(again), 10);
 	assert_true(handover.context.view_only);
 	handover_finish(&handover);
 	context_finish(&context);
@@ -1265,6 +1578,13 @@ int main(void)
 		TEST(test_attach_refused),
 		TEST(test_capture),
 		TEST(test_capture_refused),
+		TEST(test_ticket_is_issued),
+		TEST(test_ticket_is_refused),
+		TEST(test_update_changes_what_it_says),
+		TEST(test_update_is_refused),
+		TEST(test_power_is_asked_for),
+		TEST(test_listeners_say_what_they_offer),
+		TEST(test_origins_are_bounded),
 		TEST(test_context_goes_round),
 		TEST(test_runtime_is_described),
 		TEST(test_plane_is_described),

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "control/methods.h"
+#include "control/refuse.h"
+#include "control/request.h"
+#include "credentials.h"
+#include "manager.h"
+#include "ticket.h"
+#include "varlink/server.h"
+
+_Static_assert((int)VIEW_MODE_EXCLUSIVE == (int)LINK_MODE_EXCLUSIVE, "one set of numbers");
+
+static void ticket_failed(struct varlink_call *call, int error)
+{
+	if (error == -EDQUOT)
+		refuse_limit(call, "ticketsPerDisplay", LIMIT_TICKETS_DISPLAY);
+	else if (error == -ENOSPC)
+		refuse_limit(call, "tickets", LIMIT_TICKETS);
+	else
+		refuse_unavailable(call, strerror(-error));
+}
+
+static void issue(
+	struct varlink_call *call, struct manager *manager, const struct request_ticket *request)
+{
+	const struct varlink_peer *peer = varlink_call_peer(call);
+	struct ticket_grant grant = {.mode = request->mode};
+	char text[TICKET_CHARS + 1];
+	int r;
+
+	memcpy(grant.id, request->id, sizeof(grant.id));
+	memcpy(grant.label, request->label, sizeof(grant.label));
+	r = credentials_issue(
+		manager_credentials(manager), &grant, request->seconds, text, sizeof(text));
+	if (r < 0)
+		return ticket_failed(call, r);
+	log_info(request->id, "a ticket for %u s was issued to uid %u, pid %d: %s",
+		(unsigned int)request->seconds, (unsigned int)peer->uid, (int)peer->pid,
+		request->label[0] ? request->label : "no label");
+	reply_or_refuse(call, json_pack("{s:s, s:I}", "ticket", text, "expires",
+				      (json_int_t)time(NULL) + (json_int_t)request->seconds));
+	explicit_bzero(text, sizeof(text));
+}
+
+void method_issue_ticket(struct varlink_call *call, json_t *parameters, void *arg)
+{
+	struct display_runtime runtime;
+	struct request_ticket request;
+	struct fields_reader reader;
+	struct display *display;
+	int r;
+
+	method_reader(&reader, call);
+	r = request_issue_ticket(&reader, parameters, &request);
+	if (r < 0)
+		return refuse_request(call, &reader, r);
+	display = manager_find(arg, request.id);
+	if (!method_may_end(call, arg, display))
+		return refuse_permission(call, request.id, "IssueTicket");
+	if (!display)
+		return refuse_no_such_display(call, request.id);
+	if (request.mode != VIEW_MODE_VIEW && display_context(display)->view_only)
+		return refuse_permission(
+			call, request.id, "a ticket for control of a view-only display");
+	display_runtime(display, &runtime);
+	if (runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING)
+		return refuse_not_live(call, request.id, runtime.state);
+	issue(call, arg, &request);
+}

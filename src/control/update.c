@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "control/describe.h"
+#include "control/methods.h"
+#include "control/refuse.h"
+#include "control/request.h"
+#include "manager.h"
+#include "varlink/server.h"
+
+/* The field that says what cannot change any more; NULL: none does. What is there already may be said again. */
+static const char *fixed_field(const struct context *old, const struct request_update *request)
+{
+	const struct context *changes = &request->changes;
+
+	if (changes->id[0] && strcmp(changes->id, old->id) != 0)
+		return "context.id";
+	if (changes->machine[0] && strcmp(changes->machine, old->machine) != 0)
+		return "context.machine";
+	if (changes->has_head && (!old->has_head || changes->head != old->head))
+		return "context.head";
+	if (request->has_view_only && changes->view_only != old->view_only)
+		return "context.viewOnly";
+	return NULL;
+}
+
+static int copy_labels(const struct context *from, struct context *to)
+{
+	for (size_t i = 0; i < from->labels_used; i++) {
+		struct label *label = &to->labels[to->labels_used++];
+
+		label->key = strdup(from->labels[i].key);
+		label->value = strdup(from->labels[i].value);
+		if (!label->key || !label->value)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* @ret: @old with what @request says instead. Pair with context_finish() in any case. */
+static int merge(
+	const struct context *old, const struct request_update *request, struct context *ret)
+{
+	const struct context *changes = &request->changes;
+
+	*ret = *old;
+	ret->labels_used = 0;
+	if (changes->name[0])
+		memcpy(ret->name, changes->name, sizeof(ret->name));
+	ret->frames_maximum = changes->frames_maximum ?: old->frames_maximum;
+	ret->bytes_maximum = changes->bytes_maximum ?: old->bytes_maximum;
+	ret->viewers_maximum = changes->viewers_maximum ?: old->viewers_maximum;
+	if (changes->has_sharing) {
+		ret->has_sharing = true;
+		ret->sharing = changes->sharing;
+	}
+	return copy_labels(request->has_labels ? changes : old, ret);
+}
+
+static void update(
+	struct varlink_call *call, struct display *display, const struct request_update *request)
+{
+	const struct context *old = display_context(display);
+	const char *fixed = fixed_field(old, request);
+	struct context context;
+	int r;
+
+	if (fixed)
+		return varlink_invalid_parameter(call, fixed);
+	r = merge(old, request, &context);
+	if (r == 0)
+		display_update(display, &context);
+	context_finish(&context);
+	if (r < 0)
+		return refuse_unavailable(call, "out of memory");
+	log_info(request->id, "updated by uid %u, pid %d",
+		(unsigned int)varlink_call_peer(call)->uid, (int)varlink_call_peer(call)->pid);
+	reply_or_refuse(
+		call, json_pack("{s:o}", "context", describe_context(display_context(display))));
+}
+
+void method_update(struct varlink_call *call, json_t *parameters, void *arg)
+{
+	struct display_runtime runtime;
+	struct request_update request;
+	struct fields_reader reader;
+	struct display *display;
+	int r;
+
+	method_reader(&reader, call);
+	r = request_update(&reader, parameters, &request);
+	if (r < 0)
+		return refuse_request(call, &reader, r);
+	display = manager_find(arg, request.id);
+	if (!method_may_end(call, arg, display)) {
+		refuse_permission(call, request.id, "Update");
+	} else if (!display) {
+		refuse_no_such_display(call, request.id);
+	} else {
+		display_runtime(display, &runtime);
+		if (runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING)
+			refuse_not_live(call, request.id, runtime.state);
+		else
+			update(call, display, &request);
+	}
+	context_finish(&request.changes);
+}

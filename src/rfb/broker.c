@@ -345,7 +345,8 @@ static void dispatch(struct broker *broker, struct link_message *message, int fd
 		got_listener(broker, message, fd);
 		break;
 	case LINK_VIEWER:
-		door_attach(broker->door, fd, message->viewer.viewer, message->viewer.mode);
+		door_attach(broker->door, fd, message->viewer.viewer, message->viewer.mode,
+			message->viewer.peer);
 		break;
 	case LINK_FRAME:
 		got_frame(broker, message, fd);
@@ -435,8 +436,7 @@ int broker_create(
 	options = (struct door_options){
 		.id = broker->hello.hello.id,
 		.name = broker->hello.hello.name,
-		.viewers_maximum = hello->hello.policy.viewers_maximum,
-		.frames_maximum = hello->hello.policy.frames_maximum,
+		.policy = hello->hello.policy,
 		.grace_ms = hello->hello.grace_ms,
 		.stall_ms = hello->hello.stall_ms,
 	};

@@ -228,7 +228,7 @@ static int start_worker(struct caller *caller)
 
 static int joined(struct caller *caller)
 {
-	const char *why = caller->host->admit(caller->host, caller);
+	const char *why = caller->host->seated(caller->host, caller);
 
 	if (why) /* others were faster; RFB has no word for it after security */
 		return give_up(caller, -EBUSY, why);
@@ -481,6 +481,11 @@ uint32_t caller_number(const struct caller *caller)
 enum link_mode caller_mode(const struct caller *caller)
 {
 	return caller->seat.mode;
+}
+
+bool caller_shared(const struct caller *caller)
+{
+	return caller->handshake.shared;
 }
 
 const char *caller_peer(const struct caller *caller)

@@ -30,6 +30,8 @@ struct caller_host {
 	uint64_t suspect_until;	 /* somebody has guessed a password; kept by the callers */
 	/* Its version is known. NULL: may come in; else static text for the viewer: why not. */
 	const char *(*admit)(struct caller_host *host, struct caller *caller);
+	/* ClientInit has come: may it be a viewer? Others may be ended inside. As above. */
+	const char *(*seated)(struct caller_host *host, struct caller *caller);
 	void (*joined)(struct caller_host *host, struct caller *caller); /* past the handshake: wants pictures */
 	void (*moved)(struct caller_host *host, struct caller *caller);	 /* bytes went to it */
 	/* SetDesktopSize: what it is to be told. */
@@ -55,6 +57,7 @@ struct caller_entry {
 	struct caller *caller;
 	/* The door's notes. */
 	bool joined; /* a viewer; else somebody who knocks */
+	int rank;    /* enum sharing_rank, if joined */
 	uint64_t born_ms;
 	uint64_t told_bytes;
 	uint32_t told_behind;
@@ -79,6 +82,7 @@ void caller_end(struct caller *caller, const char *reason, bool flush);
 
 uint32_t caller_number(const struct caller *caller);
 enum link_mode caller_mode(const struct caller *caller);
+bool caller_shared(const struct caller *caller);	 /* ClientInit's flag, once it has joined */
 const char *caller_peer(const struct caller *caller);
 bool caller_closed(const struct caller *caller);   /* the connection is; its worker may be ending still */
 uint64_t caller_bytes_sent(const struct caller *caller);

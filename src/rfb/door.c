@@ -1,41 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rfb/door.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
-#include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "rfb/caller.h"
+#include "rfb/entrance.h"
 #include "rfb/picture.h"
+#include "rfb/sharing.h"
 
-#define TICK_MS	       1000  /* between two states of one viewer */
-#define ACCEPT_REST_MS 200   /* after accept ran out of something */
-#define IDLE_REST_MS   2000u /* for the answer to `idle` */
+#define TICK_MS	     1000  /* between two states of one viewer */
+#define IDLE_REST_MS 2000u /* for the answer to `idle` */
 #define IDLE_FIRST_MS \
-	1000u	       /* the connection that this program was started for may not have come yet */
-#define ACCEPT_PASS 16 /* connections before others get their turn */
-
-struct listener {
-	struct door *door;
-	int fd; /* owned */
-	struct loop_source *source;
-	bool dead; /* whoever gave it has shut it down: readable for ever, and nobody comes */
-	struct link_listener policy;
-};
+	1000u /* the connection that this program was started for may not have come yet */
 
 struct door {
 	struct caller_host host;
 	struct door_options options;
 	const struct door_events *events;
 	void *arg;
-	struct listener listeners[LIMIT_LISTENERS];
-	unsigned int listener_count;
+	struct entrance entrance;
 	TAILQ_HEAD(, caller_entry) callers; /* the oldest first */
 	unsigned int knocking, viewers;	    /* callers without and with entry::joined */
 	unsigned int watching;		    /* viewers whose connection is open */
@@ -43,27 +31,14 @@ struct door {
 	bool stopping;
 	uint64_t power_ms; /* when a viewer's wish for power was last heard */
 	struct wish wish;
-	struct loop_source *tick, *idle, *rest;
+	struct loop_source *tick, *idle;
 	bool ticking;
 };
 
+#define BUSY "this display is busy, try again"
+#define FULL "this display has as many viewers as it may have"
+
 /* ---- accepting ---- */
-
-static void accept_again(void *arg)
-{
-	struct door *door = arg;
-
-	for (unsigned int i = 0; i < door->listener_count; i++)
-		loop_fd_events(door->listeners[i].source,
-			door->stopping || door->listeners[i].dead ? 0 : LOOP_READ);
-}
-
-static void accept_rest(struct door *door, uint64_t ms)
-{
-	for (unsigned int i = 0; i < door->listener_count; i++)
-		loop_fd_events(door->listeners[i].source, 0);
-	loop_timer_once(door->rest, ms);
-}
 
 static void on_idle(void *arg)
 {
@@ -72,7 +47,7 @@ static void on_idle(void *arg)
 	if (!TAILQ_EMPTY(&door->callers) || door->stopping)
 		return;
 	/* Who comes now stays in the listener's backlog: the broker accepts it again, in this program or in the next one. */
-	accept_rest(door, IDLE_REST_MS);
+	entrance_rest(&door->entrance, IDLE_REST_MS);
 	door->events->idle(door->arg);
 	loop_timer_once(door->idle, MAX(door->options.grace_ms, 2 * IDLE_REST_MS));
 }
@@ -85,26 +60,6 @@ static void check_empty(struct door *door)
 		door->events->stopped(door->arg);
 	else
 		loop_timer_once(door->idle, door->options.grace_ms);
-}
-
-static void format_peer(const struct sockaddr_storage *address, char *ret, size_t size)
-{
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-	const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-	char text[INET6_ADDRSTRLEN];
-
-	if (address->ss_family == AF_INET) {
-		inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
-		snprintf(ret, size, "%s:%u", text, ntohs(in->sin_port));
-	} else if (address->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-		inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], text, sizeof(text));
-		snprintf(ret, size, "%s:%u", text, ntohs(in6->sin6_port));
-	} else if (address->ss_family == AF_INET6) {
-		inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
-		snprintf(ret, size, "[%s]:%u", text, ntohs(in6->sin6_port));
-	} else {
-		snprintf(ret, size, "unix");
-	}
 }
 
 static int enter(struct door *door, int fd, const struct caller_options *options)
@@ -138,110 +93,45 @@ static void make_room(struct door *door)
 	}
 }
 
-/* accept() says EINVAL or EAGAIN, by family. */
-static bool is_shut_down(int listener)
+static void on_came(void *arg, int fd, const struct link_listener *policy, const char *peer)
 {
-	struct pollfd poll_fd = {.fd = listener, .events = POLLIN};
+	struct door *door = arg;
+	struct caller_options options = {
+		.number = door->next_number,
+		.mode = policy->mode,
+		.security =
+			policy->offers & LINK_OFFER_VNCAUTH ? HANDSHAKE_VNCAUTH : HANDSHAKE_NONE,
+		.password = policy->password,
+		.peer = peer,
+	};
 
-	return poll(&poll_fd, 1, 0) > 0 && poll_fd.revents & (POLLHUP | POLLERR);
-}
-
-static void on_listener(int fd, unsigned int events, void *arg)
-{
-	struct listener *listener = arg;
-	struct door *door = listener->door;
-	struct sockaddr_storage address;
-	char peer[64];
-
-	for (int i = 0; i < ACCEPT_PASS; i++) {
-		socklen_t size = sizeof(address);
-		struct caller_options options = {
-			.number = door->next_number,
-			.mode = listener->policy.mode,
-			.security = listener->policy.offers & LINK_OFFER_VNCAUTH ? HANDSHAKE_VNCAUTH
-										 : HANDSHAKE_NONE,
-			.password = listener->policy.password,
-			.peer = peer,
-		};
-		int network;
-
-		address.ss_family = AF_UNSPEC;
-		network = accept4(fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC);
-		if (network < 0) {
-			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
-				errno == ENOBUFS)
-				accept_rest(door, ACCEPT_REST_MS);
-			listener->dead = is_shut_down(fd);
-			if (listener->dead)
-				loop_fd_events(listener->source, 0);
-			return;
-		}
-		format_peer(&address, peer, sizeof(peer));
-		make_room(door);
-		if (enter(door, network, &options) == 0)
-			door->next_number += 2;
-	}
-}
-
-static bool socket_is(int fd, bool listening)
-{
-	int type = 0, domain = 0, accepts = 0;
-	socklen_t size = sizeof(int);
-
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
-	       getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
-	       (domain == AF_UNIX || domain == AF_INET || domain == AF_INET6) &&
-	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) == 0 &&
-	       !!accepts == listening;
+	make_room(door);
+	if (enter(door, fd, &options) == 0)
+		door->next_number += 2;
 }
 
 int door_listen(struct door *door, int fd, const struct link_listener *policy)
 {
-	struct listener *listener = &door->listeners[door->listener_count];
-	int r = -EINVAL;
-
-	if (door->listener_count == LIMIT_LISTENERS)
-		r = -ENOSPC;
-	else if (socket_is(fd, true) && fcntl(fd, F_SETFL, O_NONBLOCK) == 0)
-		r = 0;
-	if (r < 0) {
-		fd_close(fd);
-		return r;
-	}
-	*listener = (struct listener){
-		.door = door,
-		.fd = fd_move_high(fd),
-		.policy = *policy,
-	};
-	if (listener->fd < 0)
-		return listener->fd;
-	r = loop_fd_add(
-		door->host.loop, listener->fd, LOOP_READ, on_listener, listener, &listener->source);
-	if (r < 0) {
-		fd_close(listener->fd);
-		return r;
-	}
-	door->listener_count++;
-	return 0;
+	return entrance_listen(&door->entrance, fd, policy);
 }
 
 void door_policy(struct door *door, const struct link_policy *policy)
 {
-	door->options.viewers_maximum = policy->viewers_maximum;
+	door->options.policy = *policy;
 	door->host.frames_maximum = policy->frames_maximum;
 }
 
-void door_attach(struct door *door, int fd, uint32_t viewer, enum link_mode mode)
+void door_attach(struct door *door, int fd, uint32_t viewer, enum link_mode mode, const char *peer)
 {
 	struct caller_options options = {
 		.number = viewer,
 		.mode = mode,
 		.security = HANDSHAKE_NONE,
-		.peer = "attached",
+		.peer = peer[0] ? peer : "attached",
 	};
 	const char *why = "no resources";
 
-	if (door->stopping || !socket_is(fd, false)) {
+	if (door->stopping || !entrance_fits(fd, false)) {
 		why = door->stopping ? "the display is stopping" : "not a connected stream socket";
 		fd_close(fd);
 	} else if (enter(door, fd, &options) == 0) {
@@ -263,10 +153,59 @@ static const char *admit(struct caller_host *host, struct caller *caller)
 
 	if (door->stopping)
 		return "the display is stopping";
-	if (door->viewers >= door->options.viewers_maximum)
-		return "this display has as many viewers as it may have";
+	/* Who may yet turn out to be alone would make room. */
+	if (door->viewers >= door->options.policy.viewers_maximum &&
+		!sharing_may_be_alone(door->options.policy.sharing, caller_mode(caller)))
+		return FULL;
 	if (door->events->congested(door->arg))
-		return "this display is busy, try again";
+		return BUSY;
+	return NULL;
+}
+
+/* The highest rank of those who are in. */
+static int highest_rank(const struct door *door)
+{
+	const struct caller_entry *entry;
+	int rank = SHARING_TOGETHER;
+
+	TAILQ_FOREACH (entry, &door->callers, link)
+		if (entry->joined && !caller_closed(entry->caller))
+			rank = MAX(rank, entry->rank);
+	return rank;
+}
+
+static void send_others_off(struct door *door)
+{
+	struct caller_entry *entry, *next;
+
+	for (entry = TAILQ_FIRST(&door->callers); entry; entry = next) {
+		next = TAILQ_NEXT(entry, link);
+		if (entry->joined && !caller_closed(entry->caller))
+			caller_end(entry->caller, "a viewer came that is to be alone", false);
+	}
+}
+
+/* The newcomer itself has not joined yet: nobody here ends it. */
+static const char *seated(struct caller_host *host, struct caller *caller)
+{
+	struct door *door = door_of(host);
+	const struct link_policy *policy = &door->options.policy;
+	int rank = sharing_rank(policy->sharing, caller_mode(caller), caller_shared(caller));
+
+	if (rank < 0)
+		return "nobody is alone at this display, and the viewer wished to be";
+	if (rank < highest_rank(door))
+		return "another viewer is alone at this display";
+	/* Workers of those who left may still be ending: they are memory, too. */
+	if (door->viewers >= policy->viewers_maximum * (rank ? 2 : 1))
+		return FULL;
+	if (door->stopping)
+		return "the display is stopping";
+	if (door->events->congested(door->arg))
+		return BUSY;
+	if (rank)
+		send_others_off(door);
+	caller_entry(caller)->rank = rank;
 	return NULL;
 }
 
@@ -415,12 +354,7 @@ static void send_away(struct caller *caller)
 void door_unlisten(struct door *door)
 {
 	each(door, send_away);
-	for (unsigned int i = 0; i < door->listener_count; i++) {
-		loop_source_free(door->listeners[i].source);
-		fd_close(door->listeners[i].fd);
-	}
-	explicit_bzero(door->listeners, sizeof(door->listeners));
-	door->listener_count = 0;
+	entrance_unlisten(&door->entrance);
 }
 
 void door_sizes(struct door *door, uint32_t width, uint32_t height)
@@ -459,9 +393,8 @@ void door_stop(struct door *door)
 	if (door->stopping)
 		return;
 	door->stopping = true;
-	accept_again(door);
+	entrance_close(&door->entrance);
 	loop_timer_stop(door->idle);
-	loop_timer_stop(door->rest);
 	if (TAILQ_EMPTY(&door->callers))
 		door->events->stopped(door->arg);
 	else
@@ -489,9 +422,10 @@ int door_create(struct loop *loop, struct picture *picture, const struct door_op
 		.id = options->id,
 		.name = door->host.facts.name,
 		.facts.leds = LEDS_UNKNOWN,
-		.frames_maximum = options->frames_maximum,
+		.frames_maximum = options->policy.frames_maximum,
 		.stall_ms = options->stall_ms,
 		.admit = admit,
+		.seated = seated,
 		.joined = joined,
 		.moved = moved,
 		.asked = asked,
@@ -506,7 +440,7 @@ int door_create(struct loop *loop, struct picture *picture, const struct door_op
 	if (r == 0)
 		r = loop_timer_add(loop, on_idle, door, &door->idle);
 	if (r == 0)
-		r = loop_timer_add(loop, accept_again, door, &door->rest);
+		r = entrance_init(&door->entrance, loop, on_came, door);
 	if (r == 0)
 		r = loop_timer_once(door->idle, MAX(options->grace_ms, IDLE_FIRST_MS));
 	if (r < 0) {
@@ -527,14 +461,9 @@ void door_destroy(struct door *door)
 		TAILQ_REMOVE(&door->callers, entry, link);
 		caller_destroy(entry->caller);
 	}
-	for (unsigned int i = 0; i < door->listener_count; i++) {
-		loop_source_free(door->listeners[i].source);
-		fd_close(door->listeners[i].fd);
-		explicit_bzero(&door->listeners[i].policy, sizeof(door->listeners[i].policy));
-	}
+	entrance_finish(&door->entrance);
 	wish_finish(&door->wish);
 	loop_source_free(door->tick);
 	loop_source_free(door->idle);
-	loop_source_free(door->rest);
 	free(door);
 }

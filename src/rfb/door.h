@@ -17,7 +17,8 @@ struct picture;
 
 struct door_options {
 	const char *id, *name; /* borrowed */
-	uint32_t viewers_maximum, frames_maximum, grace_ms, stall_ms;
+	struct link_policy policy;    /* at first */
+	uint32_t grace_ms, stall_ms;
 };
 
 /* Called from the loop. */
@@ -48,9 +49,9 @@ void door_policy(struct door *door, const struct link_policy *policy);
 void door_unlisten(struct door *door);
 /* @fd is consumed in every case. -EINVAL: not a listening stream socket; -ENOSPC: LIMIT_LISTENERS. */
 int door_listen(struct door *door, int fd, const struct link_listener *policy);
-/* @fd, a connected stream socket, is consumed in every case; its viewer needs no authentication. On an error `gone` has been
- * called. */
-void door_attach(struct door *door, int fd, uint32_t viewer, enum link_mode mode);
+/* @fd, a connected stream socket, is consumed in every case; its viewer needs no authentication. @peer: empty, it is the caller's of Attach.
+ * On an error `gone` has been called. */
+void door_attach(struct door *door, int fd, uint32_t viewer, enum link_mode mode, const char *peer);
 void door_detach(struct door *door, uint32_t viewer, const char *reason);
 
 /* The largest size that viewers may ask for; 0: none, which is how it begins. */

@@ -239,6 +239,12 @@ class Broker:
         """The largest that viewers may ask for."""
         self.send(SIZES, struct.pack("=II", width, height))
 
+    def policy(self, viewers=16, frames=1000, rate=0, sharing=0, power=0):
+        self.send(POLICY, struct.pack("=5I", viewers, frames, rate, sharing, power))
+
+    def unlisten(self):
+        self.send(UNLISTEN)
+
     def detach(self, viewer, reason=b""):
         self.send(DETACH, struct.pack("=II64s64s", viewer, VIEW, b"", reason))
 
@@ -319,7 +325,8 @@ class Closed(Exception):
 class Viewer:
     """A viewer that speaks Raw, DesktopSize and ExtendedDesktopSize."""
 
-    def __init__(self, address, version=b"003.008", answer=None, encodings=(0, -223), init=True, choose=None):
+    def __init__(self, address, version=b"003.008", answer=None, encodings=(0, -223), init=True, choose=None,
+                 shared=True):
         self.sock = address if isinstance(address, socket.socket) else connect(address)
         self.minor = {b"003.003": 3, b"003.005": 3, b"003.007": 7}.get(version, 8)
         self.failure = None
@@ -331,7 +338,7 @@ class Viewer:
         self.sock.sendall(b"RFB " + version + b"\n")
         self.security(answer, choose)
         if self.failure is None and init:
-            self.initialise()
+            self.initialise(shared)
             self.set_encodings(encodings)
 
     def read(self, size):
@@ -369,8 +376,8 @@ class Viewer:
             if self.unpack(">I")[0]:
                 self.failure = self.reason() if self.minor == 8 else "failed"
 
-    def initialise(self):
-        self.sock.sendall(b"\1")
+    def initialise(self, shared=True):
+        self.sock.sendall(bytes([shared]))
         self.width, self.height = self.unpack(">HH")
         self.format = self.read(16)
         self.name = self.read(self.unpack(">I")[0]).decode()

@@ -37,6 +37,11 @@ TOP = {
     "login": [*LINE],
     "credentials": [*LINE, "."],
     "admission": [*LINE, "."],
+    "policy": ["frame"],
+    "pem": [],
+    "secrets": ["frame", "."],
+    "entrance": [*LINE, ".", "state"],
+    "gate": [*LINE, "."],
     "manager": [*LINE, ".", "control", "varlink", "state", "metrics"],
     "main": [*LINE, ".", "control", "varlink", "state", "metrics"],
 }

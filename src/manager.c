@@ -20,6 +20,7 @@
 #include "frame/child.h"
 #include "frame/wall.h"
 #include "handover/address.h"
+#include "gate.h"
 #include "handover/descriptor.h"
 #include "state/notify.h"
 #include "varlink/server.h"
@@ -43,6 +44,7 @@ struct manager {
 	struct credentials *credentials;
 	struct loop_source *on_term, *on_int, *on_hup, *stop_timer;
 	struct entrance *entrance;
+	struct gate *gate; /* NULL: none */
 	struct child *testcard;
 	TAILQ_HEAD(, entry) displays;
 	size_t displays_used;
@@ -70,6 +72,7 @@ static void manager_stop(struct manager *m)
 		return;
 	m->stopping = true;
 	notify_stopping();
+	gate_destroy(take_ptr(m->gate));
 	loop_timer_once(m->stop_timer, m->displays_used ? STOP_MS : 0);
 	for (entry = TAILQ_FIRST(&m->displays); entry; entry = next) {
 		next = TAILQ_NEXT(entry, link);
@@ -283,6 +286,7 @@ static void renew_secrets(void *arg)
 
 	TAILQ_FOREACH (entry, &m->displays, link)
 		entrance_secrets(m->entrance, display_wall(entry->display));
+	gate_renew(m->gate);
 }
 
 int manager_reload(struct manager *m, char **ret_error)
@@ -385,7 +389,7 @@ static int start_testcard(struct manager *m)
 }
 
 /* A display that is being released has nothing to show to those who come. */
-static const struct context *find_context(void *arg, const char *id)
+static struct display *find_open(void *arg, const char *id)
 {
 	struct display *display = manager_find(arg, id);
 	struct display_runtime runtime;
@@ -393,9 +397,28 @@ static const struct context *find_context(void *arg, const char *id)
 	if (!display)
 		return NULL;
 	display_runtime(display, &runtime);
-	return runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING
-		       ? NULL
-		       : display_context(display);
+	return runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING ? NULL : display;
+}
+
+static const struct context *find_context(void *arg, const char *id)
+{
+	struct display *display = find_open(arg, id);
+
+	return display ? display_context(display) : NULL;
+}
+
+static int open_gate(struct manager *m)
+{
+	const struct gate_options options = {
+		.loop = m->loop,
+		.config = m->config,
+		.entrance = m->entrance,
+		.credentials = m->credentials,
+		.find = find_open,
+		.arg = m,
+	};
+
+	return gate_create(&options, &m->gate);
 }
 
 /* What systemd has opened for us goes to whom its name says. */
@@ -455,6 +478,8 @@ static int manager_start(struct manager *m)
 		return r;
 	}
 	r = open_doors(m);
+	if (r == 0)
+		r = open_gate(m);
 	return r < 0 ? r : start_testcard(m);
 }
 
@@ -494,6 +519,7 @@ void manager_destroy(struct manager *m)
 		return;
 	/* Displays that a stuck driver still holds are left to the process's end: their threads use them. */
 	varlink_server_destroy(m->server);
+	gate_destroy(m->gate);
 	credentials_destroy(m->credentials);
 	m->credentials = NULL;
 	if (m->testcard) {

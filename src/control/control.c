@@ -35,7 +35,9 @@ static const struct varlink_interface interface = {
 
 int control_create(struct varlink_server *server, struct manager *manager)
 {
-	return varlink_server_add(server, &interface, manager);
+	int r = varlink_server_add(server, &interface, manager);
+
+	return r < 0 ? r : varlink_server_add(server, &upkeep_interface, manager);
 }
 
 const char *control_method_name(unsigned int index)

@@ -9,6 +9,7 @@ struct display;
 struct fields_reader;
 struct manager;
 struct varlink_call;
+struct varlink_interface;
 
 /* registration.c */
 void method_register(struct varlink_call *call, json_t *parameters, void *arg);
@@ -22,6 +23,8 @@ void method_attach(struct varlink_call *call, json_t *parameters, void *arg);
 void method_list_viewers(struct varlink_call *call, json_t *parameters, void *arg);
 void method_detach(struct varlink_call *call, json_t *parameters, void *arg);
 void method_capture(struct varlink_call *call, json_t *parameters, void *arg);
+/* upkeep.c: io.systemd.service */
+extern const struct varlink_interface upkeep_interface;
 /* control.c */
 void method_list(struct varlink_call *call, json_t *parameters, void *arg);
 void method_get_capabilities(struct varlink_call *call, json_t *parameters, void *arg);

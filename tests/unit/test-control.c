@@ -276,7 +276,17 @@ struct manager {
 	struct ticket_grant grant;
 	uint32_t seconds;
 	int issue_error;
+	/* manager_reload(). */
+	int reload_result;
+	unsigned int reloads;
 };
+
+int manager_reload(struct manager *manager, char **ret_error)
+{
+	manager->reloads++;
+	*ret_error = manager->reload_result < 0 ? strdup("key /k: is empty") : NULL;
+	return manager->reload_result;
+}
 
 /* The manager itself. */
 struct credentials *manager_credentials(struct manager *manager)
@@ -825,7 +835,7 @@ static void test_register_refused(void **state)
 		{-ESHUTDOWN, -1, ERROR("ShuttingDown"), NULL, NULL},
 		{-EINVAL, HANDOVER_LISTENERS + 1, "org.varlink.service.InvalidParameter",
 			"parameter", "listen[1].address"},
-		{-EACCES, HANDOVER_LISTENERS, "org.varlink.service.PermissionDenied", NULL, NULL},
+		{-EACCES, HANDOVER_LISTENERS, "org.vfiodisplay.Display.AddressUnavailable", NULL, NULL},
 		{-EADDRINUSE, HANDOVER_LISTENERS + 1, ERROR("AddressUnavailable"), "address",
 			"unix:/b"},
 		{-ENOMEM, -1, ERROR("Unavailable"), "reason", "Cannot allocate memory"},
@@ -1550,6 +1560,45 @@ static void test_capabilities(void **state)
 		text(reply(0, "org.varlink.service.InvalidParameter"), "parameter"), "all");
 }
 
+static void (*upkeep(const char *name))(struct varlink_call *, json_t *, void *)
+{
+	for (size_t i = 0; i < upkeep_interface.methods_used; i++)
+		if (strcmp(upkeep_interface.methods[i].name, name) == 0)
+			return upkeep_interface.methods[i].fn;
+	fail_msg("no method %s", name);
+	return NULL;
+}
+
+static void test_ping(void **state)
+{
+	call_begin(false, 4711);
+	call_run(upkeep("Ping"), "{}");
+	reply(0, NULL);
+	call_finish();
+	call_begin(false, 4711);
+	call_run(upkeep("Ping"), "{\"x\":1}");
+	reply(0, "org.varlink.service.InvalidParameter");
+}
+
+static void test_reload(void **state)
+{
+	call_begin(false, 4711);
+	call_run(upkeep("Reload"), "{}");
+	reply(0, "org.varlink.service.PermissionDenied");
+	assert_int_equal(manager.reloads, 0);
+	call_finish();
+	call_begin(false, 0);
+	call_run(upkeep("Reload"), "{}");
+	reply(0, NULL);
+	assert_int_equal(manager.reloads, 1);
+	call_finish();
+	manager.reload_result = -EINVAL;
+	call_begin(false, geteuid());
+	call_run(upkeep("Reload"), "{}");
+	assert_string_equal(text(reply(0, "org.vfiodisplay.Display.Unavailable"), "reason"),
+		"key /k: is empty");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1591,6 +1640,8 @@ int main(void)
 		TEST(test_interface_has_each_method),
 		TEST(test_table_has_each_method),
 		TEST(test_capabilities),
+		TEST(test_ping),
+		TEST(test_reload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,6 +254,8 @@ static void on_continuous(void *arg, bool on, const struct rect *area)
 
 	if (viewer->continuous && !on)
 		sraRgnMakeEmpty(viewer->client->requestedRegion);
+	if (viewer->continuous && on) /* what is due already stays so, full requests above all */
+		sraRgnAnd(viewer->client->requestedRegion, viewer->client->modifiedRegion);
 	viewer->continuous = on;
 	viewer->continuous_area = *area;
 	if (!on)

@@ -150,6 +150,7 @@ int main(void)
 		setrlimit(RLIMIT_NOFILE, &files) < 0)
 		log_warn(NULL, "cannot confine itself: %m");
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN); /* the daemon's: it reloads */
 	confine_be_first_to_go();
 	fcntl(SPAWN_SOCKET, F_SETFD, FD_CLOEXEC);
 	set_environment();

@@ -262,6 +262,7 @@ int main(int argc, char **argv)
 
 	log_open("vfio-displayd-testcard", LOG_LEVEL_INFO);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN); /* the daemon's: it reloads */
 	r = parse_arguments(argc, argv, &arguments);
 	if (r >= 0)
 		return r;

@@ -26,15 +26,15 @@ silent() # WHAT COMMAND...: it must succeed and say nothing
 
 units=$scratch/etc/systemd/system
 mkdir -p "$units"
-cp "$build"/systemd/vfio-displayd.{service,socket} "$src/systemd/vfio-displayd.slice" "$units"
+cp "$build"/systemd/vfio-displayd.{service,socket} "$src"/systemd/vfio-displayd{.slice,-gate.socket} "$units"
 grep -l '@[a-z]*@\|\${' "$units"/* && fail "a variable was left as it is"
 grep -q '^ExecStart=/.*/vfio-displayd$' "$units/vfio-displayd.service" || fail "ExecStart is not what it should be"
 # The program that would be installed, from where it is now.
 sed -i "s|^ExecStart=.*|ExecStart=$build/vfio-displayd|" "$units/vfio-displayd.service"
 
-for unit in service socket slice; do
-	SYSTEMD_UNIT_PATH="$units:" silent "systemd-analyze verify vfio-displayd.$unit" \
-		systemd-analyze verify --man=no "$units/vfio-displayd.$unit"
+for unit in .service .socket .slice -gate.socket; do
+	SYSTEMD_UNIT_PATH="$units:" silent "systemd-analyze verify vfio-displayd$unit" \
+		systemd-analyze verify --man=no "$units/vfio-displayd$unit"
 done
 systemd-analyze security --no-pager --offline=true --threshold="$threshold" "$units/vfio-displayd.service" \
 	>"$scratch/rating" || { cat "$scratch/rating"; fail "exposure is more than $threshold tenths"; }

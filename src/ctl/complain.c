@@ -174,7 +174,11 @@ static void say_shutting_down(const char *about, const char *method, const json_
 
 static void say_permission(const char *about, const char *method, const json_t *parameters)
 {
-	if (strcmp(method, "Attach") == 0)
+	if (strcmp(method, "IssueTicket") == 0)
+		complain(about,
+			"permission denied: only who registered the display may do that, or root, "
+			"and for a display that is view-only with --mode view");
+	else if (strcmp(method, "Attach") == 0)
 		complain(about, "permission denied: this display is view-only; add --view-only");
 	else
 		complain(about,

@@ -26,6 +26,8 @@ int verb_describe(const struct ctl *ctl, int argc, char **argv);
 int verb_register(const struct ctl *ctl, int argc, char **argv);
 int verb_adopt(const struct ctl *ctl, int argc, char **argv);
 int verb_unregister(const struct ctl *ctl, int argc, char **argv);
+int verb_update(const struct ctl *ctl, int argc, char **argv);
+int verb_ticket(const struct ctl *ctl, int argc, char **argv);
 int verb_attach(const struct ctl *ctl, int argc, char **argv);
 int verb_viewers(const struct ctl *ctl, int argc, char **argv);
 int verb_detach(const struct ctl *ctl, int argc, char **argv);

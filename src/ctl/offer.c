@@ -117,6 +117,27 @@ static int add_listener(struct offer *offer, const char *mode, const char *addre
 	return CTL_OK;
 }
 
+/* Words with commas between, for the last listener; @field gains them. */
+static int add_words(struct offer *offer, const char *field, const char *name, const char *argument)
+{
+	json_t *listen = json_object_get(offer->parameters, "listen");
+	json_t *last = json_array_get(listen, json_array_size(listen) - 1);
+	json_t *words = json_object_get(last, field);
+
+	if (!json_array_size(listen))
+		return complain_usage(
+			offer->verb, "--%s belongs to a --listen, which comes before it", name);
+	if (!words) {
+		words = json_array();
+		offer->error |= json_object_set_new(last, field, words);
+	}
+	for (size_t n; *argument; argument += n + (argument[n] == ',')) {
+		n = strcspn(argument, ",");
+		offer->error |= json_array_append_new(words, json_stringn(argument, n));
+	}
+	return CTL_OK;
+}
+
 int offer_option(struct offer *offer, int option, const char *name, const char *argument)
 {
 	switch (option) {
@@ -130,6 +151,10 @@ int offer_option(struct offer *offer, int option, const char *name, const char *
 		return set_number(offer, "head", name, argument);
 	case OFFER_FRAMES:
 		return set_number(offer, "framesPerSecondMaximum", name, argument);
+	case OFFER_BYTES:
+		return set_number(offer, "bytesPerSecondMaximum", name, argument);
+	case OFFER_SHARING:
+		return set_text(offer, "sharing", argument);
 	case OFFER_VIEWERS:
 		return set_number(offer, "viewersMaximum", name, argument);
 	case OFFER_LABEL:
@@ -148,6 +173,14 @@ int offer_option(struct offer *offer, int option, const char *name, const char *
 		return add_listener(offer, "control", argument);
 	case OFFER_LISTEN_VIEW:
 		return add_listener(offer, "view", argument);
+	case OFFER_LISTEN_EXCLUSIVE:
+		return add_listener(offer, "exclusive", argument);
+	case OFFER_SECURITY:
+		return add_words(offer, "security", name, argument);
+	case OFFER_TRANSPORTS:
+		return add_words(offer, "transports", name, argument);
+	case OFFER_ORIGIN:
+		return add_words(offer, "origins", name, argument);
 	}
 	return CTL_USAGE; /* getopt_long() has complained */
 }

@@ -29,7 +29,9 @@ enum {
 	OFFER_HEAD,
 	OFFER_LABEL,
 	OFFER_FRAMES,
+	OFFER_BYTES,
 	OFFER_VIEWERS,
+	OFFER_SHARING,
 	OFFER_VIEW_ONLY,
 	OFFER_CHANGE_FD,
 	OFFER_RENDER_NODE,
@@ -37,25 +39,38 @@ enum {
 	OFFER_EDID,
 	OFFER_LISTEN,
 	OFFER_LISTEN_VIEW,
+	OFFER_LISTEN_EXCLUSIVE,
+	OFFER_SECURITY, /* of the last listener, as the next two */
+	OFFER_TRANSPORTS,
+	OFFER_ORIGIN,
 	OFFER_LAST /* a verb's own options begin here */
 };
 
 /* clang-format off */
-#define OFFER_OPTIONS \
-	{"id", required_argument, NULL, OFFER_ID}, \
+/* Of a context; what Update may change, too. */
+#define OFFER_CHANGES \
 	{"name", required_argument, NULL, OFFER_NAME}, \
-	{"machine", required_argument, NULL, OFFER_MACHINE}, \
-	{"head", required_argument, NULL, OFFER_HEAD}, \
 	{"label", required_argument, NULL, OFFER_LABEL}, \
 	{"frames-per-second-maximum", required_argument, NULL, OFFER_FRAMES}, \
+	{"bytes-per-second-maximum", required_argument, NULL, OFFER_BYTES}, \
 	{"viewers-maximum", required_argument, NULL, OFFER_VIEWERS}, \
+	{"sharing", required_argument, NULL, OFFER_SHARING}
+#define OFFER_OPTIONS \
+	OFFER_CHANGES, \
+	{"id", required_argument, NULL, OFFER_ID}, \
+	{"machine", required_argument, NULL, OFFER_MACHINE}, \
+	{"head", required_argument, NULL, OFFER_HEAD}, \
 	{"view-only", no_argument, NULL, OFFER_VIEW_ONLY}, \
 	{"change-fd", required_argument, NULL, OFFER_CHANGE_FD}, \
 	{"render-node", required_argument, NULL, OFFER_RENDER_NODE}, \
 	{"allow-interrupt", no_argument, NULL, OFFER_INTERRUPT}, \
 	{"owns-edid", no_argument, NULL, OFFER_EDID}, \
 	{"listen", required_argument, NULL, OFFER_LISTEN}, \
-	{"listen-view", required_argument, NULL, OFFER_LISTEN_VIEW}
+	{"listen-view", required_argument, NULL, OFFER_LISTEN_VIEW}, \
+	{"listen-exclusive", required_argument, NULL, OFFER_LISTEN_EXCLUSIVE}, \
+	{"security", required_argument, NULL, OFFER_SECURITY}, \
+	{"transports", required_argument, NULL, OFFER_TRANSPORTS}, \
+	{"origin", required_argument, NULL, OFFER_ORIGIN}
 /* clang-format on */
 
 /* Pair with offer_finish(), whatever comes in between. */

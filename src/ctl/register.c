@@ -96,37 +96,63 @@ static void print_registered(const struct ctl *ctl, const struct varlink_result 
 	fflush(stdout);
 }
 
-/* A signal or the daemon's last reply ends it. */
-static int hold_lease(const struct ctl *ctl, struct session *session, int signals)
+/* 1: a reply; 0: a signal came first; -errno. */
+static int wait_reply(struct session *session, int signals, struct varlink_result *ret)
 {
 	struct pollfd pollfds[] = {
 		{.fd = varlink_client_fd(session->client), .events = POLLIN},
 		{.fd = signals, .events = POLLIN},
 	};
-	struct varlink_result result;
 	int r;
 
 	for (;;) {
 		/* First: the reply may have come together with the one before. */
-		r = varlink_client_receive(session->client, 0, &result);
+		r = varlink_client_receive(session->client, 0, ret);
 		if (r != -ETIMEDOUT)
-			break;
+			return r < 0 ? r : 1;
 		if (poll(pollfds, ARRAY_SIZE(pollfds), -1) < 0 && errno != EINTR)
-			return CTL_FAILED;
+			return -errno;
 		if (pollfds[1].revents)
-			return CTL_OK;
+			return 0;
 	}
-	if (r < 0) {
-		complain_talk(session->about, r);
-		return CTL_FAILED;
+}
+
+/* An event of the display. For people, what a viewer asks for; the end shows itself. */
+static void print_event(const struct ctl *ctl, const struct varlink_result *result)
+{
+	const char *action = json_string_value(json_object_get(result->parameters, "action"));
+	const char *viewer = json_string_value(json_object_get(result->parameters, "viewer"));
+
+	if (ctl->json)
+		json_print(result->parameters);
+	else if (action)
+		printf("viewer %s asks for %s\n", viewer ? viewer : "?", action);
+	fflush(stdout);
+}
+
+/* A signal or the daemon's last reply ends it. */
+static int hold_lease(const struct ctl *ctl, struct session *session, int signals)
+{
+	struct varlink_result result;
+	bool failed, last;
+	int r;
+
+	while ((r = wait_reply(session, signals, &result)) > 0) {
+		failed = result.error;
+		last = failed || !result.continues;
+		if (failed)
+			complain_error(
+				session->about, session->method, result.error, result.parameters);
+		else
+			print_event(ctl, &result);
+		varlink_result_finish(&result);
+		if (last)
+			return failed ? CTL_FAILED : CTL_OK;
 	}
-	if (result.error)
-		complain_error(session->about, session->method, result.error, result.parameters);
-	else if (ctl->json)
-		json_print(result.parameters);
-	r = result.error ? CTL_FAILED : CTL_OK;
-	varlink_result_finish(&result);
-	return r;
+	if (r == 0)
+		return CTL_OK;
+	complain_talk(session->about, r);
+	return CTL_FAILED;
 }
 
 /* The daemon speaks of places in the message, people of options. */

@@ -467,6 +467,53 @@ class Test(unittest.TestCase):
             self.assertEqual(got["index"], 0)
         self.settled(before)
 
+    # Tickets and changes
+
+    def test_tickets(self):
+        self.register(context={"id": "vm1", "viewOnly": True})
+        seen = set()
+        for seconds in (1, 3600, None):
+            got = self.connection.call("IssueTicket", {"id": "vm1", "mode": "view", "seconds": seconds, "label": "ann"})
+            self.assertEqual(set(got), {"ticket", "expires"})
+            self.assertRegex(got["ticket"], "^[2-9A-HJ-NP-Za-km-z]{20}$")
+            self.assertAlmostEqual(got["expires"], time.time() + (seconds or 60), delta=2)
+            seen.add(got["ticket"])
+        self.assertEqual(len(seen), 3)
+        self.refused(SERVICE + "PermissionDenied", "IssueTicket", {"id": "vm1", "mode": "exclusive"})
+        got = self.refused(SERVICE + "InvalidParameter", "IssueTicket", {"id": "vm1", "mode": "view", "seconds": 0})
+        self.assertEqual(got, {"parameter": "seconds"})
+        got = self.refused(INTERFACE + "NoSuchDisplay", "IssueTicket", {"id": "vm2", "mode": "view"})
+        self.assertEqual(got, {"id": "vm2"})
+        limits = self.connection.call("GetCapabilities")["limits"]
+        for _ in range(limits["ticketsPerDisplay"] - 3):
+            self.connection.call("IssueTicket", {"id": "vm1", "mode": "view", "seconds": 3600})
+        got = self.refused(INTERFACE + "LimitReached", "IssueTicket", {"id": "vm1", "mode": "view"})
+        self.assertEqual(got, {"limit": "ticketsPerDisplay", "value": limits["ticketsPerDisplay"]})
+        # The secret is told once, to the caller.
+        self.log.seek(0)
+        text = self.log.read()
+        self.assertIn("a ticket for 3600 s was issued", text)
+        for ticket in seen:
+            self.assertNotIn(ticket[:8], text)
+
+    def test_update(self):
+        self.register(context={"id": "vm1", "name": "old", "machine": "m", "labels": {"a": "b"}, "viewersMaximum": 3})
+        got = self.connection.call("Update", {"id": "vm1", "context": {
+            "name": "new", "framesPerSecondMaximum": 5, "bytesPerSecondMaximum": 1000000, "sharing": "allowExclusive"}})
+        wanted = {"id": "vm1", "name": "new", "machine": "m", "labels": {"a": "b"}, "viewersMaximum": 3,
+                  "framesPerSecondMaximum": 5, "bytesPerSecondMaximum": 1000000, "sharing": "allowExclusive",
+                  "viewOnly": False}
+        self.assertEqual(got, {"context": wanted})
+        self.assertEqual(self.connection.call("List", {"id": "vm1"})["context"], wanted)
+        # All of it may be said again.
+        self.assertEqual(self.connection.call("Update", {"id": "vm1", "context": wanted})["context"], wanted)
+        for field, value in (("id", "vm2"), ("machine", "n"), ("head", 0), ("viewOnly", True), ("sharing", "never"),
+                             ("bytesPerSecondMaximum", 4294967296)):
+            got = self.refused(SERVICE + "InvalidParameter", "Update", {"id": "vm1", "context": {field: value}})
+            self.assertEqual(got, {"parameter": "context." + field})
+        self.refused(INTERFACE + "NoSuchDisplay", "Update", {"id": "vm2", "context": {}})
+        self.assertEqual(self.connection.call("List", {"id": "vm1"})["context"], wanted)
+
     # Rights
 
     @unittest.skipUnless(os.getuid() == 0, "only root can be somebody else")
@@ -482,6 +529,9 @@ class Test(unittest.TestCase):
         for identity in ("vm1", "vm2"):
             got = self.refused(SERVICE + "PermissionDenied", "Unregister", {"id": identity}, connection=other)
             self.assertEqual(got, {})
+            for method, rest in (("IssueTicket", {"mode": "view"}), ("Update", {"context": {"name": "mine"}})):
+                got = self.refused(SERVICE + "PermissionDenied", method, {"id": identity, **rest}, connection=other)
+                self.assertEqual(got, {})
         self.refused(SERVICE + "PermissionDenied", "Detach", {"viewer": "1-2"}, connection=other)
         self.assertEqual(self.listed(), ["vm1"])
 

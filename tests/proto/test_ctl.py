@@ -333,6 +333,71 @@ class Test(unittest.TestCase):
         with Daemon(lambda call, fds: replies) as daemon:
             self.assertEqual(self.hold(daemon).wait(LIMIT), 0)
 
+    def test_register_tells_what_viewers_ask_for(self):
+        replies = [{"parameters": {"id": "vm1", "event": "registered"}, "continues": True},
+                   {"parameters": {"id": "vm1", "event": "powerRequested", "action": "reset", "viewer": "3-1"},
+                    "continues": True},
+                   {"parameters": {"id": "vm1", "event": "somethingNew"}, "continues": True},
+                   {"parameters": {"id": "vm1", "event": "unregistered"}}]
+        with Daemon(lambda call, fds: replies) as daemon:
+            process = self.hold(daemon)
+            self.assertEqual(process.stdout.read(), b"viewer 3-1 asks for reset\n")
+            self.assertEqual(process.wait(LIMIT), 0)
+            result = ctl(daemon, "--json", "register", "--device", "/dev/null")
+            self.assertIn(b"somethingNew", result.stdout)
+
+    def test_register_says_what_listeners_offer(self):
+        with Daemon(lambda call, fds: [{"parameters": {"id": "vm1"}}]) as daemon:
+            result = ctl(daemon, "register", "--device", "/dev/null", "--lease-pid", str(os.getpid()),
+                         "--sharing", "forceShared", "--bytes-per-second-maximum", "1000",
+                         "--listen", "[::1]:1", "--security", "x509Plain,rsaAes256", "--listen-exclusive", "[::1]:2",
+                         "--transports", "websocket", "--origin", "https://a", "--origin", "https://b")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(daemon.calls[0]["parameters"]["listen"], [
+                {"mode": "control", "address": "[::1]:1", "security": ["x509Plain", "rsaAes256"]},
+                {"mode": "exclusive", "address": "[::1]:2", "transports": ["websocket"],
+                 "origins": ["https://a", "https://b"]}])
+            self.assertEqual(daemon.calls[0]["parameters"]["context"],
+                             {"sharing": "forceShared", "bytesPerSecondMaximum": 1000})
+            self.said(ctl(daemon, "register", "--device", "/dev/null", "--security", "none"), "--listen", status=2)
+
+    # Tickets and changes
+
+    def test_ticket(self):
+        answer = {"ticket": "abcdefghijkmnpqrstuv", "expires": 1700000000}
+        with Daemon(lambda call, fds: [{"parameters": answer}]) as daemon:
+            result = ctl(daemon, "ticket", "vm1")
+            self.assertEqual((result.returncode, result.stdout), (0, b"abcdefghijkmnpqrstuv\n"), result.stderr)
+            self.assertEqual(daemon.calls[0], {"method": INTERFACE + "IssueTicket",
+                                               "parameters": {"id": "vm1", "mode": "control"}})
+            result = ctl(daemon, "--json", "ticket", "vm1", "--mode", "view", "--seconds", "7", "--label", "ann")
+            self.assertEqual(json.loads(result.stdout), answer)
+            self.assertEqual(daemon.calls[1]["parameters"],
+                             {"id": "vm1", "mode": "view", "seconds": 7, "label": "ann"})
+            for arguments in ([], ["a", "b"], ["a", "--seconds", "0"], ["a", "--seconds", "x"], ["a", "--dance"]):
+                self.said(ctl(daemon, "ticket", *arguments), status=2)
+        with Daemon(lambda call, fds: error(SERVICE + "PermissionDenied")) as daemon:
+            self.said(ctl(daemon, "ticket", "vm1"), "vm1: permission denied", "--mode view")
+        with Daemon(lambda call, fds: error(SERVICE + "InvalidParameter", parameter="mode")) as daemon:
+            self.said(ctl(daemon, "ticket", "vm1", "--mode", "look"), "vm1: ", "'mode'")
+        with Daemon(lambda call, fds: error(INTERFACE + "LimitReached", limit="tickets", value=5)) as daemon:
+            self.said(ctl(daemon, "ticket", "vm1"), "limit of tickets", "5")
+
+    def test_update(self):
+        context = {"id": "vm1", "name": "x", "viewOnly": False}
+        with Daemon(lambda call, fds: [{"parameters": {"context": context}}]) as daemon:
+            result = ctl(daemon, "update", "vm1", "--name", "x", "--label", "a=b", "--viewers-maximum", "2",
+                         "--frames-per-second-maximum", "3", "--bytes-per-second-maximum", "4", "--sharing", "ignore")
+            self.assertEqual((result.returncode, result.stdout), (0, b""), result.stderr)
+            self.assertEqual(daemon.calls[0], {"method": INTERFACE + "Update", "parameters": {
+                "id": "vm1", "context": {"name": "x", "labels": {"a": "b"}, "viewersMaximum": 2,
+                                         "framesPerSecondMaximum": 3, "bytesPerSecondMaximum": 4,
+                                         "sharing": "ignore"}}})
+            self.assertEqual(json.loads(ctl(daemon, "--json", "update", "vm1", "--name", "x").stdout), context)
+            for arguments in ([], ["vm1"], ["vm1", "vm2", "--name", "x"], ["vm1", "--view-only"],
+                              ["vm1", "--viewers-maximum", "x"]):
+                self.said(ctl(daemon, "update", *arguments), status=2)
+
     # Adopt: what can be tested without a device
 
     def test_adopt_without_a_device(self):

@@ -46,6 +46,11 @@
 #define LIMIT_VIEWERS_MAX        128        /* the most that a context may ask for */
 #define LIMIT_FRAMES_MAX         240        /* updates for each second and viewer: the fastest screens there are */
 #define LIMIT_KNOCKING           64         /* connections that have not yet authenticated, for each display */
+#define LIMIT_SNIFF_MS           200        /* a listener with WebSockets waits so long for a first byte; who says nothing speaks RFB */
+#define LIMIT_HTTP_HEAD          8192       /* bytes of a WebSocket's HTTP request: browsers send their cookies too */
+#define LIMIT_WEBSOCKET_FRAME    (32u << 20) /* bytes that one frame may say it has: more than a message of RFB; none is stored */
+#define LIMIT_CLIENT_CERTIFICATES (32u << 10) /* bytes of a viewer's certificate chain */
+#define LIMIT_PART_MS            1000       /* a viewer that did wrong may read why, before its connection is closed */
 #define LIMIT_HANDSHAKE_MS       10000      /* from accept to ClientInit */
 #define LIMIT_FIRST_FRAME_MS     15000      /* from ClientInit to the picture's first frame; the broker has a placard sooner */
 #define LIMIT_AUTH_DELAY_MS      1000       /* a failed password is answered so late: guessing is slow, a typing error is not */

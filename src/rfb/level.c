@@ -126,27 +126,43 @@ static int pull_up(struct level *level)
 	return 0;
 }
 
+/* One decode(), and what the layer says to it. *ret_used: it has got on. */
+static ssize_t step(struct level *level, void *to, size_t room, bool *ret_used)
+{
+	size_t used = 0;
+	ssize_t n = level->ops->decode(level->layer, level->in + level->in_at,
+		level->in_size - level->in_at, &used, to, room);
+	int r;
+
+	level->in_at += used;
+	*ret_used = used || n > 0;
+	if (*ret_used || n < 0) {
+		r = level_flush(level);
+		if (r < 0 && r != -EAGAIN && n >= 0)
+			return r;
+	}
+	return n;
+}
+
 ssize_t level_receive(void *arg, void *to, size_t room)
 {
 	struct level *level = arg;
+	size_t total = 0;
 	int rounds = 0, r;
 
 	level->again = false;
-	for (;;) {
-		size_t used = 0;
-		ssize_t n = level->ops->decode(level->layer, level->in + level->in_at,
-			level->in_size - level->in_at, &used, to, room);
+	while (total < room && !level->error) {
+		bool used;
+		ssize_t n = step(level, (uint8_t *)to + total, room - total, &used);
 
-		level->in_at += used;
-		if (used || n < 0) {
-			r = level_flush(level);
-			if (r < 0 && r != -EAGAIN && n >= 0)
-				return r;
-		}
-		if (n != 0)
-			return n;
+		if (n < 0)
+			level->error = n;
+		else
+			total += n;
 		if (used)
 			continue;
+		if (total || level->error)
+			break;
 		if (rounds++ == ROUNDS) {
 			level->again = true;
 			return -EAGAIN;
@@ -155,6 +171,7 @@ ssize_t level_receive(void *arg, void *to, size_t room)
 		if (r < 0)
 			return r;
 	}
+	return total ? (ssize_t)total : level->error;
 }
 
 static size_t gather(uint8_t *to, size_t room, const struct iovec *iov, size_t iov_used)

@@ -25,6 +25,7 @@ struct level {
 	struct below below;
 	bool parted;
 	bool again; /* level_receive() has stopped for others' sake, not because there was nothing */
+	ssize_t error; /* -errno: the layer has failed; 0 */
 	uint8_t *in;  /* owned: ops->in_maximum bytes */
 	uint8_t *out; /* owned: one encoded message on its way; NULL while there is none */
 	size_t in_at, in_size;

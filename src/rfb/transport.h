@@ -13,25 +13,24 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "frame/link.h"
 #include "rfb/layer.h"
 
 struct loop;
 struct tls;
 struct transport;
 
-enum transport_kinds { TRANSPORT_RFB = 1, TRANSPORT_WS = 2, TRANSPORT_WSS = 4 };
-
 struct transport_options {
-	unsigned int kinds;  /* what it may be; 0: TRANSPORT_RFB. More than that: the viewer's first byte is waited for LIMIT_SNIFF_MS */
-	struct tls *tls;     /* for TRANSPORT_WSS; it takes a reference of its own */
-	const char *origins; /* for WebSockets, borrowed: see upgrade.h */
+	unsigned int kinds;  /* enum link_transport: what it may be. With WebSockets, the viewer's first byte is waited for LIMIT_SNIFF_MS */
+	struct tls *tls;     /* for secure WebSockets; it takes a reference of its own. NULL: there are none */
+	const char *origins; /* for WebSockets, borrowed: as in struct link_listener */
 };
 
 /* @events: what of transport_watch() may have become possible. The transport may be destroyed inside. */
 typedef void (*transport_fn)(unsigned int events, void *arg);
 
 /* @fd, a connected stream socket, is consumed in every case. Its flags are left alone: somebody else may hold it too. @options:
- * NULL: RFB alone. */
+ * NULL: RFB alone. -EINVAL: secure WebSockets alone, and no certificate. */
 int transport_create(struct loop *loop, int fd, const struct transport_options *options, transport_fn fn,
 	void *arg, struct transport **ret);
 /* Closes at once. Takes NULL. */

@@ -18,6 +18,7 @@
 #include "base/vncauth.h"
 #include "rfb/broker.h"
 #include "rfb/sandbox.h"
+#include "rfb/tls.h"
 #include "rfb/viewer.h"
 
 #define PROGRAM "vfio-displayd-rfb"
@@ -87,6 +88,8 @@ static int serve(int link, const struct link_message *hello)
 		r = broker_create(loop, link, hello, &broker);
 	if (r == 0)
 		r = vncauth_open();
+	if (r == 0)
+		r = tls_open();
 	if (r == 0)
 		r = viewer_prepare();
 	/* The first line opens the way to the journal, which the sandbox would not let us find. */

@@ -37,7 +37,8 @@ struct transport {
 	int fd;			    /* owned */
 	struct loop_source *source; /* NULL: TLS has the fd */
 	struct loop_source *timer;
-	struct transport_options options; /* tls: a reference */
+	struct transport_options options; /* tls: a reference; origins: `origins` */
+	char *origins;			  /* owned */
 	struct tls_stream *stream;	  /* owned; NULL: no TLS */
 	struct websocket *websocket;	  /* one of the levels; NULL: none */
 	bool x509;
@@ -518,6 +519,7 @@ void transport_destroy(struct transport *transport)
 		level_finish(&transport->levels[--transport->levels_used]);
 	tls_stream_destroy(transport->stream);
 	tls_unref(transport->options.tls);
+	free(transport->origins);
 	loop_source_free(transport->source);
 	loop_source_free(transport->timer);
 	fd_close(transport->fd);
@@ -535,16 +537,23 @@ static void tune(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 }
 
-static void set_options(struct transport *transport, const struct transport_options *options)
+static int set_options(struct transport *transport, const struct transport_options *options)
 {
 	transport->options.kinds = LINK_TRANSPORT_RFB;
 	if (!options)
-		return;
+		return 0;
 	transport->options = *options;
 	if (options->tls)
 		tls_ref(options->tls);
 	if (!options->tls || !tls_has_certificate(options->tls))
 		transport->options.kinds &= ~LINK_TRANSPORT_SECURE_WEBSOCKET;
+	if (options->origins) {
+		transport->origins = strdup(options->origins);
+		if (!transport->origins)
+			return -ENOMEM;
+	}
+	transport->options.origins = transport->origins;
+	return transport->options.kinds ? 0 : -EINVAL;
 }
 
 int transport_create(struct loop *loop, int fd, const struct transport_options *options,
@@ -560,9 +569,10 @@ int transport_create(struct loop *loop, int fd, const struct transport_options *
 	transport->loop = loop;
 	transport->fn = fn;
 	transport->arg = arg;
-	set_options(transport, options);
 	transport->fd = fd_move_high(fd);
-	r = transport->fd < 0 ? transport->fd : transport->options.kinds ? 0 : -EINVAL;
+	r = set_options(transport, options);
+	if (r == 0 && transport->fd < 0)
+		r = transport->fd;
 	if (r == 0)
 		r = loop_timer_add(loop, on_timer, transport, &transport->timer);
 	if (r == 0)

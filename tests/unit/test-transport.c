@@ -480,6 +480,18 @@ static void test_reload_spares_the_open(void **state)
 	talk(fixture);
 }
 
+/* A listener that lost its certificate does not become one without encryption. */
+static void test_no_certificate(void **state)
+{
+	struct fixture *fixture = *state;
+	struct transport_options options = {.kinds = TLS_KIND};
+	struct transport *transport = NULL;
+
+	assert_int_equal(transport_create(fixture->loop, dup(0), &options, on_transport, fixture,
+				 &transport),
+		-EINVAL);
+}
+
 static void test_bad_bundles(void **state)
 {
 	struct tls_bundle bundle = {
@@ -800,6 +812,7 @@ int main(void)
 		test(test_no_client_certificate),
 		test(test_strange_client_certificate),
 		test(test_reload_spares_the_open),
+		test(test_no_certificate),
 		cmocka_unit_test(test_bad_bundles),
 		test(test_sniffing),
 		test(test_sniffing_rfb),

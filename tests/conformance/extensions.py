@@ -75,6 +75,8 @@ class Fence(Case):
     def answers(self, viewer, flags, payload):
         viewer.fences.clear()
         viewer.fence(flags, payload)
+        if flags & rfb.FENCE_SYNC:
+            viewer.request()         # the answer comes right before what this does
         mine = lambda: [each for each in viewer.fences if not each[0] & rfb.FENCE_REQUEST]  # noqa: E731
         viewer.until(mine)
         return mine()[0]
@@ -108,6 +110,7 @@ class Fence(Case):
         viewer = self.viewer(rfb.FENCE)
         for number in range(20):
             viewer.fence(rfb.FENCE_REQUEST | 7, bytes([number]))
+        viewer.request()
         mine = lambda: [payload[0] for flags, payload in viewer.fences if not flags & rfb.FENCE_REQUEST]  # noqa: E731
         viewer.until(lambda: len(mine()) == 20)
         self.assertEqual(mine(), list(range(20)))

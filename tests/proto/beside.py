@@ -8,11 +8,14 @@
 A machine that is busy with other things is nobody's fault: time during which a process that does nothing but sleep was not woken
 is taken off a gap.
 
-As a program: beside.py SOCKET SURFACE-FD CHANGE-FD WIDTH HEIGHT. It draws until its standard input ends, then prints what it saw.
+Instead of the path it may be a connected socket, as Attach returns it.
+
+As a program: beside.py SOCKET|fd:NUMBER SURFACE-FD CHANGE-FD WIDTH HEIGHT. It draws until its standard input ends, then prints what it saw.
 """
 import json
 import os
 import select
+import socket
 import subprocess
 import sys
 import time
@@ -27,9 +30,13 @@ EACH = 0.02                      # between two drawings
 
 class Beside:
     def __init__(self, where, surface):
+        fds = [surface.fd, surface.change]
+        if isinstance(where, socket.socket):
+            fds.append(where.fileno())
+            where = f"fd:{where.fileno()}"
         self.process = subprocess.Popen(
             [sys.executable, __file__, str(where), str(surface.fd), str(surface.change), str(surface.width), str(surface.height)],
-            pass_fds=(surface.fd, surface.change), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            pass_fds=fds, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.seen = None
         first = self.process.stdout.readline()
         if first != "ready\n":
@@ -118,6 +125,8 @@ def watch(where, surface):
 
 def main():
     where, fd, change, width, height = sys.argv[1], *map(int, sys.argv[2:])
+    if where.startswith("fd:"):
+        where = socket.socket(fileno=int(where[3:]))
     try:
         seen = watch(where, surfaces.Surface.attach(fd, change, width, height))
     except (OSError, EOFError, AssertionError, rfb.Refused) as error:

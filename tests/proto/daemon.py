@@ -88,8 +88,8 @@ class Daemon:
             self.opened.append(client)
         return client
 
-    def register(self, surface, display, lease=None, event=True, client=None, **more):
-        """Registers with a pipe as lease unless one is given; returns the end that holds it."""
+    def register(self, surface, display, lease=None, event=True, client=None, flags=None, **more):
+        """Registers with a pipe as lease unless one is given; returns the end that holds it. `flags`: of the call."""
         held = None
         if lease is None:
             lease, held = os.pipe()
@@ -98,7 +98,7 @@ class Daemon:
                       "deviceFileDescriptorIndex": 0, "leaseFileDescriptorIndex": 1, **more}
         if event:
             parameters["changeFileDescriptorIndex"] = 2
-        (client or self.connect()).call("Register", parameters, fds)
+        (client or self.connect()).call("Register", parameters, fds, **(flags or {}))
         if held is not None:
             os.close(lease)
         return held

@@ -31,10 +31,10 @@ def issued(name="server", client=False, by="ca", days=2):
 
 
 class Host:
-    """`security`: words of the configuration. `client_ca`: viewers are asked for certificates."""
+    """`security`: words of the configuration. `client_ca`: viewers are asked for certificates. `more`: the registrant listens."""
 
     def __init__(self, security="", transports="", password=None, certificate=True, client_ca=False, viewers="", config="",
-                 size=(160, 100), mode="control", name="guest"):
+                 size=(160, 100), mode="control", name="guest", more=False):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="vfio-displayd-test."))
         self.password, self.ca = password, authority().ca
         lines = ["[viewers]", viewers]
@@ -55,7 +55,9 @@ class Host:
         self.surface = surface.Surface(*size)
         self.surface.noise(1, colours=40)
         self.port = daemon.free_port()
-        self.lease = self.daemon.register(self.surface, name, listen=[{"mode": mode, "address": f"127.0.0.1:{self.port}"}])
+        self.registrant = self.daemon.connect()
+        self.lease = self.daemon.register(self.surface, name, client=self.registrant, flags={"more": more},
+                                          listen=[{"mode": mode, "address": f"127.0.0.1:{self.port}"}])
         self.opened = []
 
     def __enter__(self):

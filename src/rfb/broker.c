@@ -320,6 +320,13 @@ static void got_listener(struct broker *broker, struct link_message *message, in
 		log_err(id(broker), "listener: %s", strerror(-r));
 }
 
+static void facts_policy(struct facts *facts, const struct link_policy *policy)
+{
+	facts->power = policy->power;
+	facts->frames_maximum = policy->frames_maximum;
+	facts->bytes_maximum = policy->bytes_maximum;
+}
+
 static void got_fact(struct broker *broker, const struct link_message *message)
 {
 	struct facts *facts = &broker->facts;
@@ -331,7 +338,7 @@ static void got_fact(struct broker *broker, const struct link_message *message)
 	else if (message->type == LINK_POINTER_MODE)
 		facts->relative = message->pointer_mode.relative;
 	else if (message->type == LINK_POLICY) {
-		facts->power = message->policy.power;
+		facts_policy(facts, &message->policy);
 		door_policy(broker->door, &message->policy);
 	}
 	door_tell(broker->door, facts);
@@ -431,7 +438,8 @@ int broker_create(
 	broker->link = link;
 	broker->hello = *hello;
 	STAILQ_INIT(&broker->pending);
-	broker->facts = (struct facts){.leds = LEDS_UNKNOWN, .power = hello->hello.policy.power};
+	broker->facts = (struct facts){.leds = LEDS_UNKNOWN};
+	facts_policy(&broker->facts, &hello->hello.policy);
 	snprintf(broker->facts.name, sizeof(broker->facts.name), "%s", hello->hello.name);
 	options = (struct door_options){
 		.id = broker->hello.hello.id,

@@ -45,10 +45,11 @@ enum encoding_extra {
 };
 
 /* Fences (rfbproto.rst, ClientFence): those flags that are answered. The request bit is for the parser alone. */
-#define FENCE_SYNC_NEXT 4u
-#define FENCE_FLAGS	7u /* BlockBefore, BlockAfter, SyncNext */
-#define FENCE_REQUEST	0x80000000u
-#define FENCE_PAYLOAD	64 /* bytes at most */
+#define FENCE_BLOCK_BEFORE 1u
+#define FENCE_SYNC_NEXT	   4u
+#define FENCE_FLAGS	   7u /* BlockBefore, BlockAfter, SyncNext */
+#define FENCE_REQUEST	   0x80000000u
+#define FENCE_PAYLOAD	   64 /* bytes at most */
 
 /* ExtendedDesktopSize: who wanted that size, and what became of SetDesktopSize (rfbproto.rst). */
 enum size_reason { REASON_SERVER = 0, REASON_THIS_VIEWER = 1, REASON_OTHER_VIEWER = 2 };

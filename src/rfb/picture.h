@@ -47,6 +47,9 @@ bool picture_encoding(struct picture *picture);
  * in *ret_damage (may be NULL) the blocks changed since this reader's last picture_begin(), layout damage/tiles.h, valid until its
  * next one: the whole frame after a new generation. */
 const struct frame *picture_begin(struct picture *picture, struct picture_reader *reader, const uint64_t **ret_damage);
+/* The same for something that can wait, in a short time and without taking anybody's turn: true only if nothing was published since
+ * the last begin and the frame can be had at once. */
+bool picture_glimpse(struct picture *picture, struct picture_reader *reader);
 /* Does not want to begin now: others need not wait for it. @listening: it will when something new is published, and is counted
  * with those that wait then. */
 void picture_pass(struct picture *picture, struct picture_reader *reader, bool listening);

@@ -91,15 +91,28 @@ static void turn_spell(struct refresh *refresh, uint64_t now)
 		refresh->ripe[i] = refresh->lossy[i] & ~refresh->touched[i];
 		refresh->touched[i] = 0;
 	}
-	refresh->row = 0; /* refresh_slice() finds the first */
+	refresh->row = 0; /* refresh_due() finds the first */
 	refresh->spell_ns = more ? now : 0;
+}
+
+static bool row_is_empty(const struct refresh *refresh, size_t row)
+{
+	uint64_t any = 0;
+
+	for (size_t i = 0; i < refresh->stride; i++)
+		any |= refresh->ripe[row * refresh->stride + i];
+	return !any;
 }
 
 uint64_t refresh_due(struct refresh *refresh, uint64_t now)
 {
+	size_t rows = DIV_ROUND_UP(refresh->height, BLOCK_PIXELS);
+
 	if (refresh->spell_ns && now >= refresh->spell_ns + REFRESH_QUIET_NS)
 		turn_spell(refresh, now);
-	if (refresh->row * BLOCK_PIXELS < refresh->height)
+	while (refresh->row < rows && row_is_empty(refresh, refresh->row))
+		refresh->row++;
+	if (refresh->row < rows)
 		return now;
 	return refresh->spell_ns ? refresh->spell_ns + REFRESH_QUIET_NS : UINT64_MAX;
 }
@@ -124,22 +137,11 @@ out:
 	ret->height = MIN(below * BLOCK_PIXELS, (size_t)refresh->height) - ret->y;
 }
 
-static bool row_is_empty(const struct refresh *refresh, size_t row)
-{
-	uint64_t any = 0;
-
-	for (size_t i = 0; i < refresh->stride; i++)
-		any |= refresh->ripe[row * refresh->stride + i];
-	return !any;
-}
-
 bool refresh_slice(
 	struct refresh *refresh, const struct rect *within, uint32_t pixels, struct rect *ret)
 {
-	size_t rows = DIV_ROUND_UP(refresh->height, BLOCK_PIXELS), left, right, top, bottom;
+	size_t left, right, top, bottom;
 
-	while (refresh->row < rows && row_is_empty(refresh, refresh->row))
-		refresh->row++;
 	blocks_of(within->x, within->width, refresh->width, true, &left, &right);
 	blocks_of(within->y, within->height, refresh->height, true, &top, &bottom);
 	for (size_t y = MAX(refresh->row, top); y < bottom; y++)

@@ -29,7 +29,7 @@ int refresh_resize(struct refresh *refresh, uint32_t width, uint32_t height);
 void refresh_finish(struct refresh *refresh);
 /* @rect was sent. @lossy: perhaps not exact. */
 void refresh_sent(struct refresh *refresh, const struct rect *rect, bool lossy, uint64_t now);
-/* When there may be something ripe: not after @now: there may be now; UINT64_MAX: not before something is sent. */
+/* When something is ripe: @now: it is; later: it may be then, ask again; UINT64_MAX: not before something is sent. */
 uint64_t refresh_due(struct refresh *refresh, uint64_t now);
 /* Part of what is ripe: whole blocks in @within, at most @pixels but for a first block. False: none. It stays ripe until it is sent. */
 bool refresh_slice(

@@ -8,6 +8,7 @@ bool update_put(rfbClientPtr client, const void *data, size_t size)
 {
 	const char *from = data;
 
+	client->bytesSent += size; /* the library has no use for this field: canvas_bytes() */
 	while (size) {
 		size_t n = MIN(size, (size_t)(UPDATE_BUF_SIZE - client->ublen));
 

@@ -4,18 +4,15 @@
  * A viewer is one thread, one rfbScreenInfo and one LibVNCServer client on a socketpair. LibVNCServer's calls block on a
  * socket, but here the other end is the door in the same process: a message comes whole, and what is written is taken away
  * at once. The thread sleeps in ppoll() on the socket, on its eventfd (a publish, viewer_allow(), the end) and, when an update
- * is only too early, on the frame rate's clock.
- *
- * There is no copy of the screen. The viewer maps the frame's memfd itself, privately writable, and LibVNCServer encodes out of
- * that mapping between picture_begin() and picture_end(), while the broker keeps still. The one thing ever written into
- * the mapping is a cursor for viewers that cannot draw one (see cursor.c); those pages are given back before picture_end(),
- * so that no private page outlives the rest and hides what the broker writes next.
+ * is only too early, on a clock. What is sent, and from where, is rfb/canvas.c; when is rfb/tempo.c.
  *
  * LibVNCServer sends pixels and nothing else. What a viewer is told beside them (rfb/notices.h) is written by the worker between the
- * library's updates, through the library's buffer and socket, and only when the viewer has asked for an update.
+ * library's updates, through the library's buffer and socket.
  *
- * What the viewer's screen shows is the frame plus the cursor at cursor.drawn. Each update draws the cursor first, and marks where
- * it was and where it is now whenever that changes; LibVNCServer keeps what was not asked for.
+ * An update starts when the viewer has asked for something that is not at it, the door's queue is low, the line has room by the
+ * fences that came back, and the caps of frames and bytes leave it; the time that it had to wait for the line decides on its
+ * quality. Nothing is cut: what was too much is waited for afterwards. When nothing is wanted and all that leaves room, quiet areas that went
+ * out as JPEG go again without loss, a slice at a time. That takes no turn from anybody: it is done when the frame can be had at once.
  *
  * LibVNCServer owns its socket and closes it when it likes. `hangup` is a dup of it that stays valid: shutdown() through it ends
  * a blocked write from outside, and tells the door at the end. The writing half is enough, and all that the sandbox allows.
@@ -39,13 +36,14 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "damage/rects.h"
 #include "rfb/aside.h"
-#include "rfb/cursor.h"
+#include "rfb/canvas.h"
 #include "rfb/encodings.h"
 #include "rfb/notices.h"
 #include "rfb/picture.h"
 #include "rfb/screen.h"
+#include "rfb/tempo.h"
+#include "rfb/wire.h"
 
 #define NS_PER_S 1000000000ull
 
@@ -56,28 +54,25 @@
 #define STACK_BYTES (256u << 10)
 #endif
 
-#define RECTS_MAX 64
+#define GLIMPSE_AGAIN_NS 20000000ull /* somebody else had the frame */
 
 struct viewer {
 	uint32_t number;
-	bool view_only;
-	uint64_t period_ns;
 	struct picture *picture;
 	struct picture_reader *reader;
 	int wake, hangup;
 	bool started; /* thread is to be joined */
 	pthread_t thread;
 	_Atomic bool allowed, stopping;
+	_Atomic uint32_t frames_maximum, bytes_maximum;
 	_Atomic(const char *) encoding;
 	_Atomic(const char *) end_reason;
 	struct notices notices;
 
 	/* The worker's, once it runs. */
-	rfbScreenInfo screen;
-	rfbClientPtr client; /* its sock is negative after LibVNCServer has closed it */
-	struct frame *frame; /* own private mapping */
-	struct cursor cursor;
-	uint64_t due_ns; /* no update before */
+	struct canvas canvas;
+	struct tempo tempo;
+	uint64_t held_ns; /* an update is wanted and waits for the line since then; 0: none does */
 	struct aside aside;
 	bool continuous;
 	struct rect continuous_area; /* may reach over the screen's edges */
@@ -98,121 +93,56 @@ static void end(struct viewer *viewer, const char *reason)
 	atomic_store(&viewer->stopping, true);
 }
 
-static void mark(rfbClientPtr client, const struct rect *rect)
-{
-	sraRegionPtr region;
+/* ---- fences of our own ---- */
 
-	if (!rect->width)
+static void ping(struct viewer *viewer, uint32_t id)
+{
+	uint8_t payload[4];
+
+	wire_put_u32(payload, id);
+	tidings_fence(viewer->canvas.client, FENCE_REQUEST | FENCE_BLOCK_BEFORE, payload,
+		sizeof(payload));
+}
+
+static void begin_sending(struct viewer *viewer, uint64_t now)
+{
+	uint32_t id;
+
+	if (tempo_begin(&viewer->tempo, now, &id))
+		ping(viewer, id);
+}
+
+static void end_sending(struct viewer *viewer, uint32_t before)
+{
+	uint32_t id, bytes;
+
+	if (viewer->canvas.client->sock < 0)
 		return;
-	region = sraRgnCreateRect(rect->x, rect->y, rect->x + rect->width, rect->y + rect->height);
-	sraRgnOr(client->modifiedRegion, region);
-	sraRgnDestroy(region);
+	bytes = canvas_bytes(&viewer->canvas) - before;
+	if (tempo_end(&viewer->tempo, now_ns(), bytes, &id))
+		ping(viewer, id);
 }
 
-/* A new frame: what rfbNewFramebuffer() does, for the one client, with the pixel format left alone. */
-static const char *follow_frame(struct viewer *viewer, const struct frame *shared)
+/* ---- updates ---- */
+
+static void send_update(struct viewer *viewer, uint64_t now)
 {
-	rfbClientPtr client = viewer->client;
-	struct frame *frame, *old = viewer->frame;
-	bool resized = old->header.width != shared->header.width ||
-		       old->header.height != shared->header.height;
-	struct rect all = {0, 0, shared->header.width, shared->header.height};
+	uint32_t before = canvas_bytes(&viewer->canvas);
+	const char *reason;
 
-	if (old->header.generation == shared->header.generation)
-		return NULL;
-	if (resized && !(viewer->notices.extras & EXTRA_RESIZES))
-		return "cannot resize";
-	if (frame_map_privately(shared, &frame) < 0)
-		return "cannot map the frame";
-	screen_show(&viewer->screen, frame);
-	viewer->frame = frame;
-	frame_destroy(old);
-	sraRgnMakeEmpty(client->modifiedRegion);
-	mark(client, &all);
-	viewer->cursor.drawn.width = 0;
-	if (resized)
-		notices_resized(&viewer->notices);
-	return NULL;
-}
-
-static void follow_damage(struct viewer *viewer, const uint64_t *damage)
-{
-	struct rect rects[RECTS_MAX];
-	size_t count = rects_from_bitmap(damage, viewer->frame->header.width,
-		viewer->frame->header.height, rects, ARRAY_SIZE(rects));
-
-	for (size_t i = 0; i < count; i++)
-		mark(viewer->client, &rects[i]);
-}
-
-static int clamped(int64_t value, int end)
-{
-	return value < 0 ? 0 : MIN(value, (int64_t)end - 1);
-}
-
-/* Where the pointer is, for viewers that only look: those who control it know better. */
-static void follow_pointer(struct viewer *viewer)
-{
-	const struct frame_cursor *live = &viewer->cursor.live;
-
-	if (viewer->view_only && live->visible)
-		notices_point(&viewer->notices,
-			clamped((int64_t)live->x + live->hot_x, viewer->screen.width),
-			clamped((int64_t)live->y + live->hot_y, viewer->screen.height));
-}
-
-/* The part of the picture that the cursor is to be drawn into. */
-static struct rect cursor_wanted_at(const struct viewer *viewer)
-{
-	if (shape_kind(viewer->notices.extras) != SHAPE_NONE)
-		return (struct rect){0};
-	return cursor_place(&viewer->cursor, viewer->frame);
-}
-
-static bool cursor_out_of_place(const struct viewer *viewer, const struct rect *place)
-{
-	return memcmp(place, &viewer->cursor.drawn, sizeof(*place)) != 0;
-}
-
-static void follow_cursor(struct viewer *viewer)
-{
-	struct cursor *cursor = &viewer->cursor;
-	rfbClientPtr client = viewer->client;
-	unsigned int news = cursor_look(cursor, viewer->frame);
-	struct rect place = cursor_wanted_at(viewer);
-
-	/* A cursor larger than the frame can move and cover the same part of it. */
-	if (news || cursor_out_of_place(viewer, &place)) {
-		mark(client, &cursor->drawn);
-		mark(client, &place);
-		cursor->drawn = place;
-	}
-	if (news & CURSOR_RESHAPED)
-		notices_reshaped(&viewer->notices);
-	follow_pointer(viewer);
-}
-
-static void encode(struct viewer *viewer)
-{
-	rfbClientPtr client = viewer->client;
-	bool draw = viewer->cursor.drawn.width != 0;
-	int preferred = client->preferredEncoding;
-
-	if (!notices_write(&viewer->notices, client, &viewer->cursor, viewer->frame))
-		return;
-	if (draw)
-		cursor_draw(&viewer->cursor, viewer->frame);
-	client->preferredEncoding = screen_fit_encoding(client);
+	quality_started(&viewer->canvas.quality, now, viewer->held_ns ? now - viewer->held_ns : 0);
+	viewer->held_ns = 0;
 	/* Before the bytes: whoever has seen them finds the name. */
-	atomic_store(&viewer->encoding, screen_encoding(client->preferredEncoding));
-	rfbUpdateClient(client);
-	client->preferredEncoding = preferred;
-	if (draw && cursor_erase(viewer->frame, &viewer->cursor.drawn) < 0)
-		end(viewer, "cannot unmap the cursor");
+	atomic_store(&viewer->encoding, canvas_encoding(&viewer->canvas));
+	begin_sending(viewer, now);
+	reason = canvas_draw(&viewer->canvas, now);
+	if (reason)
+		end(viewer, reason);
+	end_sending(viewer, before);
 }
 
 /* False: not now, we are woken when it is. */
-static bool update(struct viewer *viewer)
+static bool update(struct viewer *viewer, uint64_t now)
 {
 	const uint64_t *damage;
 	const struct frame *shared;
@@ -221,18 +151,36 @@ static bool update(struct viewer *viewer)
 	shared = picture_begin(viewer->picture, viewer->reader, &damage);
 	if (!shared)
 		return false;
-	notices_take(
-		&viewer->notices); /* why this frame has another size was told before its first publish */
-	reason = follow_frame(viewer, shared);
-	if (reason) {
+	/* Why this frame has another size was told before its first publish. */
+	notices_take(&viewer->notices);
+	reason = canvas_follow(&viewer->canvas, shared, damage);
+	if (reason)
 		end(viewer, reason);
-	} else {
-		follow_damage(viewer, damage);
-		follow_cursor(viewer);
-		encode(viewer);
-	}
+	else
+		send_update(viewer, now);
 	picture_end(viewer->picture, viewer->reader);
 	return true;
+}
+
+/* A slice without loss. False: not before something else happens. */
+static bool refresh(struct viewer *viewer, uint64_t now, uint64_t *ret_ns)
+{
+	uint32_t before = canvas_bytes(&viewer->canvas);
+	const char *reason = NULL;
+	bool sent;
+
+	if (!picture_glimpse(viewer->picture, viewer->reader)) {
+		*ret_ns = GLIMPSE_AGAIN_NS;
+		return true;
+	}
+	begin_sending(viewer, now);
+	sent = canvas_refresh(&viewer->canvas, now, tempo_spare(&viewer->tempo), &reason);
+	if (reason)
+		end(viewer, reason);
+	end_sending(viewer, before);
+	picture_end(viewer->picture, viewer->reader);
+	*ret_ns = 0;
+	return sent;
 }
 
 /* ---- what the viewer says beside LibVNCServer (rfb/aside.h) ---- */
@@ -241,11 +189,15 @@ static void on_fence(void *arg, uint32_t flags, const uint8_t *payload, size_t s
 {
 	struct viewer *viewer = arg;
 
-	tidings_fence(viewer->client, flags, payload, size);
+	tidings_fence(viewer->canvas.client, flags, payload, size);
 }
 
 static void on_pong(void *arg, const uint8_t *payload, size_t size)
 {
+	struct viewer *viewer = arg;
+
+	if (size == sizeof(uint32_t))
+		tempo_pong(&viewer->tempo, now_ns(), wire_u32(payload));
 }
 
 static void on_continuous(void *arg, bool on, const struct rect *area)
@@ -253,13 +205,14 @@ static void on_continuous(void *arg, bool on, const struct rect *area)
 	struct viewer *viewer = arg;
 
 	if (viewer->continuous && !on)
-		sraRgnMakeEmpty(viewer->client->requestedRegion);
+		sraRgnMakeEmpty(viewer->canvas.client->requestedRegion);
 	if (viewer->continuous && on) /* what is due already stays so, full requests above all */
-		sraRgnAnd(viewer->client->requestedRegion, viewer->client->modifiedRegion);
+		sraRgnAnd(viewer->canvas.client->requestedRegion,
+			viewer->canvas.client->modifiedRegion);
 	viewer->continuous = on;
 	viewer->continuous_area = *area;
 	if (!on)
-		tidings_end_continuous(viewer->client);
+		tidings_end_continuous(viewer->canvas.client);
 }
 
 static void on_encodings(void *arg)
@@ -277,64 +230,70 @@ static const struct aside_hooks aside_hooks = {
 static void follow_continuous(struct viewer *viewer)
 {
 	const struct rect *area = &viewer->continuous_area;
-	uint32_t right = MIN(area->x + area->width, (uint32_t)viewer->screen.width);
-	uint32_t bottom = MIN(area->y + area->height, (uint32_t)viewer->screen.height);
+	uint32_t right = MIN(area->x + area->width, (uint32_t)viewer->canvas.screen.width);
+	uint32_t bottom = MIN(area->y + area->height, (uint32_t)viewer->canvas.screen.height);
 	sraRegionPtr region;
 
 	if (!viewer->continuous || area->x >= right || area->y >= bottom)
 		return;
 	region = sraRgnCreateRect(area->x, area->y, right, bottom);
-	sraRgnOr(viewer->client->requestedRegion, region);
+	sraRgnOr(viewer->canvas.client->requestedRegion, region);
 	sraRgnDestroy(region);
 }
 
 /* Has the viewer asked for something that may have changed? */
 static bool update_wanted(const struct viewer *viewer)
 {
-	struct rect place = cursor_wanted_at(viewer);
-	rfbClientPtr client = viewer->client;
-	sraRegionPtr region;
-	bool wanted;
+	return canvas_asked(&viewer->canvas) &&
+	       (picture_behind(viewer->picture, viewer->reader) || canvas_wanted(&viewer->canvas));
+}
 
-	if (sraRgnEmpty(client->requestedRegion))
+/* As update_due(), when there is nothing new to be sent. */
+static bool refresh_maybe(struct viewer *viewer, uint64_t now, uint64_t *ret_ns)
+{
+	uint64_t due = canvas_refresh_due(&viewer->canvas, now);
+	bool line;
+
+	if (!canvas_asked(&viewer->canvas) || !atomic_load(&viewer->allowed) || due == UINT64_MAX)
 		return false;
-	if (picture_behind(viewer->picture, viewer->reader) || notices_due(&viewer->notices) ||
-		cursor_out_of_place(viewer, &place)) /* the viewer changed its encodings */
-		return true;
-	region = sraRgnCreateRgn(client->requestedRegion);
-	sraRgnAnd(region, client->modifiedRegion);
-	wanted = !sraRgnEmpty(region);
-	sraRgnDestroy(region);
-	return wanted;
+	due = MAX(due, tempo_due(&viewer->tempo, now, &line));
+	if (due <= now)
+		return refresh(viewer, now, ret_ns);
+	*ret_ns = due - now;
+	return true;
 }
 
 /* Updates if it may. Returns false when nothing but the socket or the eventfd can change that, else *ret_ns is the time
  * until it may. */
 static bool update_due(struct viewer *viewer, uint64_t *ret_ns)
 {
-	uint64_t now;
+	bool allowed = atomic_load(&viewer->allowed), wanted, line;
+	uint64_t now, due;
 
 	notices_take(&viewer->notices);
-	if (!notices_speak(&viewer->notices, viewer->client))
+	if (!notices_speak(&viewer->notices, viewer->canvas.client))
 		return false;
+	tempo_limits(&viewer->tempo, atomic_load(&viewer->frames_maximum),
+		atomic_load(&viewer->bytes_maximum));
+	tempo_fences(&viewer->tempo, viewer->notices.extras & EXTRA_FENCE);
 	follow_continuous(viewer);
-	if (!atomic_load(&viewer->allowed) || !update_wanted(viewer)) {
-		picture_pass(viewer->picture, viewer->reader,
-			atomic_load(&viewer->allowed) &&
-				!sraRgnEmpty(viewer->client->requestedRegion));
-		return false;
-	}
 	now = now_ns();
-	if (now < viewer->due_ns) {
+	wanted = update_wanted(viewer);
+	due = tempo_due(&viewer->tempo, now, &line);
+	if (wanted && (!allowed || line) && !viewer->held_ns)
+		viewer->held_ns = now;
+	if (!allowed || !wanted) {
+		picture_pass(
+			viewer->picture, viewer->reader, allowed && canvas_asked(&viewer->canvas));
+		return !wanted && refresh_maybe(viewer, now, ret_ns);
+	}
+	if (now < due) {
 		picture_pass(viewer->picture, viewer->reader, false);
-		*ret_ns = viewer->due_ns - now;
+		*ret_ns = due - now;
 		return true;
 	}
-	if (!update(viewer))
-		return false;
-	viewer->due_ns = now + viewer->period_ns;
 	*ret_ns = 0;
-	return true;
+	return update(viewer, now);
 }
 
 static void serve(struct viewer *viewer)
@@ -347,11 +306,11 @@ static void serve(struct viewer *viewer)
 
 	for (;;) {
 		timed = update_due(viewer, &ns);
-		if (viewer->client->sock < 0 || atomic_load(&viewer->stopping))
+		if (viewer->canvas.client->sock < 0 || atomic_load(&viewer->stopping))
 			return;
 		if (timed)
 			wait = (struct timespec){ns / NS_PER_S, ns % NS_PER_S};
-		polled[0].fd = viewer->client->sock;
+		polled[0].fd = viewer->canvas.client->sock;
 		polled[1].fd = viewer->wake;
 		if (ppoll(polled, ARRAY_SIZE(polled), timed ? &wait : NULL, NULL) < 0) {
 			if (errno == EINTR)
@@ -362,7 +321,7 @@ static void serve(struct viewer *viewer)
 		if (polled[1].revents)
 			eventfd_read(viewer->wake, &count);
 		if (polled[0].revents)
-			aside_next(&viewer->aside, viewer->client);
+			aside_next(&viewer->aside, viewer->canvas.client);
 	}
 }
 
@@ -377,7 +336,7 @@ static void *worker(void *arg)
 	serve(viewer);
 	picture_pass(viewer->picture, viewer->reader, false);
 	/* Closes the socket where that has not happened yet, and frees the client: once, here. */
-	rfbClientConnectionGone(take_ptr(viewer->client));
+	rfbClientConnectionGone(take_ptr(viewer->canvas.client));
 	log_debug(NULL, "viewer %u: worker ends", viewer->number);
 	shutdown(viewer->hangup, SHUT_WR);
 	return NULL;
@@ -411,10 +370,9 @@ static int viewer_open(struct viewer *viewer, int *ret_fd)
 
 	if (!shared)
 		return -ENODATA;
-	r = frame_map_privately(shared, &viewer->frame);
+	r = canvas_show(&viewer->canvas, shared);
 	if (r < 0)
 		return r;
-	screen_show(&viewer->screen, viewer->frame);
 	viewer->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (viewer->wake < 0)
 		return -errno;
@@ -424,10 +382,10 @@ static int viewer_open(struct viewer *viewer, int *ret_fd)
 	r = picture_join(viewer->picture, viewer->wake, &viewer->reader);
 	if (r < 0)
 		return r;
-	r = screen_connect(&viewer->screen, &viewer->client, &viewer->hangup, &door);
+	r = screen_connect(&viewer->canvas.screen, &viewer->canvas.client, &viewer->hangup, &door);
 	if (r < 0)
 		return r;
-	viewer->client->viewOnly = viewer->view_only;
+	viewer->canvas.client->viewOnly = viewer->canvas.view_only;
 	r = worker_start(viewer);
 	if (r < 0)
 		return r;
@@ -453,15 +411,16 @@ int viewer_create(struct picture *picture, const struct viewer_options *options,
 	if (!viewer)
 		return -ENOMEM;
 	viewer->number = options->number;
-	viewer->view_only = options->view_only;
-	viewer->period_ns = NS_PER_S / MAX(options->frames_maximum, 1u);
+	viewer->frames_maximum = options->frames_maximum;
+	viewer->bytes_maximum = options->bytes_maximum;
 	viewer->picture = picture;
 	viewer->wake = viewer->hangup = -EBADF;
 	viewer->encoding = "";
 	screen_name(viewer->name, options->name);
 	notices_init(&viewer->notices, viewer->name);
 	viewer->aside = (struct aside){.hooks = &aside_hooks, .arg = viewer};
-	screen_init(&viewer->screen, viewer->name);
+	canvas_init(&viewer->canvas, viewer->name, &viewer->notices, options->view_only);
+	tempo_init(&viewer->tempo);
 	r = viewer_open(viewer, ret_fd);
 	if (r < 0)
 		viewer_destroy(viewer);
@@ -479,13 +438,12 @@ void viewer_destroy(struct viewer *viewer)
 		shutdown(viewer->hangup, SHUT_WR);
 		eventfd_write(viewer->wake, 1);
 		pthread_join(viewer->thread, NULL);
-	} else if (viewer->client) {
-		rfbClientConnectionGone(viewer->client);
+	} else if (viewer->canvas.client) {
+		rfbClientConnectionGone(viewer->canvas.client);
 	}
 	picture_leave(viewer->picture, viewer->reader);
-	screen_finish(&viewer->screen);
+	canvas_finish(&viewer->canvas);
 	notices_finish(&viewer->notices);
-	frame_destroy(viewer->frame);
 	fd_close(viewer->wake);
 	fd_close(viewer->hangup);
 	free(viewer);
@@ -517,6 +475,13 @@ static void tell(struct viewer *viewer)
 	eventfd_write(viewer->wake, 1);
 }
 
+void viewer_limits(struct viewer *viewer, uint32_t frames_maximum, uint32_t bytes_maximum)
+{
+	atomic_store(&viewer->frames_maximum, frames_maximum);
+	atomic_store(&viewer->bytes_maximum, bytes_maximum);
+	tell(viewer);
+}
+
 void viewer_extras(struct viewer *viewer, unsigned int extras)
 {
 	notices_extras(&viewer->notices, extras);
@@ -542,6 +507,8 @@ void viewer_resized(struct viewer *viewer, enum size_reason reason)
 
 void viewer_tell(struct viewer *viewer, const struct facts *facts)
 {
+	if (facts->frames_maximum)
+		viewer_limits(viewer, facts->frames_maximum, facts->bytes_maximum);
 	notices_tell(&viewer->notices, facts);
 	tell(viewer);
 }

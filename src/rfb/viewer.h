@@ -27,6 +27,7 @@ struct viewer_options {
 	uint32_t number;
 	bool view_only;		 /* follows the guest's pointer where the viewer can (PointerPos) */
 	uint32_t frames_maximum; /* updates for each second at most, not 0 */
+	uint32_t bytes_maximum;	 /* likewise; 0: as many as the network takes */
 	const char *name;	 /* desktop name, copied; ServerInit has its first 127 bytes, DesktopName all */
 };
 
@@ -41,6 +42,8 @@ void viewer_destroy(struct viewer *viewer);
 
 /* Door thread: may the worker start an update? Kept by the door from the length of its queue (low: true). Wakes the worker. */
 void viewer_allow(struct viewer *viewer, bool allow);
+/* Door thread: other caps, for what is sent from now on. */
+void viewer_limits(struct viewer *viewer, uint32_t frames_maximum, uint32_t bytes_maximum);
 /* Door thread: see rfb/notices.h. They wake the worker, but for the reason, which is to be told before the new frame's first publish. */
 void viewer_extras(struct viewer *viewer, unsigned int extras);
 void viewer_layout(struct viewer *viewer);

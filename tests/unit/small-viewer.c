@@ -175,6 +175,7 @@ void client_open(struct fixture *f, struct client *client, uint32_t frames, bool
 		.number = 5,
 		.view_only = view_only,
 		.frames_maximum = frames,
+		.bytes_maximum = f->bytes_maximum,
 		.name = "a guest",
 	};
 	uint8_t format[16];
@@ -304,13 +305,36 @@ static void get_rect(struct client *client)
 	}
 }
 
+void client_fence(struct client *client, const void *payload, size_t bytes)
+{
+	uint8_t message[9 + 64] = {248, [8] = bytes};
+
+	memcpy(message + 9, payload, bytes);
+	client_put(client, message, 9 + bytes);
+}
+
+static void get_fence(struct client *client)
+{
+	uint8_t head[7], payload[64];
+
+	client_need(client, head, sizeof(head));
+	assert_true(head[6] <= sizeof(payload));
+	client_need(client, payload, head[6]);
+	client->fences++;
+	memcpy(client->fence, payload, client->fence_bytes = head[6]);
+	if (client->answers_fences)
+		client_fence(client, payload, head[6]);
+}
+
 void get_update(struct client *client)
 {
-	uint32_t rects;
+	uint32_t rects, type;
 
 	client->rects = client->shapes = client->sizes = client->positions = 0;
 	client->area = 0;
-	assert_int_equal(need16(client) >> 8, 0);
+	while ((type = need16(client)) >> 8 == 248)
+		get_fence(client);
+	assert_int_equal(type >> 8, 0);
 	rects = need16(client);
 	while (rects--)
 		get_rect(client);

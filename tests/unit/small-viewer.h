@@ -34,6 +34,11 @@ struct client {
 	uint8_t mask[FRAME_CURSOR_SIDE * FRAME_CURSOR_SIDE / 8];
 	bool alpha; /* the shape is premultiplied R, G, B, A */
 	uint64_t bytes;
+	/* fences that came before an update, and the last one of them */
+	bool answers_fences;
+	unsigned int fences;
+	uint8_t fence[64];
+	size_t fence_bytes;
 };
 
 struct fixture {
@@ -41,6 +46,7 @@ struct fixture {
 	struct picture *picture;
 	int idle;
 	uint32_t generation;
+	uint32_t bytes_maximum; /* for clients that are opened */
 	struct client client;
 };
 
@@ -79,6 +85,8 @@ void client_encodings(struct client *client, const uint32_t *list, size_t count)
 void request(struct client *client, bool incremental, uint32_t x, uint32_t y, uint32_t width,
 	uint32_t height);
 void request_all(struct client *client, bool incremental);
+/* Answers a fence of the worker's. */
+void client_fence(struct client *client, const void *payload, size_t bytes);
 /* The next update, and one that is asked for. */
 void get_update(struct client *client);
 void update(struct client *client, bool incremental);

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Theory of operation
+ *
+ * There is no copy of the screen. The viewer maps the frame's memfd itself, privately writable, and LibVNCServer encodes out of
+ * that mapping while the broker keeps still. The one thing ever written into the mapping is a cursor for viewers that cannot draw
+ * one (see cursor.c); those pages are given back before the frame is let go of, so that no private page outlives the rest and
+ * hides what the broker writes next.
+ *
+ * What the viewer's screen shows is the frame plus the cursor at cursor.drawn. Each update draws the cursor first, and marks where
+ * it was and where it is now whenever that changes; LibVNCServer keeps what was not asked for.
+ *
+ * LibVNCServer does not say which areas it sent as JPEG. It is asked only to send the areas in which there is something new, and each
+ * of them that has more colours than a palette holds counts as lossy (refresh.h). For an update without loss JPEG is off.
+ *
+ * LibVNCServer's levels are the viewer's wish, as SetEncodings left them. They are changed for one update and put back.
+ */
+#include "rfb/canvas.h"
+
+#include <rfb/rfbregion.h>
+
+#include "base/mem.h"
+#include "damage/rects.h"
+#include "frame/frame.h"
+#include "rfb/notices.h"
+#include "rfb/screen.h"
+
+#define RECTS_MAX  64
+#define SLICES_MAX 16
+#define SLICE_PIXELS \
+	(256u << 10) /* 10 ms of encoding at most, since the broker may want to write */
+#define SLICE_SMALL 4096u
+#define COST_FIRST  1024 /* a byte for each pixel: text has less, photos have two */
+#define COST_MIN    8
+
+void canvas_init(struct canvas *canvas, const char *name, struct notices *notices, bool view_only)
+{
+	*canvas = (struct canvas){
+		.notices = notices, .view_only = view_only, .exact_cost = COST_FIRST};
+	screen_init(&canvas->screen, name);
+	quality_init(&canvas->quality);
+}
+
+void canvas_finish(struct canvas *canvas)
+{
+	screen_finish(&canvas->screen);
+	refresh_finish(&canvas->refresh);
+	frame_destroy(canvas->frame);
+	canvas->frame = NULL;
+}
+
+int canvas_show(struct canvas *canvas, const struct frame *shared)
+{
+	struct frame *frame;
+	int r;
+
+	r = frame_map_privately(shared, &frame);
+	if (r < 0)
+		return r;
+	r = refresh_resize(&canvas->refresh, frame->header.width, frame->header.height);
+	if (r < 0) {
+		frame_destroy(frame);
+		return r;
+	}
+	screen_show(&canvas->screen, frame);
+	frame_destroy(canvas->frame);
+	canvas->frame = frame;
+	return 0;
+}
+
+/* ---- what is new ---- */
+
+static void mark(rfbClientPtr client, const struct rect *rect)
+{
+	sraRegionPtr region;
+
+	if (!rect->width)
+		return;
+	region = sraRgnCreateRect(rect->x, rect->y, rect->x + rect->width, rect->y + rect->height);
+	sraRgnOr(client->modifiedRegion, region);
+	sraRgnDestroy(region);
+}
+
+/* A new frame: what rfbNewFramebuffer() does, for the one client, with the pixel format left alone. */
+static const char *follow_frame(struct canvas *canvas, const struct frame *shared)
+{
+	const struct frame_header *old = &canvas->frame->header;
+	bool resized = old->width != shared->header.width || old->height != shared->header.height;
+	struct rect all = {0, 0, shared->header.width, shared->header.height};
+
+	if (old->generation == shared->header.generation)
+		return NULL;
+	if (resized && !(canvas->notices->extras & EXTRA_RESIZES))
+		return "cannot resize";
+	if (canvas_show(canvas, shared) < 0)
+		return "cannot map the frame";
+	sraRgnMakeEmpty(canvas->client->modifiedRegion);
+	mark(canvas->client, &all);
+	canvas->cursor.drawn.width = 0;
+	if (resized)
+		notices_resized(canvas->notices);
+	return NULL;
+}
+
+static void follow_damage(struct canvas *canvas, const uint64_t *damage)
+{
+	struct rect rects[RECTS_MAX];
+	size_t count = rects_from_bitmap(damage, canvas->frame->header.width,
+		canvas->frame->header.height, rects, ARRAY_SIZE(rects));
+
+	for (size_t i = 0; i < count; i++)
+		mark(canvas->client, &rects[i]);
+}
+
+static int clamped(int64_t value, int end)
+{
+	return value < 0 ? 0 : MIN(value, (int64_t)end - 1);
+}
+
+/* Where the pointer is, for viewers that only look: those who control it know better. */
+static void follow_pointer(struct canvas *canvas)
+{
+	const struct frame_cursor *live = &canvas->cursor.live;
+
+	if (canvas->view_only && live->visible)
+		notices_point(canvas->notices,
+			clamped((int64_t)live->x + live->hot_x, canvas->screen.width),
+			clamped((int64_t)live->y + live->hot_y, canvas->screen.height));
+}
+
+/* The part of the picture that the cursor is to be drawn into. */
+static struct rect cursor_wanted_at(const struct canvas *canvas)
+{
+	if (shape_kind(canvas->notices->extras) != SHAPE_NONE)
+		return (struct rect){0};
+	return cursor_place(&canvas->cursor, canvas->frame);
+}
+
+static bool cursor_out_of_place(const struct canvas *canvas, const struct rect *place)
+{
+	return memcmp(place, &canvas->cursor.drawn, sizeof(*place)) != 0;
+}
+
+static void follow_cursor(struct canvas *canvas)
+{
+	struct cursor *cursor = &canvas->cursor;
+	unsigned int news = cursor_look(cursor, canvas->frame);
+	struct rect place = cursor_wanted_at(canvas);
+
+	/* A cursor larger than the frame can move and cover the same part of it. */
+	if (news || cursor_out_of_place(canvas, &place)) {
+		mark(canvas->client, &cursor->drawn);
+		mark(canvas->client, &place);
+		cursor->drawn = place;
+	}
+	if (news & CURSOR_RESHAPED)
+		notices_reshaped(canvas->notices);
+	follow_pointer(canvas);
+}
+
+const char *canvas_follow(struct canvas *canvas, const struct frame *shared, const uint64_t *damage)
+{
+	const char *reason = follow_frame(canvas, shared);
+
+	if (reason)
+		return reason;
+	follow_damage(canvas, damage);
+	follow_cursor(canvas);
+	return NULL;
+}
+
+/* ---- what is wanted ---- */
+
+bool canvas_asked(const struct canvas *canvas)
+{
+	return !sraRgnEmpty(canvas->client->requestedRegion);
+}
+
+/* What the library would send now. To be destroyed. */
+static sraRegionPtr coming(const struct canvas *canvas)
+{
+	sraRegionPtr region = sraRgnCreateRgn(canvas->client->requestedRegion);
+
+	sraRgnAnd(region, canvas->client->modifiedRegion);
+	return region;
+}
+
+bool canvas_wanted(const struct canvas *canvas)
+{
+	struct rect place = cursor_wanted_at(canvas);
+	sraRegionPtr region;
+	bool wanted;
+
+	if (!canvas_asked(canvas))
+		return false;
+	/* Out of place: the viewer changed its encodings. */
+	if (notices_due(canvas->notices) || cursor_out_of_place(canvas, &place))
+		return true;
+	region = coming(canvas);
+	wanted = !sraRgnEmpty(region);
+	sraRgnDestroy(region);
+	return wanted;
+}
+
+const char *canvas_encoding(const struct canvas *canvas)
+{
+	return screen_encoding(screen_fit_encoding(canvas->client));
+}
+
+uint32_t canvas_bytes(const struct canvas *canvas)
+{
+	/* The library's sums, and what notices have counted in a field that the library has no use for. */
+	return (uint32_t)rfbStatGetSentBytes(canvas->client) + (uint32_t)canvas->client->bytesSent;
+}
+
+/* ---- sending ---- */
+
+/* Tight has JPEG for pixels of 16 and 32 bits. */
+static bool sends_jpeg(const struct canvas *canvas)
+{
+	const struct _rfbClientRec *client = canvas->client;
+
+	return screen_fit_encoding(client) == rfbEncodingTight && client->turboQualityLevel != -1 &&
+	       client->format.bitsPerPixel != 8;
+}
+
+/* Before the cursor is taken off: it is part of what was sent. */
+static void note_sent(struct canvas *canvas, sraRegionPtr region, bool jpeg, uint64_t now)
+{
+	const uint32_t *pixels = frame_pixels(canvas->frame);
+	size_t stride = canvas->frame->header.stride / sizeof(*pixels);
+	sraRectangleIterator *iterator = sraRgnGetIterator(region);
+	sraRect part;
+
+	if (!iterator)
+		return;
+	while (sraRgnIteratorNext(iterator, &part)) {
+		struct rect rect = {part.x1, part.y1, part.x2 - part.x1, part.y2 - part.y1};
+
+		refresh_sent(&canvas->refresh, &rect,
+			jpeg && !refresh_exact_anyway(pixels, stride, &rect), now);
+	}
+	sraRgnReleaseIterator(iterator);
+}
+
+static void update_client(struct canvas *canvas, bool exact, uint64_t now)
+{
+	rfbClientPtr client = canvas->client;
+	int preferred = client->preferredEncoding;
+	const struct quality_levels wish = {
+		client->turboQualityLevel, client->turboSubsampLevel, client->tightCompressLevel};
+	struct quality_levels levels;
+	bool jpeg = sends_jpeg(canvas) && !exact;
+	sraRegionPtr region = coming(canvas);
+
+	quality_levels(&canvas->quality, client->tightQualityLevel, &wish, &levels);
+	client->turboQualityLevel = exact ? -1 : levels.quality;
+	client->turboSubsampLevel = levels.subsampling;
+	client->tightCompressLevel = levels.compression;
+	client->preferredEncoding = screen_fit_encoding(client);
+	rfbUpdateClient(client);
+	client->preferredEncoding = preferred;
+	client->turboQualityLevel = wish.quality;
+	client->turboSubsampLevel = wish.subsampling;
+	client->tightCompressLevel = wish.compression;
+	note_sent(canvas, region, jpeg, now);
+	sraRgnDestroy(region);
+}
+
+static const char *draw(struct canvas *canvas, bool exact, uint64_t now)
+{
+	bool cursor = canvas->cursor.drawn.width != 0;
+
+	if (cursor)
+		cursor_draw(&canvas->cursor, canvas->frame);
+	update_client(canvas, exact, now);
+	if (cursor && cursor_erase(canvas->frame, &canvas->cursor.drawn) < 0)
+		return "cannot unmap the cursor";
+	return NULL;
+}
+
+const char *canvas_draw(struct canvas *canvas, uint64_t now)
+{
+	if (!notices_write(canvas->notices, canvas->client, &canvas->cursor, canvas->frame))
+		return NULL;
+	return draw(canvas, false, now);
+}
+
+/* ---- without loss ---- */
+
+uint64_t canvas_refresh_due(struct canvas *canvas, uint64_t now)
+{
+	return refresh_due(&canvas->refresh, now);
+}
+
+/* False: the viewer has not asked for one rectangle. Nearly all ask for the whole screen. */
+static bool asked_rect(const struct canvas *canvas, struct rect *ret)
+{
+	sraRegionPtr region = canvas->client->requestedRegion;
+	sraRectangleIterator *iterator;
+	sraRect part;
+	bool got;
+
+	if (sraRgnCountRects(region) != 1)
+		return false;
+	iterator = sraRgnGetIterator(region);
+	got = iterator && sraRgnIteratorNext(iterator, &part);
+	sraRgnReleaseIterator(iterator);
+	if (got)
+		*ret = (struct rect){part.x1, part.y1, part.x2 - part.x1, part.y2 - part.y1};
+	return got;
+}
+
+/* Marks slices, which count as sent from then on. Returns their pixels. */
+static uint32_t mark_slices(struct canvas *canvas, uint32_t pixels, uint64_t now)
+{
+	struct rect within, slice;
+	uint32_t marked = 0;
+
+	if (!asked_rect(canvas, &within))
+		return 0;
+	for (int i = 0; i < SLICES_MAX && marked < pixels; i++) {
+		if (!refresh_slice(&canvas->refresh, &within, pixels - marked, &slice))
+			break;
+		refresh_sent(&canvas->refresh, &slice, false, now);
+		mark(canvas->client, &slice);
+		marked += slice.width * slice.height;
+	}
+	return marked;
+}
+
+bool canvas_refresh(struct canvas *canvas, uint64_t now, uint64_t bytes, const char **ret_reason)
+{
+	uint64_t pixels = MIN(bytes * 1024 / canvas->exact_cost, (uint64_t)SLICE_PIXELS);
+	uint32_t before, marked, cost;
+
+	if (screen_fit_encoding(canvas->client) == rfbEncodingZYWRLE) /* knows no other way */
+		return false;
+	marked = mark_slices(canvas, pixels, now);
+	if (!marked)
+		return false;
+	before = canvas_bytes(canvas);
+	*ret_reason = draw(canvas, true, now);
+	cost = (uint64_t)(canvas_bytes(canvas) - before) * 1024 / marked;
+	if (marked >= SLICE_SMALL)
+		canvas->exact_cost = MAX((canvas->exact_cost * 3 + cost) / 4, (uint32_t)COST_MIN);
+	return true;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* canvas.h - what one viewer's screen shows and how it is sent: the viewer's own mapping of the frame, the cursor in it, what of it the
+ * viewer has not got yet, or not exactly; LibVNCServer's screen and client.
+ *
+ * One worker's. canvas_follow(), canvas_draw() and canvas_refresh() need the frame at rest.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <rfb/rfb.h>
+
+#include "rfb/cursor.h"
+#include "rfb/quality.h"
+#include "rfb/refresh.h"
+
+struct notices;
+
+struct canvas {
+	rfbScreenInfo screen;
+	rfbClientPtr client;	 /* owned; its sock is negative after LibVNCServer has closed it */
+	struct frame *frame;	 /* owned: a private mapping */
+	struct notices *notices; /* borrowed */
+	bool view_only;
+	struct cursor cursor;
+	struct refresh refresh;
+	struct quality quality;
+	uint32_t exact_cost; /* bytes for 1024 pixels without loss, lately */
+};
+
+/* @name, @notices: borrowed. canvas_finish() leaves the client to its owner. */
+void canvas_init(struct canvas *canvas, const char *name, struct notices *notices, bool view_only);
+void canvas_finish(struct canvas *canvas);
+/* The first frame. -ENOMEM and errors of mmap(2). */
+int canvas_show(struct canvas *canvas, const struct frame *shared);
+/* Everything that the frame has become. @damage: as from picture_begin(). NULL, or static text: why the viewer must end. */
+const char *canvas_follow(struct canvas *canvas, const struct frame *shared, const uint64_t *damage);
+/* Has the viewer asked for something that is not at it? But for the damage that was not followed yet. */
+bool canvas_wanted(const struct canvas *canvas);
+/* Has it asked for anything? */
+bool canvas_asked(const struct canvas *canvas);
+/* The encoding of the next update: static text. */
+const char *canvas_encoding(const struct canvas *canvas);
+/* One update: notices and pixels. Result as of canvas_follow(); the connection's end is no reason. */
+const char *canvas_draw(struct canvas *canvas, uint64_t now);
+/* When something that went out with loss may go again: as refresh_due(). */
+uint64_t canvas_refresh_due(struct canvas *canvas, uint64_t now);
+/* An update of such areas alone, of about @bytes. False: there is none that the viewer has asked for. */
+bool canvas_refresh(struct canvas *canvas, uint64_t now, uint64_t bytes, const char **ret_reason);
+/* Bytes that have gone to the viewer; wraps. */
+uint32_t canvas_bytes(const struct canvas *canvas);

@@ -59,6 +59,7 @@
 #define LIMIT_SUSPECT_FAILURES   5          /* wrong passwords of an address before its next connections are refused */
 #define LIMIT_SUSPECT_MS         10000      /* for so long, twice as long after each further one */
 #define LIMIT_SUSPECT_MAX_MS     600000     /* but not longer than this */
+#define LIMIT_REFUSAL_MS         2000       /* from accept to the words for an address that is refused */
 #define LIMIT_SUSPECT_FORGET_MS  3600000    /* so long after its last wrong password an address is like any other */
 #define LIMIT_SEALED             (16u << 10) /* bytes in one message of RSA-AES from a viewer: two times what any sends */
 #define LIMIT_STALL_MS           30000      /* a viewer with data queued that takes nothing for so long is dropped */

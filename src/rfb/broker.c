@@ -17,11 +17,19 @@
 #include "rfb/door.h"
 #include "rfb/facts.h"
 #include "rfb/picture.h"
+#include "rfb/tls.h"
 
 struct pending {
 	STAILQ_ENTRY(pending) link; /* broker::pending */
 	struct link_message message;
 };
+
+/* A CHECK may hold a password. */
+static void pending_free(struct pending *pending)
+{
+	explicit_bzero(pending, sizeof(*pending));
+	free(pending);
+}
 
 struct broker {
 	struct loop *loop;
@@ -106,7 +114,7 @@ static bool say_pending(struct broker *broker)
 			return false;
 		STAILQ_REMOVE_HEAD(&broker->pending, link);
 		broker->pending_count--;
-		free(pending);
+		pending_free(pending);
 	}
 	return true;
 }
@@ -208,6 +216,16 @@ static bool on_power(void *arg, uint32_t viewer, enum link_power action)
 	return true;
 }
 
+static int on_check(void *arg, const struct link_message *check)
+{
+	struct broker *broker = arg;
+
+	if (broker->pending_count >= LIMIT_LINK_PENDING)
+		return -EAGAIN;
+	post(broker, check);
+	return 0;
+}
+
 static void on_watch(void *arg, uint32_t count)
 {
 	struct broker *broker = arg;
@@ -243,6 +261,7 @@ static const struct door_events door_events = {
 	.state = on_state,
 	.wish = on_wish,
 	.power = on_power,
+	.check = on_check,
 	.watch = on_watch,
 	.congested = on_congested,
 	.idle = on_idle,
@@ -344,6 +363,24 @@ static void got_fact(struct broker *broker, const struct link_message *message)
 	door_tell(broker->door, facts);
 }
 
+/* What is here already stays when this is bad: a program without any certificate would lock everybody out. */
+static void got_tls(struct broker *broker, const struct link_message *message, int fd)
+{
+	const uint32_t sizes[] = {message->tls.certificates, message->tls.key,
+		message->tls.authorities, message->tls.rsa_key};
+	const char *why = NULL;
+	struct tls *tls;
+	int r = tls_load(fd, sizes, &why, &tls);
+
+	fd_close(fd);
+	if (r < 0) {
+		log_err(id(broker), "certificates: %s", why ? why : strerror(-r));
+		return;
+	}
+	door_tls(broker->door, tls);
+	tls_unref(tls);
+}
+
 /* @fd is consumed: link_receive() has made sure that there is one where one belongs. */
 static void dispatch(struct broker *broker, struct link_message *message, int fd)
 {
@@ -387,8 +424,11 @@ static void dispatch(struct broker *broker, struct link_message *message, int fd
 		door_unlisten(broker->door);
 		break;
 	case LINK_TLS:
+		got_tls(broker, message, fd);
+		break;
 	case LINK_VERDICT:
-		fd_close(fd);
+		door_verdict(broker->door, message->verdict.viewer, message->verdict.allowed,
+			message->verdict.mode, fd);
 		break;
 	case LINK_STOP:
 		broker->leaving = true;
@@ -447,6 +487,8 @@ int broker_create(
 		.policy = hello->hello.policy,
 		.grace_ms = hello->hello.grace_ms,
 		.stall_ms = hello->hello.stall_ms,
+		.challenge = broker->hello.hello.challenge,
+		.gate = hello->hello.role == LINK_ROLE_GATE,
 	};
 	broker->idle = fd_move_high(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	r = broker->idle < 0 ? -errno : 0;
@@ -485,7 +527,7 @@ void broker_destroy(struct broker *broker)
 	fd_close(broker->idle);
 	while ((pending = STAILQ_FIRST(&broker->pending))) {
 		STAILQ_REMOVE_HEAD(&broker->pending, link);
-		free(pending);
+		pending_free(pending);
 	}
 	free(broker);
 }

@@ -4,14 +4,10 @@
  *   KNOCKING -> WAITING -> VIEWING -> LINGERING
  *	\-> DENIED -\-> FLUSHING ---------/
  *
- * KNOCKING: handshake. DENIED: a wrong password waits for its answer. WAITING: for the picture's first frame. VIEWING: there is
+ * KNOCKING: handshake, see knock.c. DENIED: a wrong password waits for its answer. WAITING: for the picture's first frame. VIEWING: there is
  * a worker. FLUSHING: what is queued goes out, what comes in is thrown away, so that the last words are not lost to a
  * reset. LINGERING: the connection is closed; the worker is read to its end, however long an encode takes: to join it before would
  * hold everybody up.
- *
- * A wrong password is answered late, but who guesses need not wait for that: no answer at once is an answer, and another
- * connection is quickly made. So after one wrong password answers are looked at LIMIT_AUTH_DELAY_MS after the challenge,
- * right or wrong: LIMIT_KNOCKING guesses in that time, however many connections are made.
  *
  * Every step returns 0 or -errno with `reason` set, and only the four entries from the loop (network, inner, timer, start) end
  * the caller, as their last act: nothing below them touches freed memory.
@@ -24,7 +20,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/mem.h"
-#include "rfb/handshake.h"
+#include "rfb/knock.h"
 #include "rfb/picture.h"
 #include "rfb/relay.h"
 #include "rfb/seat.h"
@@ -48,8 +44,8 @@ struct caller {
 	uint64_t due;	   /* when the timer fires, 0: unarmed */
 	uint64_t deadline; /* of the state; 0: none */
 
-	struct handshake handshake;
-	uint64_t challenged; /* when the challenge went out; 0: no answer is awaited */
+	struct knock *knock; /* owned; NULL once it is in */
+	bool shared;	     /* ClientInit's flag */
 	struct relay relay;
 };
 
@@ -60,15 +56,6 @@ static int give_up(struct caller *caller, int error, const char *reason)
 	return error;
 }
 
-/* Is there an answer to the challenge that must wait? */
-static bool too_early(const struct caller *caller)
-{
-	uint64_t now = loop_now_ms();
-
-	return caller->challenged && now < caller->host->suspect_until &&
-	       now < caller->challenged + LIMIT_AUTH_DELAY_MS;
-}
-
 /* The timer is moved forward only: an early firing looks again, so that a busy viewer costs no re-arming. */
 static void arm(struct caller *caller)
 {
@@ -76,8 +63,8 @@ static void arm(struct caller *caller)
 
 	if (caller->state == VIEWING)
 		due = MIN(due, relay_due(&caller->relay, caller->host->stall_ms));
-	if (caller->state == KNOCKING && too_early(caller))
-		due = MIN(due, caller->challenged + LIMIT_AUTH_DELAY_MS);
+	if (caller->state == KNOCKING)
+		due = MIN(due, knock_due(caller->knock));
 	if (due == UINT64_MAX || (caller->due && caller->due <= due))
 		return;
 	now = loop_now_ms();
@@ -105,7 +92,9 @@ static void watch(struct caller *caller)
 	if (caller->network) {
 		if (relay_wants_input(&caller->relay))
 			events |= LOOP_READ;
-		if (caller->relay.queue.size)
+		if (caller->relay.queue.size ||
+			(caller->state == KNOCKING &&
+				knock_wants_write(caller->knock, caller->network)))
 			events |= LOOP_WRITE;
 		transport_watch(caller->network, events);
 	}
@@ -130,6 +119,7 @@ static int flush(struct caller *caller)
 
 static void finish_connection(struct caller *caller)
 {
+	knock_destroy(take_ptr(caller->knock));
 	transport_destroy(caller->network);
 	caller->network = NULL;
 	relay_finish(&caller->relay);
@@ -237,55 +227,33 @@ static int joined(struct caller *caller)
 	return picture_ready(caller->host->picture) ? start_worker(caller) : 0;
 }
 
-static int queue_handshake(struct caller *caller)
+static int come_in(struct caller *caller)
 {
-	struct handshake *handshake = &caller->handshake;
-	int r = queue_append(&caller->relay.queue, handshake->out, handshake->out_size);
-
-	handshake->out_size = 0;
-	return r < 0 ? give_up(caller, r, "out of memory") : 0;
+	caller->seat.mode = knock_mode(caller->knock);
+	caller->shared = knock_shared(caller->knock);
+	knock_destroy(take_ptr(caller->knock));
+	return joined(caller);
 }
 
 static int shake_hands(struct caller *caller)
 {
-	struct handshake *handshake = &caller->handshake;
-	enum handshake_verdict verdict;
-	const uint8_t *input;
-	size_t eaten, size;
-	const char *why;
+	int r = knock_step(caller->knock, caller->network);
 
-	if (too_early(caller))
-		return 0;
-	do {
-		input = relay_input(&caller->relay, &size);
-		verdict = handshake_eat(handshake, input, size, &eaten);
-		relay_use_input(&caller->relay, eaten);
-		if (verdict != HANDSHAKE_ASK)
-			break;
-		why = caller->host->admit(caller->host, caller);
-		if (why) {
-			handshake_refuse(handshake, why);
-			verdict = HANDSHAKE_FAILED;
-		}
-	} while (verdict == HANDSHAKE_ASK);
-	if (queue_handshake(caller) < 0)
-		return -ENOMEM;
-	if (handshake->state != HANDSHAKE_RESPONSE)
-		caller->challenged = 0;
-	else if (!caller->challenged)
-		caller->challenged = loop_now_ms();
-	switch (verdict) {
-	case HANDSHAKE_FAILED:
-		return begin_flush(caller, handshake->reason);
-	case HANDSHAKE_DENIED:
-		set_state(caller, DENIED, LIMIT_AUTH_DELAY_MS);
-		caller->host->suspect_until = loop_now_ms() + LIMIT_AUTH_SUSPECT_MS;
-		return 0;
-	case HANDSHAKE_DONE:
-		return joined(caller);
-	default:
-		return 0;
+	if (r < 0)
+		return give_up(caller, r, knock_reason(caller->knock));
+	switch ((enum knock_state)r) {
+	case KNOCK_WAITS:
+		break;
+	case KNOCK_IN:
+		return come_in(caller);
+	case KNOCK_DENIED:
+		caller->state = DENIED;
+		caller->deadline = knock_answer_at(caller->knock);
+		break;
+	case KNOCK_REFUSED:
+		return begin_flush(caller, knock_reason(caller->knock));
 	}
+	return 0;
 }
 
 static int read_network(struct caller *caller)
@@ -313,7 +281,9 @@ static void on_network(unsigned int events, void *arg)
 	uint64_t before = caller->relay.bytes_sent;
 	int r = 0;
 
-	if (events & LOOP_WRITE)
+	if (events & LOOP_WRITE && caller->state == KNOCKING)
+		r = shake_hands(caller);
+	else if (events & LOOP_WRITE)
 		r = caller->state == FLUSHING ? flush_last(caller) : flush(caller);
 	if (r == 0 && events & LOOP_READ)
 		r = read_network(caller);
@@ -367,10 +337,10 @@ static void on_inner(int fd, unsigned int events, void *arg)
 
 static int deny(struct caller *caller)
 {
-	handshake_deny(&caller->handshake);
-	if (queue_handshake(caller) < 0)
-		return -ENOMEM;
-	return begin_flush(caller, caller->handshake.reason);
+	int r = knock_deny(caller->knock);
+
+	return r < 0 ? give_up(caller, r, knock_reason(caller->knock))
+		     : begin_flush(caller, knock_reason(caller->knock));
 }
 
 static void on_timer(void *arg)
@@ -387,7 +357,7 @@ static void on_timer(void *arg)
 		r = deny(caller);
 	else if (over && caller->state == KNOCKING)
 		r = give_up(caller, -ETIMEDOUT, "handshake took too long");
-	else if (caller->state == KNOCKING && caller->challenged)
+	else if (caller->state == KNOCKING)
 		r = shake_hands(caller);
 	else if (over && caller->state == WAITING)
 		r = give_up(caller, -ETIMEDOUT, "no picture");
@@ -400,6 +370,13 @@ void caller_start(struct caller *caller)
 {
 	if (caller->state == WAITING)
 		settle(caller, start_worker(caller));
+}
+
+void caller_verdict(struct caller *caller, bool allowed, enum link_mode mode, int place)
+{
+	fd_close(place);
+	if (caller->state == KNOCKING && knock_verdict(caller->knock, allowed, mode))
+		settle(caller, shake_hands(caller));
 }
 
 void caller_resized(struct caller *caller)
@@ -436,34 +413,59 @@ void caller_end(struct caller *caller, const char *reason, bool flush_first)
 	settle(caller, r);
 }
 
+static int connect_network(struct caller *caller, int fd, const struct caller_options *options)
+{
+	struct transport_options transport = {
+		.kinds = knock_transports(caller->knock),
+		.tls = caller->host->tls,
+		.origins = options->listener->origins,
+	};
+
+	return transport_create(
+		caller->host->loop, fd, &transport, on_network, caller, &caller->network);
+}
+
+static int start_knocking(struct caller *caller, const struct caller_options *options)
+{
+	const struct knock_options knock = {
+		.host = caller->host,
+		.caller = caller,
+		.listener = options->listener,
+		.peer = options->peer,
+		.number = options->number,
+		.relay = &caller->relay,
+	};
+	int r = knock_create(&knock, &caller->knock);
+
+	if (r == 0)
+		set_state(caller, KNOCKING, knock_time_ms(caller->knock));
+	return r;
+}
+
 int caller_create(
 	struct caller_host *host, int fd, const struct caller_options *options, struct caller **ret)
 {
+	_cleanup_fd_ int network = fd;
 	struct caller *caller = new0(struct caller);
 	int r;
 
-	if (!caller) {
-		fd_close(fd);
+	if (!caller)
 		return -ENOMEM;
-	}
 	caller->entry.caller = caller;
 	caller->host = host;
 	snprintf(caller->peer, sizeof(caller->peer), "%s", options->peer);
-	seat_init(&caller->seat, options->number, options->mode, &seat_events, caller);
+	seat_init(&caller->seat, options->number, options->listener->mode, &seat_events, caller);
 	relay_init(&caller->relay);
-	handshake_init(&caller->handshake, options->security, options->password);
-	set_state(caller, KNOCKING, LIMIT_HANDSHAKE_MS);
-	r = transport_create(host->loop, fd, NULL, on_network, caller, &caller->network);
+	r = loop_timer_add(host->loop, on_timer, caller, &caller->timer);
 	if (r == 0)
-		r = loop_timer_add(host->loop, on_timer, caller, &caller->timer);
+		r = start_knocking(caller, options);
 	if (r == 0)
-		r = queue_handshake(caller);
+		r = connect_network(caller, take_fd(&network), options);
 	if (r < 0) {
 		caller_destroy(caller);
 		return r;
 	}
-	transport_watch(caller->network, LOOP_READ | LOOP_WRITE);
-	arm(caller);
+	watch(caller);
 	*ret = caller;
 	return 0;
 }
@@ -485,7 +487,7 @@ enum link_mode caller_mode(const struct caller *caller)
 
 bool caller_shared(const struct caller *caller)
 {
-	return caller->handshake.shared;
+	return caller->shared;
 }
 
 const char *caller_peer(const struct caller *caller)

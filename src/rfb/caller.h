@@ -10,12 +10,14 @@
 
 #include "frame/link.h"
 #include "rfb/facts.h"
-#include "rfb/handshake.h"
+#include "rfb/suspects.h"
 #include "rfb/wish.h"
 
 struct caller;
 struct loop;
 struct picture;
+struct rsaaes_key;
+struct tls;
 
 /* What all callers of a display share; kept by the door. The functions are called from the loop; a caller must not be
  * ended inside them. */
@@ -27,11 +29,20 @@ struct caller_host {
 	uint32_t width, height;	 /* of the current frame; 0: none yet */
 	struct facts facts;	 /* of the display */
 	uint32_t wisher;	 /* the viewer that wanted this size; 0: the guest did */
-	uint64_t suspect_until;	 /* somebody has guessed a password; kept by the callers */
+	/* For who comes from now on. */
+	struct tls *tls;	     /* NULL: no TLS */
+	struct rsaaes_key *rsa_key;  /* NULL: no RSA-AES */
+	uint8_t challenge[LINK_CHALLENGE]; /* that tickets answer */
+	bool gate; /* viewers are passed on to their displays: each is CHECKed */
+	/* Kept by the callers. */
+	uint64_t suspect_until;	 /* somebody has guessed a password */
+	struct suspects suspects;
 	/* Its version is known. NULL: may come in; else static text for the viewer: why not. */
 	const char *(*admit)(struct caller_host *host, struct caller *caller);
 	/* ClientInit has come: may it be a viewer? Others may be ended inside. As above. */
 	const char *(*seated)(struct caller_host *host, struct caller *caller);
+	/* Sends the CHECK; caller_verdict() answers it, not before this has returned. -EAGAIN: too many are under way. */
+	int (*check)(struct caller_host *host, const struct link_message *check);
 	void (*joined)(struct caller_host *host, struct caller *caller); /* past the handshake: wants pictures */
 	void (*moved)(struct caller_host *host, struct caller *caller);	 /* bytes went to it */
 	/* SetDesktopSize: what it is to be told. */
@@ -46,10 +57,8 @@ struct caller_host {
 
 struct caller_options {
 	uint32_t number;
-	enum link_mode mode;
-	enum handshake_security security;
-	const char *password; /* borrowed for the caller's life */
-	const char *peer;     /* copied, at most 63 bytes */
+	const struct link_listener *listener; /* what it meets; copied */
+	const char *peer; /* copied, at most 63 bytes */
 };
 
 struct caller_entry {
@@ -76,12 +85,15 @@ void caller_start(struct caller *caller);
 void caller_resized(struct caller *caller);
 /* host->facts has changed. */
 void caller_tell(struct caller *caller);
+/* The broker's answer to a CHECK. @mode: if @allowed. @place: a gate's viewer's end of the way to its display, consumed in every case; -EBADF:
+ * none. */
+void caller_verdict(struct caller *caller, bool allowed, enum link_mode mode, int place);
 /* Closes the connection now, or with @flush after what is queued, at most a second later. @reason: copied. left and released come
  * before or after this returns. */
 void caller_end(struct caller *caller, const char *reason, bool flush);
 
 uint32_t caller_number(const struct caller *caller);
-enum link_mode caller_mode(const struct caller *caller);
+enum link_mode caller_mode(const struct caller *caller); /* once it has joined; the listener's before */
 bool caller_shared(const struct caller *caller);	 /* ClientInit's flag, once it has joined */
 const char *caller_peer(const struct caller *caller);
 bool caller_closed(const struct caller *caller);   /* the connection is; its worker may be ending still */

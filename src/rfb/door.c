@@ -11,7 +11,9 @@
 #include "rfb/caller.h"
 #include "rfb/entrance.h"
 #include "rfb/picture.h"
+#include "rfb/rsaaes.h"
 #include "rfb/sharing.h"
+#include "rfb/tls.h"
 
 #define TICK_MS	     1000  /* between two states of one viewer */
 #define IDLE_REST_MS 2000u /* for the answer to `idle` */
@@ -98,10 +100,7 @@ static void on_came(void *arg, int fd, const struct link_listener *policy, const
 	struct door *door = arg;
 	struct caller_options options = {
 		.number = door->next_number,
-		.mode = policy->mode,
-		.security =
-			policy->offers & LINK_OFFER_VNCAUTH ? HANDSHAKE_VNCAUTH : HANDSHAKE_NONE,
-		.password = policy->password,
+		.listener = policy,
 		.peer = peer,
 	};
 
@@ -115,6 +114,18 @@ int door_listen(struct door *door, int fd, const struct link_listener *policy)
 	return entrance_listen(&door->entrance, fd, policy);
 }
 
+void door_tls(struct door *door, struct tls *tls)
+{
+	EVP_PKEY *pair = tls_rsa_key(tls);
+
+	tls_unref(door->host.tls);
+	door->host.tls = tls_ref(tls);
+	rsaaes_key_unref(door->host.rsa_key);
+	door->host.rsa_key = NULL;
+	if (pair && rsaaes_key_create(pair, &door->host.rsa_key) < 0)
+		log_warn(door->host.id, "no RSA-AES: not an RSA key of 2048 to 8192 bits");
+}
+
 void door_policy(struct door *door, const struct link_policy *policy)
 {
 	door->options.policy = *policy;
@@ -123,10 +134,14 @@ void door_policy(struct door *door, const struct link_policy *policy)
 
 void door_attach(struct door *door, int fd, uint32_t viewer, enum link_mode mode, const char *peer)
 {
+	const struct link_listener listener = {
+		.mode = mode,
+		.offers = LINK_OFFER_NONE,
+		.transports = LINK_TRANSPORT_RFB,
+	};
 	struct caller_options options = {
 		.number = viewer,
-		.mode = mode,
-		.security = HANDSHAKE_NONE,
+		.listener = &listener,
 		.peer = peer[0] ? peer : "attached",
 	};
 	const char *why = "no resources";
@@ -271,6 +286,13 @@ static void forward_wish(void *arg, uint32_t viewer, uint32_t width, uint32_t he
 	door->events->wish(door->arg, viewer, width, height);
 }
 
+static int check(struct caller_host *host, const struct link_message *message)
+{
+	struct door *door = door_of(host);
+
+	return door->events->check(door->arg, message);
+}
+
 static void released(struct caller_host *host, struct caller *caller)
 {
 	struct door *door = door_of(host);
@@ -332,6 +354,18 @@ void door_detach(struct door *door, uint32_t viewer, const char *reason)
 			caller_end(entry->caller, reason[0] ? reason : "detached", false);
 			return;
 		}
+}
+
+void door_verdict(struct door *door, uint32_t viewer, bool allowed, enum link_mode mode, int place)
+{
+	struct caller_entry *entry;
+
+	TAILQ_FOREACH (entry, &door->callers, link)
+		if (caller_number(entry->caller) == viewer && !caller_closed(entry->caller)) {
+			caller_verdict(entry->caller, allowed, mode, place);
+			return;
+		}
+	fd_close(place);
 }
 
 /* Calls @fn for each caller, any of which may leave meanwhile. */
@@ -407,6 +441,8 @@ int door_create(struct loop *loop, struct picture *picture, const struct door_op
 	const struct door_events *events, void *arg, struct door **ret)
 {
 	struct door *door = new0(struct door);
+	const struct tls_bundle nothing = {0}; /* enough for anonymous TLS */
+	const char *why;
 	int r;
 
 	if (!door)
@@ -424,8 +460,10 @@ int door_create(struct loop *loop, struct picture *picture, const struct door_op
 		.facts.leds = LEDS_UNKNOWN,
 		.frames_maximum = options->policy.frames_maximum,
 		.stall_ms = options->stall_ms,
+		.gate = options->gate,
 		.admit = admit,
 		.seated = seated,
+		.check = check,
 		.joined = joined,
 		.moved = moved,
 		.asked = asked,
@@ -434,7 +472,10 @@ int door_create(struct loop *loop, struct picture *picture, const struct door_op
 		.released = released,
 	};
 	snprintf(door->host.facts.name, sizeof(door->host.facts.name), "%s", options->name);
-	r = wish_init(&door->wish, loop, forward_wish, door);
+	memcpy(door->host.challenge, options->challenge, sizeof(door->host.challenge));
+	r = tls_create(&nothing, &why, &door->host.tls);
+	if (r == 0)
+		r = wish_init(&door->wish, loop, forward_wish, door);
 	if (r == 0)
 		r = loop_timer_add(loop, on_tick, door, &door->tick);
 	if (r == 0)
@@ -465,5 +506,7 @@ void door_destroy(struct door *door)
 	wish_finish(&door->wish);
 	loop_source_free(door->tick);
 	loop_source_free(door->idle);
+	tls_unref(door->host.tls);
+	rsaaes_key_unref(door->host.rsa_key);
 	free(door);
 }

@@ -14,11 +14,14 @@
 struct door;
 struct loop;
 struct picture;
+struct tls;
 
 struct door_options {
 	const char *id, *name; /* borrowed */
 	struct link_policy policy;    /* at first */
 	uint32_t grace_ms, stall_ms;
+	const uint8_t *challenge; /* LINK_CHALLENGE bytes that tickets answer; copied */
+	bool gate; /* see caller_host */
 };
 
 /* Called from the loop. */
@@ -32,6 +35,7 @@ struct door_events {
 	void (*wish)(void *arg, uint32_t viewer, uint32_t width, uint32_t height); /* it asks for that size */
 	/* It wishes for a shutdown, reboot or reset. False: not now. */
 	bool (*power)(void *arg, uint32_t viewer, enum link_power action);
+	int (*check)(void *arg, const struct link_message *check); /* -EAGAIN: not now; else door_verdict() answers */
 	void (*watch)(void *arg, uint32_t count); /* viewers that want pictures */
 	bool (*congested)(void *arg);		  /* nobody may be admitted now */
 	void (*idle)(void *arg);		  /* nobody for the grace time; accepting rests for a while */
@@ -43,6 +47,8 @@ int door_create(struct loop *loop, struct picture *picture, const struct door_op
 /* Everybody is thrown out, without events. Takes NULL. */
 void door_destroy(struct door *door);
 
+/* Certificate and keys for who comes from now on; a reference is taken. */
+void door_tls(struct door *door, struct tls *tls);
 /* What may change. Who is in stays, also over a lower maximum. */
 void door_policy(struct door *door, const struct link_policy *policy);
 /* Nobody new comes through a listener until there is another. Who is in stays; who knocks, and lives by its listener's rules, goes. */
@@ -53,6 +59,9 @@ int door_listen(struct door *door, int fd, const struct link_listener *policy);
  * On an error `gone` has been called. */
 void door_attach(struct door *door, int fd, uint32_t viewer, enum link_mode mode, const char *peer);
 void door_detach(struct door *door, uint32_t viewer, const char *reason);
+
+/* The answer to a `check`; its viewer may be gone. @place: consumed in every case; see caller_verdict(). */
+void door_verdict(struct door *door, uint32_t viewer, bool allowed, enum link_mode mode, int place);
 
 /* The largest size that viewers may ask for; 0: none, which is how it begins. */
 void door_sizes(struct door *door, uint32_t width, uint32_t height);

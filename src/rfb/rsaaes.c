@@ -2,14 +2,12 @@
 #include "rfb/rsaaes.h"
 
 #include <errno.h>
-#include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
-#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <string.h>
@@ -37,11 +35,6 @@ struct rsaaes {
 
 /* ---- our key ---- */
 
-static int no_passphrase(char *buffer, int size, int writing, void *arg)
-{
-	return -1;
-}
-
 static int write_public(struct rsaaes_key *key)
 {
 	int bits = EVP_PKEY_get_bits(key->pair), bytes = (bits + 7) / 8;
@@ -59,23 +52,21 @@ static int write_public(struct rsaaes_key *key)
 	return done ? 0 : -EINVAL;
 }
 
-int rsaaes_key_parse(const char *pem, size_t size, struct rsaaes_key **ret)
+int rsaaes_key_create(EVP_PKEY *pair, struct rsaaes_key **ret)
 {
-	struct rsaaes_key *key = new0(struct rsaaes_key);
-	BIO *bio = BIO_new_mem_buf(pem, size);
-	int r = -ENOMEM;
+	struct rsaaes_key *key;
+	int r;
 
-	if (key && bio) {
-		key->users = 1;
-		key->pair = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-		r = key->pair && EVP_PKEY_is_a(key->pair, "RSA") &&
-				    EVP_PKEY_get_bits(key->pair) >= (int)RSAAES_OWN_BITS_MIN &&
-				    EVP_PKEY_get_bits(key->pair) <= (int)RSAAES_BITS_MAX
-			    ? write_public(key)
-			    : -EINVAL;
-	}
-	BIO_free(bio);
-	ERR_clear_error();
+	if (!EVP_PKEY_is_a(pair, "RSA") || EVP_PKEY_get_bits(pair) < (int)RSAAES_OWN_BITS_MIN ||
+		EVP_PKEY_get_bits(pair) > (int)RSAAES_BITS_MAX)
+		return -EINVAL;
+	key = new0(struct rsaaes_key);
+	if (!key)
+		return -ENOMEM;
+	key->users = 1;
+	EVP_PKEY_up_ref(pair);
+	key->pair = pair;
+	r = write_public(key);
 	if (r < 0) {
 		rsaaes_key_unref(key);
 		return r;
@@ -92,7 +83,7 @@ struct rsaaes_key *rsaaes_key_ref(struct rsaaes_key *key)
 
 void rsaaes_key_unref(struct rsaaes_key *key)
 {
-	if (!key || (key->users && --key->users))
+	if (!key || --key->users)
 		return;
 	EVP_PKEY_free(key->pair);
 	free(key);

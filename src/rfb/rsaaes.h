@@ -29,11 +29,12 @@
 #define RSAAES_RANDOM	  16u
 #define RSAAES_HASH_MAX	  32u
 
+struct evp_pkey_st;
 struct rsaaes_key; /* ours, counted */
 struct rsaaes;
 
-/* @pem: a private key without a passphrase. -EINVAL: not an RSA key of a size in range. */
-int rsaaes_key_parse(const char *pem, size_t size, struct rsaaes_key **ret);
+/* @pair: a private key; a reference is taken. -EINVAL: not an RSA key of a size in range. */
+int rsaaes_key_create(struct evp_pkey_st *pair, struct rsaaes_key **ret);
 struct rsaaes_key *rsaaes_key_ref(struct rsaaes_key *key);
 /* Takes NULL. */
 void rsaaes_key_unref(struct rsaaes_key *key);

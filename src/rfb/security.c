@@ -61,7 +61,7 @@ static bool possible(const struct security *row, const struct security_place *pl
 	if (row->layer == LAYER_CERTIFICATE && secure)
 		return row->proof != PROOF_NONE || !place->needs_proof_by_certificate ||
 		       place->proven;
-	return place->channel == CHANNEL_WIRE &&
+	return place->channel == CHANNEL_WIRE && place->tls &&
 	       (row->layer == LAYER_ANONYMOUS || place->certificate);
 }
 

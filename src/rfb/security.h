@@ -31,7 +31,8 @@ enum security_channel {
 
 struct security_place {
 	enum security_channel channel;
-	bool certificate;      /* there is one, for TLS on a CHANNEL_WIRE */
+	bool tls;	       /* it can be put on a CHANNEL_WIRE */
+	bool certificate;      /* and there is one for it */
 	bool rsa_key;	       /* for RSA-AES */
 	bool needs_proof_by_certificate; /* authorities are known: X.509 without a password takes a viewer's certificate */
 	bool proven;	       /* CHANNEL_SECURE_WEBSOCKET: it has shown one */

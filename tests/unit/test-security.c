@@ -39,6 +39,8 @@ static bool expected(
 
 	if (!table[row].on[place->channel].type)
 		return false;
+	if (table[row].on[0].subtype && !secure && !place->tls)
+		return false;
 	if (table[row].certificate && !secure && !place->certificate)
 		return false;
 	if (table[row].offer == LINK_OFFER_X509_NONE && secure &&
@@ -67,14 +69,15 @@ static struct security_place place_of(unsigned int bits)
 		.rsa_key = bits & 2,
 		.needs_proof_by_certificate = bits & 4,
 		.proven = bits & 8,
-		.channel = bits >> 4,
+		.tls = bits & 16,
+		.channel = bits >> 5,
 	};
 }
 
 static void one_offer_alone(void **state)
 {
 	for (size_t row = 0; row < ARRAY_SIZE(table); row++)
-		for (unsigned int bits = 0; bits < 8 * 48; bits++) {
+		for (unsigned int bits = 0; bits < 8 * 96; bits++) {
 			struct link_listener listener = listener_of(bits % 8);
 			struct security_place place = place_of(bits / 8);
 			struct security list[SECURITY_MAX];
@@ -98,7 +101,7 @@ static void any_set_is_the_sum(void **state)
 	for (unsigned int offers = 1; offers <= LINK_OFFER_ALL; offers++)
 		for (unsigned int channel = 0; channel < 3; channel++) {
 			struct link_listener listener = listener_of(offers % 8 | 1);
-			struct security_place place = place_of(3 | channel << 4);
+			struct security_place place = place_of(3 | 16 | channel << 5);
 			struct security list[SECURITY_MAX];
 			size_t count;
 
@@ -124,7 +127,7 @@ static void the_order_asks_for_no_user_in_vain(void **state)
 		.offers = LINK_OFFER_X509_PLAIN | LINK_OFFER_X509_VNC | LINK_OFFER_TLS_PLAIN,
 		.tickets = 1,
 	};
-	struct security_place place = {.certificate = true};
+	struct security_place place = {.tls = true, .certificate = true};
 	struct security list[SECURITY_MAX];
 
 	assert_int_equal(security_list(&listener, &place, list), 3);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* knock.h - one connection until it is let in: the handshake (rfb/handshake.h) between a relay and its transport, with TLS and seals put on
+ * where it says so, what is asked of the broker, and how long a wrong answer waits.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "frame/link.h"
+
+struct caller;
+struct caller_host;
+struct knock;
+struct relay;
+struct transport;
+
+enum knock_state {
+	KNOCK_WAITS,   /* for bytes, the network, time or a verdict */
+	KNOCK_IN,      /* ClientInit has come */
+	KNOCK_DENIED,  /* wait for knock_answer_at(), then knock_deny() */
+	KNOCK_REFUSED, /* let what is queued go out, then close; see knock_reason() */
+};
+
+struct knock_options {
+	struct caller_host *host;	 /* borrowed, as are all but the texts */
+	struct caller *caller;		 /* for host->admit() */
+	const struct link_listener *listener; /* copied */
+	const char *peer;		 /* copied */
+	uint32_t number;
+	struct relay *relay;
+};
+
+/* -ENOMEM. */
+int knock_create(const struct knock_options *options, struct knock **ret);
+/* Takes NULL. Leaves no secret behind. */
+void knock_destroy(struct knock *knock);
+
+/* What kinds of connection there may be (enum link_transport): of an address that is refused, only what costs nothing. */
+unsigned int knock_transports(const struct knock *knock);
+/* How long the whole of it may take, in ms. */
+uint64_t knock_time_ms(const struct knock *knock);
+
+/* As far as it goes now: after input, after output, at knock_due(). Returns enum knock_state; -errno: close at once, see knock_reason(). */
+int knock_step(struct knock *knock, struct transport *network);
+/* The broker's answer to the CHECK; knock_step() is next. False: nobody has asked. */
+bool knock_verdict(struct knock *knock, bool allowed, enum link_mode mode);
+/* Does it wait for the network to be writable? */
+bool knock_wants_write(const struct knock *knock, const struct transport *network);
+/* When knock_step() has something to do by time alone; UINT64_MAX: never. */
+uint64_t knock_due(const struct knock *knock);
+uint64_t knock_answer_at(const struct knock *knock);
+/* The last words, to the relay's queue. -ENOMEM. */
+int knock_deny(struct knock *knock);
+const char *knock_reason(const struct knock *knock); /* lives as long as the program */
+/* Once it is in. */
+enum link_mode knock_mode(const struct knock *knock);
+bool knock_shared(const struct knock *knock);

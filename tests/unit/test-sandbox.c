@@ -5,9 +5,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,7 +21,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/loop.h"
+#include "certificates.h"
 #include "rfb/sandbox.h"
+#include "rfb/tls.h"
+#include "rfb/transport.h"
 
 static int listener;
 
@@ -99,6 +105,64 @@ static int work(void)
 	       socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0 ||
 	       send(pair[0], "x", 1, MSG_NOSIGNAL) != 1 || shutdown(pair[0], SHUT_WR) < 0 ||
 	       fcntl(pair[0], F_DUPFD_CLOEXEC, 10) < 0;
+}
+
+static struct identity server;
+static SSL_CTX *viewers;
+static int bundle; /* memory file: certificate, key */
+
+/* Not called: nothing is waited for. */
+static void on_transport(unsigned int events, void *arg)
+{
+}
+
+/* A certificate that comes over the link, and a viewer that uses it. */
+static int use_tls(void)
+{
+	const uint32_t sizes[4] = {strlen(server.certificate_pem), strlen(server.key_pem)};
+	struct transport *transport = NULL;
+	struct loop *loop = NULL;
+	struct tls *tls = NULL;
+	const char *reason;
+	int pair[2], r = 0;
+	char byte;
+	SSL *ssl;
+
+	if (tls_load(bundle, sizes, &reason, &tls) < 0 || loop_create(&loop) < 0 ||
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0 ||
+		transport_create(loop, pair[0], NULL, on_transport, NULL, &transport) < 0 ||
+		transport_start_tls(transport, tls, true, "", 1) < 0 ||
+		read(pair[1], &byte, 1) != 1)
+		return 1;
+	ssl = SSL_new(viewers);
+	SSL_set_fd(ssl, pair[1]);
+	for (int i = 0; i < 100 && r != 1; i++) {
+		r = SSL_connect(ssl);
+		event_base_loop(loop_base(loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	}
+	return r != 1 || !transport_ready(transport);
+}
+
+static void tls_works(int version)
+{
+	viewers = SSL_CTX_new(TLS_client_method());
+	SSL_CTX_set_min_proto_version(viewers, version);
+	SSL_CTX_set_max_proto_version(viewers, version);
+	expect_done(use_tls);
+	SSL_CTX_free(viewers);
+}
+
+static void what_tls_needs_works(void **state)
+{
+	assert_int_equal(tls_open(), 0);
+	identity_make(&server, "server", NULL);
+	bundle = memfd_create("bundle", MFD_CLOEXEC);
+	assert_true(bundle >= 0);
+	dprintf(bundle, "%s%s", server.certificate_pem, server.key_pem);
+	tls_works(TLS1_2_VERSION);
+	tls_works(TLS1_3_VERSION);
+	close(bundle);
+	identity_finish(&server);
 }
 
 static int run_program(void)
@@ -192,6 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_viewers_need_works),
+		cmocka_unit_test(what_tls_needs_works),
 		cmocka_unit_test(nothing_new_can_be_opened),
 		cmocka_unit_test(the_broker_is_out_of_reach),
 		cmocka_unit_test(attacks_end_it),

@@ -87,7 +87,6 @@ static int set_up(void **state)
 
 	assert_int_equal(loop_create(&fixture->loop), 0);
 	fixture->tls = make_tls(false);
-	fixture->options.tls = fixture->tls;
 	fixture->wanted = LOOP_READ;
 	fixture->context = SSL_CTX_new(TLS_client_method());
 	*state = fixture;
@@ -140,6 +139,7 @@ static void connect_viewer(struct fixture *fixture, unsigned int kinds)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	fixture->peer = pair[1];
 	fcntl(fixture->peer, F_SETFL, O_NONBLOCK);
+	fixture->options.tls = fixture->tls;
 	fixture->options.kinds = kinds;
 	assert_int_equal(transport_create(fixture->loop, pair[0], &fixture->options, on_transport,
 				 fixture, &fixture->transport),

@@ -245,7 +245,7 @@ static enum handshake_verdict got_rsa_key(struct handshake *handshake)
 static enum handshake_verdict got_rsa_random(struct handshake *handshake)
 {
 	if (rsaaes_viewer_random(handshake->rsaaes, handshake->in) < 0)
-		return fail(handshake, "not 16 random bytes under our RSA key");
+		return fail(handshake, "not random bytes under our RSA key");
 	enter(handshake, HANDSHAKE_RSA_SEALED, 0);
 	return HANDSHAKE_SEAL;
 }

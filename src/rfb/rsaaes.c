@@ -28,12 +28,18 @@ struct rsaaes_key {
 struct rsaaes {
 	struct rsaaes_key *key; /* a reference */
 	bool strong;
-	uint8_t our_random[RSAAES_RANDOM], viewer_random[RSAAES_RANDOM];
+	uint8_t our_random[RSAAES_RANDOM_MAX], viewer_random[RSAAES_RANDOM_MAX];
 	size_t viewer_size;
 	uint8_t viewer[RSAAES_PUBLIC_MAX]; /* its public key as it came */
 };
 
 /* ---- our key ---- */
+
+/* Of a random number, and of a session key. */
+static size_t key_size(const struct rsaaes *rsaaes)
+{
+	return rsaaes->strong ? 32 : 16;
+}
 
 static int write_public(struct rsaaes_key *key)
 {
@@ -186,8 +192,9 @@ int rsaaes_viewer_key(
 	if (viewer)
 		context = padded(viewer, EVP_PKEY_encrypt_init);
 	wire_put_u16(ret, length);
-	done = context && RAND_bytes(rsaaes->our_random, RSAAES_RANDOM) == 1 &&
-	       EVP_PKEY_encrypt(context, ret + 2, &length, rsaaes->our_random, RSAAES_RANDOM) == 1;
+	done = context && RAND_bytes(rsaaes->our_random, key_size(rsaaes)) == 1 &&
+	       EVP_PKEY_encrypt(context, ret + 2, &length, rsaaes->our_random, key_size(rsaaes)) ==
+		       1;
 	EVP_PKEY_CTX_free(context);
 	EVP_PKEY_free(viewer);
 	ERR_clear_error();
@@ -205,7 +212,7 @@ size_t rsaaes_random_size(const struct rsaaes *rsaaes)
 int rsaaes_viewer_random(struct rsaaes *rsaaes, const uint8_t *line)
 {
 	size_t size = wire_u16(line), length = RSAAES_BITS_MAX / 8;
-	uint8_t text[RSAAES_BITS_MAX / 8] = {0}, made_up[RSAAES_RANDOM];
+	uint8_t text[RSAAES_BITS_MAX / 8] = {0}, made_up[RSAAES_RANDOM_MAX];
 	EVP_PKEY_CTX *context;
 	uint8_t mask;
 	bool good;
@@ -214,13 +221,13 @@ int rsaaes_viewer_random(struct rsaaes *rsaaes, const uint8_t *line)
 		return -EPROTO;
 	/* Bleichenbacher's oracle: who sends texts of his own must not learn which of them are padded well. */
 	context = padded(rsaaes->key->pair, EVP_PKEY_decrypt_init);
-	if (!context || RAND_bytes(made_up, RSAAES_RANDOM) != 1) {
+	if (!context || RAND_bytes(made_up, key_size(rsaaes)) != 1) {
 		EVP_PKEY_CTX_free(context);
 		return -ENOMEM;
 	}
 	good = EVP_PKEY_decrypt(context, text, &length, line + 2, size) == 1;
-	mask = -(uint8_t)(good & (length == RSAAES_RANDOM));
-	for (size_t i = 0; i < RSAAES_RANDOM; i++)
+	mask = -(uint8_t)(good & (length == key_size(rsaaes)));
+	for (size_t i = 0; i < key_size(rsaaes); i++)
 		rsaaes->viewer_random[i] = (text[i] & mask) | (made_up[i] & ~mask);
 	OPENSSL_cleanse(text, sizeof(text));
 	EVP_PKEY_CTX_free(context);
@@ -255,11 +262,11 @@ static void hash(const struct rsaaes *rsaaes, const uint8_t *first, size_t first
 void rsaaes_session_keys(
 	const struct rsaaes *rsaaes, uint8_t ret_viewer[32], uint8_t ret_ours[32], size_t *ret_size)
 {
-	hash(rsaaes, rsaaes->our_random, RSAAES_RANDOM, rsaaes->viewer_random, RSAAES_RANDOM,
+	hash(rsaaes, rsaaes->our_random, key_size(rsaaes), rsaaes->viewer_random, key_size(rsaaes),
 		ret_viewer);
-	hash(rsaaes, rsaaes->viewer_random, RSAAES_RANDOM, rsaaes->our_random, RSAAES_RANDOM,
+	hash(rsaaes, rsaaes->viewer_random, key_size(rsaaes), rsaaes->our_random, key_size(rsaaes),
 		ret_ours);
-	*ret_size = rsaaes->strong ? 32 : 16;
+	*ret_size = key_size(rsaaes);
 }
 
 void rsaaes_our_hash(const struct rsaaes *rsaaes, uint8_t ret[RSAAES_HASH_MAX])

@@ -5,8 +5,10 @@
  * The wire, S: from us, C: from the viewer; all numbers big-endian; || puts two texts together:
  *	S  public key: u32 bits | modulus | exponent, each (bits + 7) / 8 bytes
  *	C  public key, likewise; its size is its own
- *	S  u16 size | 16 random bytes under C's key, RSA with PKCS #1 v1.5; size is (C's bits + 7) / 8
- *	C  u16 size | 16 random bytes under S's key, likewise
+ *	S  u16 size | random bytes under C's key, RSA with PKCS #1 v1.5; size is (C's bits + 7) / 8
+ *	C  u16 size | random bytes under S's key, likewise
+ * The random bytes are 16 for RA2 and 32 for RA2_256: rfbproto says 16 for both, but TigerVNC, where these types come from, has as many as
+ * the key is long.
  * From here on every byte goes through seals. With H = SHA-1 and 16 bytes of it for RA2, H = SHA-256 and all 32 for RA2_256:
  *	C seals with the first bytes of H(S's random || C's random), S with those of H(C's random || S's random)
  *	S  H(S's public key || C's public key), both as they were sent, bits included: 20 or 32 bytes
@@ -26,7 +28,7 @@
 #define RSAAES_BITS_MAX	  8192u
 #define RSAAES_OWN_BITS_MIN 2048u
 #define RSAAES_PUBLIC_MAX (4 + 2 * RSAAES_BITS_MAX / 8)
-#define RSAAES_RANDOM	  16u
+#define RSAAES_RANDOM_MAX 32u
 #define RSAAES_HASH_MAX	  32u
 
 struct evp_pkey_st;

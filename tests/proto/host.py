@@ -36,7 +36,7 @@ class Host:
     def __init__(self, security="", transports="", password=None, certificate=True, client_ca=False, viewers="", config="",
                  size=(160, 100), mode="control", name="guest", more=False):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="vfio-displayd-test."))
-        self.password, self.ca = password, authority().ca
+        self.password, self.ca = password, authority("ca").ca
         lines = ["[viewers]", viewers]
         if password is not None:
             path = self.dir / "password"

@@ -72,21 +72,21 @@ void rsa_viewer_see_key(struct rsa_viewer *viewer, const uint8_t *key, size_t si
 	BN_free(e);
 }
 
-size_t rsa_viewer_random(struct rsa_viewer *viewer, uint8_t *ret)
+size_t rsa_viewer_random(struct rsa_viewer *viewer, bool strong, uint8_t *ret)
 {
 	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(viewer->server_key, NULL);
 	size_t size = 1024;
 
-	must(RAND_bytes(viewer->random, 16) == 1);
+	must(RAND_bytes(viewer->random, 32) == 1);
 	must(EVP_PKEY_encrypt_init(context) == 1);
 	must(EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1);
-	must(EVP_PKEY_encrypt(context, ret + 2, &size, viewer->random, 16) == 1);
+	must(EVP_PKEY_encrypt(context, ret + 2, &size, viewer->random, strong ? 32 : 16) == 1);
 	wire_put_u16(ret, size);
 	EVP_PKEY_CTX_free(context);
 	return 2 + size;
 }
 
-void rsa_viewer_see_random(struct rsa_viewer *viewer, const uint8_t *line, size_t size)
+void rsa_viewer_see_random(struct rsa_viewer *viewer, bool strong, const uint8_t *line, size_t size)
 {
 	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(viewer->key, NULL);
 	uint8_t text[1024];
@@ -95,8 +95,9 @@ void rsa_viewer_see_random(struct rsa_viewer *viewer, const uint8_t *line, size_
 	must(size == 2u + wire_u16(line));
 	must(EVP_PKEY_decrypt_init(context) == 1);
 	must(EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1);
-	must(EVP_PKEY_decrypt(context, text, &length, line + 2, size - 2) == 1 && length == 16);
-	memcpy(viewer->server_random, text, 16);
+	must(EVP_PKEY_decrypt(context, text, &length, line + 2, size - 2) == 1 &&
+		length == (strong ? 32 : 16));
+	memcpy(viewer->server_random, text, length);
 	EVP_PKEY_CTX_free(context);
 }
 
@@ -127,8 +128,10 @@ size_t rsa_viewer_session_key(
 	const struct rsa_viewer *viewer, bool strong, bool viewers, uint8_t ret[32])
 {
 	if (viewers)
-		hash_two(viewer->server_random, 16, viewer->random, 16, strong, ret);
+		hash_two(viewer->server_random, strong ? 32 : 16, viewer->random, strong ? 32 : 16,
+			strong, ret);
 	else
-		hash_two(viewer->random, 16, viewer->server_random, 16, strong, ret);
+		hash_two(viewer->random, strong ? 32 : 16, viewer->server_random, strong ? 32 : 16,
+			strong, ret);
 	return strong ? 32 : 16;
 }

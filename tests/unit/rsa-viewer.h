@@ -12,7 +12,7 @@ struct rsa_viewer {
 	EVP_PKEY *server_key; /* owned */
 	uint8_t public[4 + 2 * 1024], server_public[4 + 2 * 1024];
 	size_t public_size, server_public_size;
-	uint8_t random[16], server_random[16];
+	uint8_t random[32], server_random[32];
 };
 
 EVP_PKEY *rsa_viewer_make_key(unsigned int bits);
@@ -21,8 +21,8 @@ void rsa_viewer_finish(struct rsa_viewer *viewer);
 /* What the server has sent: its public key. */
 void rsa_viewer_see_key(struct rsa_viewer *viewer, const uint8_t *key, size_t size);
 /* The line with the viewer's random; returns its size. */
-size_t rsa_viewer_random(struct rsa_viewer *viewer, uint8_t *ret);
-void rsa_viewer_see_random(struct rsa_viewer *viewer, const uint8_t *line, size_t size);
+size_t rsa_viewer_random(struct rsa_viewer *viewer, bool strong, uint8_t *ret);
+void rsa_viewer_see_random(struct rsa_viewer *viewer, bool strong, const uint8_t *line, size_t size);
 /* @viewers: the one that the viewer sends and seals with. Return sizes. */
 size_t rsa_viewer_hash(const struct rsa_viewer *viewer, bool strong, bool viewers, uint8_t ret[32]);
 size_t rsa_viewer_session_key(const struct rsa_viewer *viewer, bool strong, bool viewers, uint8_t ret[32]);

@@ -152,9 +152,9 @@ static void exchange_keys(struct handshake *handshake, struct rsa_viewer *viewer
 	rsa_viewer_see_key(viewer, handshake->out, handshake->out_size);
 	handshake->out_size = 0;
 	assert_int_equal(feed(handshake, viewer->public, viewer->public_size), HANDSHAKE_MORE);
-	rsa_viewer_see_random(viewer, handshake->out, handshake->out_size);
+	rsa_viewer_see_random(viewer, strong, handshake->out, handshake->out_size);
 	handshake->out_size = 0;
-	size = rsa_viewer_random(viewer, line);
+	size = rsa_viewer_random(viewer, strong, line);
 	assert_int_equal(feed(handshake, line, size), HANDSHAKE_SEAL);
 	expect_out(handshake, "", 0);
 	assert_int_equal(carry_on(handshake, HANDSHAKE_SAY), HANDSHAKE_MORE);
@@ -795,7 +795,7 @@ static void random_that_is_none(void **state)
 		rsa_viewer_see_key(&viewer, h.out, h.out_size);
 		h.out_size = 0;
 		assert_int_equal(feed(&h, viewer.public, viewer.public_size), HANDSHAKE_MORE);
-		size = rsa_viewer_random(&viewer, line);
+		size = rsa_viewer_random(&viewer, true, line);
 		if (i == 0) { /* another size: no need to hide that */
 			line[1]--;
 			assert_int_equal(feed(&h, line, size), HANDSHAKE_FAILED);

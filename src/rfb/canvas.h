@@ -47,5 +47,5 @@ const char *canvas_draw(struct canvas *canvas, uint64_t now);
 uint64_t canvas_refresh_due(struct canvas *canvas, uint64_t now);
 /* An update of such areas alone, of about @bytes. False: there is none that the viewer has asked for. */
 bool canvas_refresh(struct canvas *canvas, uint64_t now, uint64_t bytes, const char **ret_reason);
-/* Bytes that have gone to the viewer; wraps. */
+/* Bytes that have gone to the viewer; wraps. But for a message's head; LibVNCServer counts up to a sixth too much for Hextile. */
 uint32_t canvas_bytes(const struct canvas *canvas);

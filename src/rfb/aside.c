@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rfb/aside.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "rfb/encodings.h"
 #include "rfb/parse.h"
@@ -29,6 +31,7 @@ static bool take(rfbClientPtr client, uint8_t *to, size_t size)
 static void answer(struct aside *aside)
 {
 	aside->sync = false;
+	aside->answers++;
 	aside->hooks->fence(aside->arg, aside->flags, aside->payload, aside->size);
 }
 
@@ -63,6 +66,13 @@ static void continuous(struct aside *aside, rfbClientPtr client)
 	area = (struct rect){wire_u16(message + 2), wire_u16(message + 4), wire_u16(message + 6),
 		wire_u16(message + 8)};
 	aside->hooks->continuous(aside->arg, message[1], &area);
+}
+
+short aside_events(struct aside *aside, bool low)
+{
+	if (low)
+		aside->answers = 0;
+	return aside->answers < LIMIT_FENCES ? POLLIN : POLLRDHUP;
 }
 
 void aside_next(struct aside *aside, rfbClientPtr client)

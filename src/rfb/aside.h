@@ -34,7 +34,12 @@ struct aside {
 	bool sync;
 	uint32_t flags;
 	uint8_t size, payload[FENCE_PAYLOAD];
+	unsigned int answers; /* to fences, since the viewer's queue was last low */
 };
+
+/* What to poll the socket for. @low: is the viewer's queue? A viewer that asks for LIMIT_FENCES answers and does not take them is not heard
+ * until it does, so that they do not pile up; that it has gone is. */
+short aside_events(struct aside *aside, bool low);
 
 /* When the socket is readable. The door sends whole messages that it has checked. */
 void aside_next(struct aside *aside, rfbClientPtr client);

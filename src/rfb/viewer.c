@@ -311,6 +311,7 @@ static void serve(struct viewer *viewer)
 		if (timed)
 			wait = (struct timespec){ns / NS_PER_S, ns % NS_PER_S};
 		polled[0].fd = viewer->canvas.client->sock;
+		polled[0].events = aside_events(&viewer->aside, atomic_load(&viewer->allowed));
 		polled[1].fd = viewer->wake;
 		if (ppoll(polled, ARRAY_SIZE(polled), timed ? &wait : NULL, NULL) < 0) {
 			if (errno == EINTR)

@@ -6,7 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "rfb/encodings.h"
 #include "rfb/facts.h"
@@ -190,6 +192,36 @@ static void a_fence_says_that_what_came_before_is_done(void **state)
 	assert_quiet(client);
 }
 
+/* Answers do not pile up: who does not take them is not heard, but for its end. */
+static void a_flood_of_fences_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct client *client = watching(f);
+	uint8_t rest[9 * LIMIT_FENCES + 1];
+	unsigned int answers = 0;
+
+	ENCODINGS(client, ENCODING_RAW, ENCODING_FENCE);
+	EXPECT(client, 248, 0, 0, 0, 0x80, 0, 0, 0, 0);
+	viewer_allow(client->viewer, false);
+	for (unsigned int i = 0; i < 2 * LIMIT_FENCES; i++)
+		put_fence(client, FENCE_REQUEST, "");
+	for (; answers < LIMIT_FENCES; answers++)
+		EXPECT(client, 248, 0, 0, 0, 0, 0, 0, 0, 0);
+	assert_quiet(client);
+	viewer_allow(client->viewer, true);
+	for (; answers < 2 * LIMIT_FENCES; answers++)
+		EXPECT(client, 248, 0, 0, 0, 0, 0, 0, 0, 0);
+	update(client, false);
+	viewer_allow(client->viewer, false);
+	for (unsigned int i = 0; i < 2 * LIMIT_FENCES; i++)
+		put_fence(client, FENCE_REQUEST, "");
+	for (answers = 0; answers < LIMIT_FENCES; answers++)
+		EXPECT(client, 248, 0, 0, 0, 0, 0, 0, 0, 0);
+	assert_quiet(client);
+	shutdown(client->fd, SHUT_WR);
+	assert_int_equal(client_get(client, rest, sizeof(rest)), 9 * LIMIT_FENCES);
+}
+
 /* SyncNext: no update in the old format behind the answer, none in the new one before it. */
 static void a_synchronous_fence_waits_for_the_next_message(void **state)
 {
@@ -280,6 +312,7 @@ int main(void)
 		TEST(only_the_newest_is_told),
 		TEST(nothing_comes_inside_an_update),
 		TEST(a_fence_says_that_what_came_before_is_done),
+		TEST(a_flood_of_fences_waits),
 		TEST(a_synchronous_fence_waits_for_the_next_message),
 		TEST(continuous_updates_need_no_request),
 	};

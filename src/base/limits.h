@@ -92,7 +92,7 @@
 #define LIMIT_RESPAWN_MS  1000 /* not more often than this is an RFB program started for one display */
 #define LIMIT_LINK_PENDING 256 /* messages to the broker that wait; nobody is admitted while there are more */
 #define LIMIT_RESIZE_MS   250  /* not more often than this is a viewer's wish for another size heard, the newest then */
-#define LIMIT_POWER_MS   1000 /* not more often than this is a viewer's wish for a shutdown, reboot or reset heard, others are refused */
+#define LIMIT_POWER_MS   1000 /* not more often than this is a wish for a shutdown, for a reboot and for a reset heard, others are refused */
 #define LIMIT_WISH_MS     10000 /* a new size so long after a viewer's wish for it is its wish come true */
 #define LIMIT_LISTENERS   8    /* listening sockets for each display */
 #define LIMIT_INHERITED 64 /* sockets that systemd hands over: one for the control socket, some for the gate, some for displays */

@@ -31,7 +31,7 @@ struct door {
 	unsigned int watching;		    /* viewers whose connection is open */
 	uint32_t next_number;		    /* odd */
 	bool stopping;
-	uint64_t power_ms; /* when a viewer's wish for power was last heard */
+	uint64_t power_ms[LINK_POWER_RESET + 1]; /* when a viewer's wish for it was last heard */
 	struct wish wish;
 	struct loop_source *tick, *idle;
 	bool ticking;
@@ -270,12 +270,12 @@ static enum size_status asked(
 static bool power(struct caller_host *host, struct caller *caller, enum link_power action)
 {
 	struct door *door = door_of(host);
-	uint64_t now = loop_now_ms();
+	uint64_t now = loop_now_ms(), *last = &door->power_ms[action];
 
-	if ((door->power_ms && now - door->power_ms < LIMIT_POWER_MS) ||
+	if ((*last && now - *last < LIMIT_POWER_MS) ||
 		!door->events->power(door->arg, caller_number(caller), action))
 		return false;
-	door->power_ms = now;
+	*last = now;
 	return true;
 }
 

@@ -396,7 +396,6 @@ class Power(Case):
         client.xvp(code)
         body = self.broker.wait(harness.POWER)
         self.assertEqual(struct.unpack_from("=II", body)[1], action)
-        time.sleep(1.1)  # they are heard once a second
 
     def test_init_then_wishes(self):
         self.power()
@@ -405,6 +404,10 @@ class Power(Case):
         for code in (SHUTDOWN, REBOOT, RESET):
             self.wished(client, code, code)
         self.answers(client, INIT)
+        client.xvp(SHUTDOWN)
+        self.answers(client, INIT, FAIL)
+        time.sleep(1.1)  # each is heard once a second
+        self.wished(client, SHUTDOWN, SHUTDOWN)
 
     def test_nothing_is_said_where_nobody_hears(self):
         client = self.viewer(rfb.RAW, rfb.XVP, rfb.FENCE)

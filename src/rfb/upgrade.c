@@ -192,18 +192,25 @@ static bool read_header(struct span line, struct request *request)
 	return true;
 }
 
-/* "host", "host:1", "[::1]:1" -> "host", "[::1]" */
-static struct span without_port(struct span authority)
+/* "host", "host:1", "[::1]:1" -> "host", "[::1]". Empty: something else, such as "user:word@host". */
+static struct span host_of(struct span authority)
 {
-	const char *end;
+	static const struct span nothing;
+	size_t size = 0;
 
 	if (authority.size && *authority.at == '[') {
-		end = memchr(authority.at, ']', authority.size);
-		if (end)
-			authority.size = end - authority.at + 1;
-		return authority;
+		const char *end = memchr(authority.at, ']', authority.size);
+
+		size = end ? end - authority.at + 1 : 0;
 	}
-	return cut(&authority, ':');
+	while (size < authority.size && authority.at[size] != ':')
+		size++;
+	for (size_t i = size + 1; i < authority.size; i++) {
+		if (authority.at[i] < '0' || authority.at[i] > '9')
+			return nothing;
+	}
+	authority.size = size;
+	return authority;
 }
 
 static bool is_same_host(struct span origin, struct span host)
@@ -215,8 +222,8 @@ static bool is_same_host(struct span origin, struct span host)
 		return false;
 	authority.at = behind + 3;
 	authority.size = origin.at + origin.size - authority.at;
-	authority = without_port(authority);
-	host = without_port(host);
+	authority = host_of(authority);
+	host = host_of(host);
 	return host.size && authority.size == host.size &&
 	       strncasecmp(authority.at, host.at, host.size) == 0;
 }

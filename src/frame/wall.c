@@ -54,14 +54,14 @@ static bool on_check(struct wall *wall, const struct link_message *m)
 static bool on_power(struct wall *wall, const struct link_message *m)
 {
 	const struct wall_viewer *viewer = roster_controls(&wall->roster, m->power.viewer);
-	uint64_t now = loop_now_ms();
+	uint64_t now = loop_now_ms(), *last = &wall->power_at[m->power.action];
 
 	if (!viewer)
 		return false;
 	/* The program keeps to LIMIT_POWER_MS; some messages are faster than others. */
-	if (!wall->events.power || (wall->power_at && now - wall->power_at < LIMIT_POWER_MS / 2))
+	if (!wall->events.power || (*last && now - *last < LIMIT_POWER_MS / 2))
 		return true;
-	wall->power_at = now;
+	*last = now;
 	wall->events.power(wall->arg, m->power.action, viewer->name);
 	return true;
 }

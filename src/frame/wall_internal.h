@@ -35,7 +35,8 @@ struct wall {
 	bool ready, closed;
 	unsigned int watchers;
 	uint32_t last_number; /* even, of viewers given by attach */
-	uint64_t started_at, power_at;
+	uint64_t started_at;
+	uint64_t power_at[LINK_POWER_RESET + 1]; /* when a wish for that was last heard */
 };
 
 /* Main thread. A program that does not take it is ended: -errno. */

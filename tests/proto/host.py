@@ -8,7 +8,9 @@ import atexit
 import functools
 import pathlib
 import shutil
+import socket
 import tempfile
+import time
 
 import certificates
 import daemon
@@ -59,6 +61,21 @@ class Host:
         self.lease = self.daemon.register(self.surface, name, client=self.registrant, flags={"more": more},
                                           listen=[{"mode": mode, "address": f"127.0.0.1:{self.port}"}])
         self.opened = []
+        if "rsaAes" in security:
+            self.wait_for_rsa()
+
+    def wait_for_rsa(self):
+        """The daemon makes its first RSA key beside its other work, and offers no RSA-AES before."""
+        end = time.monotonic() + 60 * daemon.SLOW
+        while time.monotonic() < end:
+            with socket.create_connection(("127.0.0.1", self.port)) as viewer:
+                viewer.sendall(b"RFB 003.008\n")
+                reader = viewer.makefile("rb")
+                count = reader.read(13)[12]
+                if {5, 129} & set(reader.read(count)):
+                    return
+            time.sleep(0.1)
+        raise AssertionError("no RSA-AES is offered")
 
     def __enter__(self):
         return self

@@ -175,6 +175,9 @@ static void check_ticket(struct credentials *c, const char *id, const struct lin
 	int r;
 
 	r = ticket_redeem(c->tickets, proof, message->check.digest, id, loop_now_ms(), &grant);
+	/* A text that is no ticket is asked about again, as a user's password. */
+	if (r == -ENOENT && proof == TICKET_TEXT && c->login)
+		return fn(arg, answer);
 	if (r < 0)
 		return refuse(c, answer, peer,
 			r == -EXDEV ? "a ticket of another display" : "no ticket that is good now",

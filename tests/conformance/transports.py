@@ -23,7 +23,7 @@ class Case(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.host = Host(cls.security, transports="rfb websocket", password=cls.password, viewers="insecure = yes")
+        cls.host = Host(cls.security, transports="rfb websocket secureWebsocket", password=cls.password, viewers="insecure = yes")
         cls.where = ("127.0.0.1", cls.host.port)
         cls.mine = {"Origin": f"http://127.0.0.1:{cls.host.port}", "Host": f"127.0.0.1:{cls.host.port}"}
 
@@ -198,7 +198,7 @@ class Sockets(Case):
 class Origins(Case):
     @classmethod
     def setUpClass(cls):
-        cls.host = Host("none", transports="rfb websocket", viewers="origins = https://console.example.org http://a.example:8080")
+        cls.host = Host("none", transports="rfb websocket secureWebsocket", viewers="origins = https://console.example.org http://a.example:8080")
         cls.where = ("127.0.0.1", cls.host.port)
 
     status = Sockets.status

@@ -50,7 +50,7 @@ STATES = {
 class Handshakes(Hostile):
     """All types, all transports on one port."""
 
-    wanted = {"security": "vncauth tlsVnc tlsPlain x509Vnc x509Plain rsaAes256 rsaAes", "transports": "rfb websocket",
+    wanted = {"security": "vncauth tlsVnc tlsPlain x509Vnc x509Plain rsaAes256 rsaAes", "transports": "rfb websocket secureWebsocket",
               "password": PASSWORD}
 
     def chosen(self, kind):

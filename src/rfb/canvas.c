@@ -253,7 +253,8 @@ static void update_client(struct canvas *canvas, bool exact, uint64_t now)
 	sraRegionPtr region = coming(canvas);
 
 	quality_levels(&canvas->quality, client->tightQualityLevel, &wish, &levels);
-	client->turboQualityLevel = exact ? -1 : levels.quality;
+	/* LibVNCServer asks its own screen's pixels, not the viewer's, whether they are too small for JPEG. */
+	client->turboQualityLevel = jpeg ? levels.quality : -1;
 	client->turboSubsampLevel = levels.subsampling;
 	client->tightCompressLevel = levels.compression;
 	client->preferredEncoding = screen_fit_encoding(client);

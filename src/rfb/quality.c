@@ -83,6 +83,8 @@ void quality_levels(const struct quality *quality, int level, const struct quali
 	int step = quality->step, to, floor;
 
 	*ret = *wish;
+	/* Without JPEG level 0 is Tight without zlib, which only TurboVNC's viewers know. */
+	ret->compression = MAX(wish->compression, 1);
 	if (wish->quality < 0 || !step)
 		return;
 	if (is_level(level, wish)) {

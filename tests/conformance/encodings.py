@@ -189,6 +189,9 @@ class Encodings(unittest.TestCase):
         for name in ("tight", "zlib", "zrle"):
             for level in (-256, -251, -247):
                 viewer = self.viewer(name, None)
+                paint(self.canvas, level)
+                self.canvas.noise(level, 0, 0, WIDTH, 40)
+                self.canvas.signal()
                 viewer.set_encodings(getattr(rfb, name.upper()), level)
                 viewer.first()
                 until_shows([viewer], self.canvas, LIMIT)

@@ -19,7 +19,7 @@ LATE = HANDSHAKE + 3
 
 
 class WebSockets(Hostile):
-    wanted = {"security": "none", "transports": "rfb websocket secureWebsocket"}
+    wanted = {"security": "none x509None", "transports": "rfb websocket secureWebsocket"}
 
     def web(self, **more):
         return {"host": f"127.0.0.1:{self.host.port}", **more}

@@ -45,6 +45,7 @@
 #define LIMIT_VIEWERS            16         /* default of viewers for each display: each may hold one frame in its queue */
 #define LIMIT_VIEWERS_MAX        128        /* the most that a context may ask for */
 #define LIMIT_FRAMES_MAX         240        /* updates for each second and viewer: the fastest screens there are */
+#define LIMIT_GATE_VIEWERS       1024       /* at the gate, for all displays together: each is some 150 KiB there */
 #define LIMIT_KNOCKING           64         /* connections that have not yet authenticated, for each display */
 #define LIMIT_SNIFF_MS           200        /* a listener with WebSockets waits so long for a first byte; who says nothing speaks RFB */
 #define LIMIT_HTTP_HEAD          8192       /* bytes of a WebSocket's HTTP request: browsers send their cookies too */

@@ -3,9 +3,10 @@
  *
  *   KNOCKING -> WAITING -> VIEWING -> LINGERING
  *	\-> DENIED -\-> FLUSHING ---------/
+ *	\-> PASSING -/
  *
  * KNOCKING: handshake, see knock.c. DENIED: a wrong password waits for its answer. WAITING: for the picture's first frame. VIEWING: there is
- * a worker. FLUSHING: what is queued goes out, what comes in is thrown away, so that the last words are not lost to a
+ * a worker. PASSING: at the gate, on the way to its display. FLUSHING: what is queued goes out, what comes in is thrown away, so that the last words are not lost to a
  * reset. LINGERING: the connection is closed; the worker is read to its end, however long an encode takes: to join it before would
  * hold everybody up.
  *
@@ -20,6 +21,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "rfb/carriage.h"
 #include "rfb/knock.h"
 #include "rfb/picture.h"
 #include "rfb/relay.h"
@@ -28,7 +30,7 @@
 
 #define FLUSH_MS 1000
 
-enum state { KNOCKING, DENIED, WAITING, VIEWING, FLUSHING, LINGERING };
+enum state { KNOCKING, DENIED, WAITING, VIEWING, PASSING, FLUSHING, LINGERING };
 
 struct caller {
 	struct caller_entry entry;
@@ -46,6 +48,8 @@ struct caller {
 
 	struct knock *knock; /* owned; NULL once it is in */
 	bool shared;	     /* ClientInit's flag */
+	int place; /* owned, -EBADF: none. A gate's: the viewer's end of the way to its display */
+	struct carriage *carriage; /* owned; while PASSING */
 	struct relay relay;
 };
 
@@ -65,6 +69,8 @@ static void arm(struct caller *caller)
 		due = MIN(due, relay_due(&caller->relay, caller->host->stall_ms));
 	if (caller->state == KNOCKING)
 		due = MIN(due, knock_due(caller->knock));
+	if (caller->state == PASSING)
+		due = MIN(due, carriage_due(caller->carriage, caller->host->stall_ms));
 	if (due == UINT64_MAX || (caller->due && caller->due <= due))
 		return;
 	now = loop_now_ms();
@@ -90,6 +96,8 @@ static void watch(struct caller *caller)
 	unsigned int events = 0;
 
 	if (caller->network) {
+		if (caller->state == PASSING)
+			events = carriage_watch(caller->carriage);
 		if (relay_wants_input(&caller->relay))
 			events |= LOOP_READ;
 		if (caller->relay.queue.size ||
@@ -120,6 +128,8 @@ static int flush(struct caller *caller)
 static void finish_connection(struct caller *caller)
 {
 	knock_destroy(take_ptr(caller->knock));
+	carriage_destroy(take_ptr(caller->carriage));
+	caller->place = fd_close(caller->place);
 	transport_destroy(caller->network);
 	caller->network = NULL;
 	relay_finish(&caller->relay);
@@ -177,6 +187,7 @@ static int flush_last(struct caller *caller)
 static int begin_flush(struct caller *caller, const char *reason)
 {
 	give_up(caller, 0, reason);
+	carriage_destroy(take_ptr(caller->carriage));
 	set_state(caller, FLUSHING, FLUSH_MS);
 	if (caller->seat.viewer)
 		seat_dismiss(&caller->seat);
@@ -227,12 +238,53 @@ static int joined(struct caller *caller)
 	return picture_ready(caller->host->picture) ? start_worker(caller) : 0;
 }
 
+/* What is queued already, of the handshake, goes first. */
+static int pass(struct caller *caller)
+{
+	int r = flush(caller);
+
+	if (r < 0 || caller->relay.queue.size)
+		return r;
+	r = carriage_step(caller->carriage, caller->network);
+	if (r == -EPIPE)
+		return begin_flush(caller, carriage_reason(caller->carriage));
+	if (r < 0)
+		return give_up(caller, r, carriage_reason(caller->carriage));
+	if (carriage_open(caller->carriage))
+		caller->deadline = 0;
+	return 0;
+}
+
+static void on_carriage(void *arg)
+{
+	struct caller *caller = arg;
+
+	settle(caller, pass(caller));
+}
+
+/* The gate's viewers have their picture from elsewhere. */
+static int start_passing(struct caller *caller)
+{
+	const char *why = caller->host->seated(caller->host, caller);
+	int r;
+
+	if (why)
+		return give_up(caller, -EBUSY, why);
+	r = carriage_create(caller->host->loop, take_fd(&caller->place), caller->shared,
+		&caller->relay, on_carriage, caller, &caller->carriage);
+	if (r < 0)
+		return give_up(caller, r, "no way to its display");
+	set_state(caller, PASSING, LIMIT_HANDSHAKE_MS);
+	caller->host->joined(caller->host, caller);
+	return pass(caller);
+}
+
 static int come_in(struct caller *caller)
 {
 	caller->seat.mode = knock_mode(caller->knock);
 	caller->shared = knock_shared(caller->knock);
 	knock_destroy(take_ptr(caller->knock));
-	return joined(caller);
+	return caller->host->gate ? start_passing(caller) : joined(caller);
 }
 
 static int shake_hands(struct caller *caller)
@@ -268,6 +320,8 @@ static int read_network(struct caller *caller)
 		r = shake_hands(caller);
 	} else if (caller->state == VIEWING) {
 		r = checked(caller, relay_forward(&caller->relay, caller->seat.inner));
+	} else if (caller->state == PASSING) {
+		return pass(caller);
 	} else if (caller->state != WAITING) {
 		relay_input(&caller->relay, &size);
 		relay_use_input(&caller->relay, size);
@@ -283,6 +337,8 @@ static void on_network(unsigned int events, void *arg)
 
 	if (events & LOOP_WRITE && caller->state == KNOCKING)
 		r = shake_hands(caller);
+	else if (events & LOOP_WRITE && caller->state == PASSING)
+		r = pass(caller);
 	else if (events & LOOP_WRITE)
 		r = caller->state == FLUSHING ? flush_last(caller) : flush(caller);
 	if (r == 0 && events & LOOP_READ)
@@ -361,6 +417,11 @@ static void on_timer(void *arg)
 		r = shake_hands(caller);
 	else if (over && caller->state == WAITING)
 		r = give_up(caller, -ETIMEDOUT, "no picture");
+	else if (over && caller->state == PASSING)
+		r = give_up(caller, -ETIMEDOUT, "its display does not answer");
+	else if (caller->state == PASSING &&
+		 now >= carriage_due(caller->carriage, caller->host->stall_ms))
+		r = give_up(caller, -ETIMEDOUT, "takes nothing");
 	else if (over && caller->state == FLUSHING)
 		r = -ETIMEDOUT;
 	settle(caller, r);
@@ -374,7 +435,8 @@ void caller_start(struct caller *caller)
 
 void caller_verdict(struct caller *caller, bool allowed, enum link_mode mode, int place)
 {
-	fd_close(place);
+	fd_close(caller->place);
+	caller->place = place;
 	if (caller->state == KNOCKING && knock_verdict(caller->knock, allowed, mode))
 		settle(caller, shake_hands(caller));
 }
@@ -452,6 +514,7 @@ int caller_create(
 	if (!caller)
 		return -ENOMEM;
 	caller->entry.caller = caller;
+	caller->place = -EBADF;
 	caller->host = host;
 	snprintf(caller->peer, sizeof(caller->peer), "%s", options->peer);
 	seat_init(&caller->seat, options->number, options->listener->mode, &seat_events, caller);

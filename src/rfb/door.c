@@ -162,10 +162,22 @@ static struct door *door_of(struct caller_host *host)
 	return container_of(host, struct door, host);
 }
 
+/* Who is at the gate is a viewer elsewhere, and counted there: this is about memory. */
+static const char *admit_at_gate(struct door *door)
+{
+	if (door->stopping)
+		return "the gate is closing";
+	if (door->viewers >= LIMIT_GATE_VIEWERS || door->events->congested(door->arg))
+		return BUSY;
+	return NULL;
+}
+
 static const char *admit(struct caller_host *host, struct caller *caller)
 {
 	struct door *door = door_of(host);
 
+	if (host->gate)
+		return admit_at_gate(door);
 	if (door->stopping)
 		return "the display is stopping";
 	/* Who may yet turn out to be alone would make room. */
@@ -207,6 +219,8 @@ static const char *seated(struct caller_host *host, struct caller *caller)
 	const struct link_policy *policy = &door->options.policy;
 	int rank = sharing_rank(policy->sharing, caller_mode(caller), caller_shared(caller));
 
+	if (host->gate)
+		return admit_at_gate(door);
 	if (rank < 0)
 		return "nobody is alone at this display, and the viewer wished to be";
 	if (rank < highest_rank(door))
@@ -233,6 +247,8 @@ static void joined(struct caller_host *host, struct caller *caller)
 	door->viewers++;
 	door->watching++;
 	log_debug(host->id, "viewer %u from %s", caller_number(caller), caller_peer(caller));
+	if (host->gate)
+		return;
 	door->events->added(
 		door->arg, caller_number(caller), caller_mode(caller), caller_peer(caller));
 	door->events->watch(door->arg, door->watching);
@@ -250,7 +266,7 @@ static void left(struct caller_host *host, struct caller *caller, const char *re
 	if (was_viewer || caller_number(caller) % 2 == 0)
 		door->events->gone(door->arg, caller_number(caller), caller_mode(caller),
 			caller_peer(caller), reason);
-	if (!was_viewer)
+	if (!was_viewer || host->gate)
 		return;
 	wish_forget(&door->wish, caller_number(caller));
 	if (--door->watching == 0)
@@ -310,7 +326,7 @@ static void moved(struct caller_host *host, struct caller *caller)
 {
 	struct door *door = door_of(host);
 
-	if (door->ticking || !caller_entry(caller)->joined)
+	if (host->gate || door->ticking || !caller_entry(caller)->joined)
 		return;
 	door->ticking = loop_timer_once(door->tick, TICK_MS) == 0;
 }

@@ -24,8 +24,9 @@
 #define PROGRAM "vfio-displayd-rfb"
 #define LINK_FD 3
 
-/* For each viewer a network socket, two ends towards its worker and what the worker holds. */
-#define FILES (FD_HIGH + 8 * LIMIT_VIEWERS_MAX)
+/* For each viewer a network socket, two ends towards its worker and what the worker holds; at the gate a socket and one end of a pair. */
+#define FILES (FD_HIGH + 4 * LIMIT_GATE_VIEWERS)
+_Static_assert(4 * LIMIT_GATE_VIEWERS >= 8 * LIMIT_VIEWERS_MAX, "enough for a display's, too");
 
 static bool is_link(int fd)
 {

@@ -3,14 +3,13 @@
 program that stays the same and grows by no more than a stated bound, and bad connections that are closed when they should be."""
 import contextlib
 import pathlib
-import socket
 import time
 import unittest
 
 import daemon
 import rfb
 from beside import Beside
-from host import Host
+from host import Host, somebody
 
 WIDTH, HEIGHT = 640, 480
 HANDSHAKE = 10                   # LIMIT_HANDSHAKE_MS
@@ -77,12 +76,12 @@ class Hostile(unittest.TestCase):
     # ---- those who come ----
 
     def socket(self):
-        sock = socket.create_connection(("127.0.0.1", self.host.port), 10 * daemon.SLOW)
+        sock = somebody(self.host.port)
         self.stack.callback(sock.close)
         return sock
 
     def viewer(self, **more):
-        client = rfb.Client(("127.0.0.1", self.host.port), timeout=10 * daemon.SLOW, **more)
+        client = rfb.Client(somebody(self.host.port), timeout=10 * daemon.SLOW, **more)
         self.stack.callback(client.close)
         return client
 

@@ -21,9 +21,9 @@
 #include "base/mem.h"
 #include "rfb/tls.h"
 
-#define RECORD	    (16u << 10) /* the largest of TLS */
-#define OUT_MAXIMUM (4 * RECORD)
-#define OUT_LOW	    RECORD /* then the owner is asked for more */
+#define RECORD	    (16u << 10)	       /* the largest of TLS */
+#define OUT_MAXIMUM (2 * RECORD - 256) /* what one piece of libevent's holds for two of them */
+#define OUT_LOW	    RECORD	       /* then the owner is asked for more */
 
 struct tls_stream {
 	struct tls *tls;		 /* a reference */

@@ -387,7 +387,8 @@ static int begin_tls(struct transport *transport, struct tls *tls, bool x509)
 
 static int begin_websocket(struct transport *transport)
 {
-	int r = websocket_create(transport->options.origins, &transport->websocket);
+	int r = websocket_create(
+		transport->options.origins, transport->options.display, &transport->websocket);
 
 	return r < 0 ? r
 		     : transport_push(transport, &websocket_layer, transport->websocket, NULL, 0);

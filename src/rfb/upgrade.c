@@ -121,7 +121,7 @@ static bool is_id(struct span span)
 	return true;
 }
 
-static bool take_path(struct span target, struct upgrade *ret)
+static bool take_path(struct span target, const char *display, struct upgrade *ret)
 {
 	static const char displays[] = "/displays/";
 	struct span path = cut(&target, '?'), id = path;
@@ -131,7 +131,7 @@ static bool take_path(struct span target, struct upgrade *ret)
 			return false;
 		id.at += strlen(displays);
 		id.size -= strlen(displays);
-		if (!is_id(id))
+		if (!is_id(id) || (display && !is(id, display)))
 			return false;
 	}
 	memcpy(ret->path, path.at, path.size);
@@ -140,7 +140,7 @@ static bool take_path(struct span target, struct upgrade *ret)
 }
 
 /* False, with the status set: not such a request. */
-static bool read_first_line(struct span line, struct upgrade *ret)
+static bool read_first_line(struct span line, const char *display, struct upgrade *ret)
 {
 	struct span method = cut(&line, ' '), target = cut(&line, ' ');
 
@@ -152,7 +152,7 @@ static bool read_first_line(struct span line, struct upgrade *ret)
 		upgrade_refuse(405, "only GET", ret);
 		return false;
 	}
-	if (!take_path(target, ret)) {
+	if (!take_path(target, display, ret)) {
 		upgrade_refuse(404, "no such path", ret);
 		return false;
 	}
@@ -289,7 +289,8 @@ static void judge(const struct request *request, const char *origins, struct upg
 		ret->status = 101;
 }
 
-void upgrade_read(const char *head, size_t size, const char *origins, struct upgrade *ret)
+void upgrade_read(const char *head, size_t size, const char *origins, const char *display,
+	struct upgrade *ret)
 {
 	struct request request = {0};
 	struct span rest = {.at = head, .size = size - 2};
@@ -305,7 +306,7 @@ void upgrade_read(const char *head, size_t size, const char *origins, struct upg
 			return;
 		}
 		line.size--;
-		if (first && !read_first_line(line, ret))
+		if (first && !read_first_line(line, display, ret))
 			return;
 		if (!first && !read_header(line, &request)) {
 			upgrade_refuse(400, "a bad header", ret);

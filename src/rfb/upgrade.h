@@ -26,8 +26,8 @@ struct upgrade {
 /* Bytes of the head that begins at @data, up to and with its empty line. 0: it has no end yet. */
 size_t upgrade_head(const char *data, size_t size);
 /* @head: whole, with its empty line. @origins: "https://host" and "https://host:port" with a space between, compared as a whole;
- * "*": any; "" or NULL: the host that Host names, on whatever port. */
-void upgrade_read(const char *head, size_t size, const char *origins, struct upgrade *ret);
+ * "*": any; "" or NULL: the host that Host names, on whatever port. @display: the only id that the path may have; NULL: any. */
+void upgrade_read(const char *head, size_t size, const char *origins, const char *display, struct upgrade *ret);
 /* An answer without a request that could be read. */
 void upgrade_refuse(unsigned int status, const char *reason, struct upgrade *ret);
 /* Returns the bytes written to @to. */

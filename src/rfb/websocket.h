@@ -14,7 +14,7 @@ struct websocket;
 
 extern const struct layer_ops websocket_layer;
 
-/* @origins: borrowed; see upgrade.h. -ENOMEM. */
-int websocket_create(const char *origins, struct websocket **ret);
+/* @origins, @display: borrowed; see upgrade.h. -ENOMEM. */
+int websocket_create(const char *origins, const char *display, struct websocket **ret);
 /* Of the request; NULL: it has not come, or was refused. */
 const char *websocket_path(const struct websocket *websocket);

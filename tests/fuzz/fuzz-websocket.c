@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool asked;
 	ssize_t n;
 
-	if (!size || websocket_create("", &websocket) < 0)
+	if (!size || websocket_create("", NULL, &websocket) < 0)
 		return 0;
 	asked = data[0] & 1;
 	wires.piece = data[0] / 4 + 1;

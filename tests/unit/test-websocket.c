@@ -58,7 +58,7 @@ static void begin(struct fixture *fixture, const char *origins)
 {
 	struct below below = {.receive = below_receive, .send = below_send, .arg = fixture};
 
-	assert_int_equal(websocket_create(origins, &fixture->websocket), 0);
+	assert_int_equal(websocket_create(origins, "vm-7.a_B", &fixture->websocket), 0);
 	assert_int_equal(
 		level_init(&fixture->level, &websocket_layer, fixture->websocket, &below, NULL, 0),
 		0);
@@ -135,8 +135,8 @@ static void test_paths(void **state)
 		{"/displays/vm-7.a_B?x=/../", "/displays/vm-7.a_B"},
 	};
 	static const char *const bad[] = {"/x", "/displays", "/displays/", "/displays/.",
-		"/displays/..", "/displays/a/b", "/displays/a%20", "//", "/websockify/", "*",
-		"http://h/",
+		"/displays/..", "/displays/a/b", "/displays/other", "/displays/a%20", "//",
+		"/websockify/", "*", "http://h/",
 		"/displays/"
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
 	struct fixture *fixture = *state;

@@ -28,6 +28,12 @@ static const char *const capabilities[] = {
 	"tickets",
 	"rfb-none",
 	"rfb-vncauth",
+	"rfb-tls",
+	"rfb-x509",
+	"rfb-rsa-aes",
+	"websocket",
+	"gate",
+	"reload",
 };
 
 static const struct {

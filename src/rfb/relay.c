@@ -71,17 +71,20 @@ int relay_receive(struct relay *relay, struct transport *network)
 	return 0;
 }
 
-/* While a message waits for the worker, the viewer is not to blame for what it cannot send. */
+/* While a message waits for the worker, the viewer is not to blame for what it cannot send. What is skipped, a long cut text, may take as
+ * long as its line needs while more of it comes: it holds up nobody. */
 static void note_message(struct relay *relay)
 {
 	if (!parser_inside(&relay->parser) || relay_has_message(relay)) {
 		relay->message_since = 0;
 		return;
 	}
-	if (relay->message_since && relay->message_number == relay->parser.messages)
+	if (relay->message_since && relay->message_number == relay->parser.messages &&
+		relay->message_skip == relay->parser.skip)
 		return;
 	relay->message_since = loop_now_ms();
 	relay->message_number = relay->parser.messages;
+	relay->message_skip = relay->parser.skip;
 }
 
 static int parse_next(struct relay *relay)

@@ -24,6 +24,7 @@ struct relay {
 	uint64_t bytes_sent;
 	uint64_t progress; /* when the queue last got shorter, or was empty */
 	uint64_t message_since, message_number; /* half a message has been here so long; 0: none */
+	uint32_t message_skip; /* bytes of it that nobody wants had still to come then */
 	const char *reason; /* static text */
 	uint8_t out[PARSE_OUT]; /* one message to the worker */
 	size_t out_at, out_size;

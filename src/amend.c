@@ -39,15 +39,27 @@ const char *amend_name(const struct display *d)
 	return context->name[0] ? context->name : context->id;
 }
 
-/* Says to the program what is new of it. */
-static void tell(struct display *d)
+/* Who may do more than a display gives now goes, and may come back for less. */
+static void take_control(struct display *d)
+{
+	const struct wall_viewer *viewers;
+	size_t n = wall_viewers(d->wall, &viewers);
+
+	for (size_t i = 0; i < n; i++)
+		if (viewers[i].mode > LINK_MODE_VIEW)
+			wall_detach(d->wall, viewers[i].name, "this display is view-only now");
+}
+
+void amend_tell(struct display *d)
 {
 	struct link_policy policy = amend_policy(d);
 
-	if (!d->wall)
+	if (d->ending)
 		return;
 	wall_policy(d->wall, &policy);
 	wall_name(d->wall, amend_name(d));
+	if (d->handover.context.view_only)
+		take_control(d);
 }
 
 void display_update(struct display *d, struct context *context)
@@ -55,7 +67,7 @@ void display_update(struct display *d, struct context *context)
 	context_finish(&d->handover.context);
 	d->handover.context = *context;
 	context->labels_used = 0;
-	tell(d);
+	amend_tell(d);
 }
 
 int display_on_power(struct display *d, display_power_fn fn, void *arg)
@@ -63,14 +75,14 @@ int display_on_power(struct display *d, display_power_fn fn, void *arg)
 	int r = power_add(&d->power, fn, arg);
 
 	if (r == 0)
-		tell(d);
+		amend_tell(d);
 	return r;
 }
 
 void display_off_power(struct display *d, display_power_fn fn, void *arg)
 {
 	power_remove(&d->power, fn, arg);
-	tell(d);
+	amend_tell(d);
 }
 
 void display_on_check(struct display *d, const uint8_t *challenge, display_check_fn fn, void *arg)

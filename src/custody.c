@@ -25,10 +25,7 @@
 #include "plane/source.h"
 #include "stage.h"
 
-enum {
-	STACK_BYTES = 256 << 10,
-	COMPLAIN_MIN_MS = 60000, /* a driver that is silent again and again is logged so often */
-};
+enum { STACK_BYTES = 256 << 10 };
 
 /* Wants to know when everything is released. */
 struct waiter {
@@ -36,115 +33,6 @@ struct waiter {
 	display_done_fn fn;
 	void *arg;
 };
-
-/* Logs a call that has no answer, once. */
-static void complain(struct display *d)
-{
-	const char *call;
-	uint64_t now = loop_now_ms(), busy = driver_busy(&d->driver, &call);
-
-	if (busy < LIMIT_QUERY_SLOW_MS)
-		return;
-	if (d->slow_told && (now - busy < d->slow_told || now - d->slow_told < COMPLAIN_MIN_MS))
-		return;
-	d->slow_told = now;
-	log_warn(d->handover.context.id, "the driver has not answered %s for %llu s", call,
-		(unsigned long long)busy / 1000);
-}
-
-/* While somebody watches. Who waits for the capture thread may wait for its driver: then that thread is stood in for. */
-static void on_stuck_timer(void *arg)
-{
-	struct display *d = arg;
-	const char *call;
-	uint64_t busy = driver_busy(&d->driver, &call);
-
-	if (d->ending || !d->watchers)
-		return;
-	complain(d);
-	d->ordered &= busy || d->audience_served != d->audience_came;
-	if (d->ordered && busy >= LIMIT_QUERY_SLOW_MS && driver_stand_in(&d->driver)) {
-		display_stand_in(d);
-		driver_step_back(&d->driver);
-		d->ordered = d->audience_served != d->audience_came;
-	}
-	loop_timer_once(d->stuck_timer, busy && busy < LIMIT_QUERY_SLOW_MS
-						? LIMIT_QUERY_SLOW_MS - busy
-						: LIMIT_QUERY_SLOW_MS);
-}
-
-/* It is looked at after a while whether the capture thread could do what is ordered now. */
-static void watch_over(struct display *d)
-{
-	d->ordered = true;
-	if (d->watchers)
-		loop_timer_once(d->stuck_timer, LIMIT_QUERY_SLOW_MS);
-	else
-		loop_timer_stop(d->stuck_timer);
-}
-
-static void on_watch(void *arg, unsigned int watchers)
-{
-	struct display *d = arg;
-
-	d->audience_came += watchers && !d->watchers;
-	d->watchers = watchers;
-	inbox_watch(&d->inbox, watchers, d->audience_came);
-	watch_over(d);
-}
-
-static void on_may_write(void *arg, uint32_t generation)
-{
-	struct display *d = arg;
-
-	inbox_granted(&d->inbox, generation);
-	watch_over(d);
-}
-
-static void on_busy(void *arg, uint32_t generation)
-{
-	inbox_busy(&((struct display *)arg)->inbox, generation);
-}
-
-static void on_taken(void *arg, uint32_t generation)
-{
-	inbox_taken(&((struct display *)arg)->inbox, generation);
-}
-
-static void on_resize(void *arg, uint32_t width, uint32_t height)
-{
-	inbox_resize(&((struct display *)arg)->inbox, width, height);
-}
-
-static void on_check(void *arg, uint64_t check, const struct link_message *message)
-{
-	struct display *d = arg;
-
-	if (d->check)
-		d->check(d->check_arg, d, check, message);
-	else
-		wall_verdict(d->wall, check, 0, NULL, -EBADF);
-}
-
-static void on_power(void *arg, enum link_power action, const char *viewer)
-{
-	struct display *d = arg;
-
-	log_info(d->handover.context.id, "viewer %s asks for %s", viewer,
-		action == LINK_POWER_SHUTDOWN ? "a shutdown"
-		: action == LINK_POWER_REBOOT ? "a reboot"
-					      : "a reset");
-	power_tell(&d->power, (enum display_power)action, viewer);
-}
-
-static void on_program_ended(void *arg)
-{
-	struct display *d = arg;
-
-	d->watchers = 0;
-	inbox_program_ended(&d->inbox);
-	watch_over(d);
-}
 
 static void tell_ready(struct display *d, int error, const char *reason)
 {
@@ -212,18 +100,31 @@ static void on_lease_ended(void *arg)
 	display_release(d, DISPLAY_LOST, NULL, NULL);
 }
 
-/* The capture thread has closed everything and is returning. */
-void custody_released(void *arg)
+static void tell_waiters(struct display *d)
 {
-	struct display *d = arg;
 	struct waiter *waiter;
 
-	pthread_join(d->thread, NULL);
 	while ((waiter = TAILQ_FIRST(&d->waiters))) {
 		TAILQ_REMOVE(&d->waiters, waiter, link);
 		waiter->fn(waiter->arg);
 		free(waiter);
 	}
+}
+
+/* The capture thread has closed everything and is returning. */
+void custody_released(void *arg)
+{
+	struct display *d = arg;
+
+	pthread_join(d->thread, NULL);
+	tell_waiters(d);
+	if (!ghost_begin(d))
+		d->gone(d->arg);
+}
+
+void custody_ghost_ended(struct display *d)
+{
+	tell_waiters(d);
 	d->gone(d->arg);
 }
 
@@ -286,38 +187,9 @@ static int take_source(struct display *d)
 	return r < 0 ? r : take_importer(d);
 }
 
-static int raise_wall(struct display *d)
-{
-	static const struct wall_events events = {
-		.watch = on_watch,
-		.may_write = on_may_write,
-		.busy = on_busy,
-		.taken = on_taken,
-		.resize = on_resize,
-		.check = on_check,
-		.power = on_power,
-		.ended = on_program_ended,
-	};
-	const struct context *context = &d->handover.context;
-	const struct config *config = d->config;
-	struct wall_options options = {
-		.program = config->rfb_program,
-		.policy = amend_policy(d),
-		.grace_ms = config->grace_seconds * 1000,
-		.stall_ms = config->stall_seconds * 1000,
-	};
-	int r;
-
-	memcpy(options.id, context->id, sizeof(options.id));
-	snprintf(options.name, sizeof(options.name), "%s", amend_name(d));
-	r = wall_create(d->loop, &options, &events, d, &d->wall);
-	if (r < 0)
-		return r;
-	return stage_create(d->wall, &d->stage);
-}
-
 int display_create(struct loop *loop, const struct config *config, struct handover *handover,
-	display_ready_fn ready, display_done_fn gone, void *arg, struct display **ret)
+	struct display *ghost, display_ready_fn ready, display_done_fn gone, void *arg,
+	struct display **ret)
 {
 	struct display *d = new0(struct display);
 	const char *reason;
@@ -343,19 +215,21 @@ int display_create(struct loop *loop, const struct config *config, struct handov
 	if (r == 0)
 		r = take_source(d);
 	if (r == 0)
-		r = raise_wall(d);
+		r = loop_timer_add(loop, ghost_on_timer, d, &d->linger_timer);
 	if (r == 0)
 		r = loop_timer_add(loop, on_ready_timer, d, &d->ready_timer);
 	if (r == 0)
 		r = loop_timer_add(loop, on_snapshot_timer, d, &d->snapshot_timer);
 	if (r == 0)
-		r = loop_timer_add(loop, on_stuck_timer, d, &d->stuck_timer);
+		r = loop_timer_add(loop, audience_look_after, d, &d->stuck_timer);
 	if (r == 0 && d->handover.lease >= 0) {
 		r = lease_create(loop, d->handover.lease, on_lease_ended, d, &d->lease, &reason);
 		if (r == 0)
 			take_fd(&d->handover.lease);
 		d->lease_is_descriptor = true;
 	}
+	if (r == 0)
+		r = audience_begin(d, ghost);
 	if (r == 0) {
 		pace_init(&d->pace, d->change.event >= 0, config->timer_fast_ms,
 			config->timer_slow_ms, config->safety_ms,
@@ -364,12 +238,18 @@ int display_create(struct loop *loop, const struct config *config, struct handov
 		r = start_thread(d);
 	}
 	if (r < 0) {
+		if (ghost)
+			ghost_again(ghost, d);
 		display_destroy(d);
 		return r;
 	}
 	d->ready = ready;
 	d->gone = gone;
 	loop_timer_once(d->ready_timer, LIMIT_REGISTER_MS);
+	if (ghost) {
+		audience_inherited(d);
+		ghost->gone(ghost->arg);
+	}
 	*ret = d;
 	return 0;
 }
@@ -392,6 +272,7 @@ void display_destroy(struct display *d)
 	loop_source_free(d->ready_timer);
 	loop_source_free(d->snapshot_timer);
 	loop_source_free(d->stuck_timer);
+	loop_source_free(d->linger_timer);
 	change_finish(&d->change);
 	handover_finish(&d->handover);
 	inbox_finish(&d->inbox);
@@ -403,16 +284,20 @@ void display_release(struct display *d, enum display_state why, display_done_fn 
 {
 	if (done && display_on_end(d, done, arg) < 0)
 		log_err(d->handover.context.id, "out of memory: its release will not be reported");
-	if (d->ending)
+	if (d->ending) {
+		if (why == DISPLAY_DRAINING)
+			ghost_dismiss(d);
 		return;
+	}
 	d->ending = true;
 	d->why = why;
 	d->device = -EBADF;
-	complain(d);
+	audience_complain(d);
 	lease_destroy(take_ptr(d->lease));
 	tell_ready(d, -ECANCELED, "it was released before it was ready");
 	tell_snapshot(d, NULL, -ENODATA);
-	wall_close(d->wall);
+	if (!ghost_prepare(d))
+		wall_close(d->wall);
 	inbox_stop(&d->inbox);
 }
 
@@ -500,6 +385,8 @@ void display_runtime(struct display *d, struct display_runtime *ret)
 			(unsigned long long)busy / 1000);
 	else if (!status.live)
 		memcpy(ret->reason, status.reason, sizeof(ret->reason));
+	if (d->haunts)
+		ghost_describe(d, ret);
 	if (!d->watchers && !d->ending)
 		inbox_glance(&d->inbox);
 }

@@ -341,11 +341,16 @@ static bool obey_frame(struct display *d, const struct orders *orders)
 	return orders->taken && stage_taken(d->stage, orders->taken_generation);
 }
 
-void display_stand_in(struct display *d)
+void display_obey_frame(struct display *d)
 {
 	struct orders orders = inbox_take_frame(&d->inbox);
 
 	obey_frame(d, &orders);
+}
+
+void display_stand_in(struct display *d)
+{
+	display_obey_frame(d);
 	if (d->audience != d->audience_served && d->audience != d->audience_scanned)
 		stage_excuse(d->stage, "No picture yet",
 			"the driver has not answered for more than a second");
@@ -375,10 +380,11 @@ static void arm_interrupt(struct display *d)
 static bool obey(struct display *d, const struct orders *orders)
 {
 	uint64_t now = loop_now_ms();
+	bool waited = obey_frame(d, orders);
 
 	if (orders->stop)
 		return false;
-	if (obey_frame(d, orders))
+	if (waited)
 		pace_nudge(&d->pace, now);
 	if (orders->watch_changed)
 		d->probe_rest_ms = PROBE_AGAIN_MS;
@@ -473,7 +479,8 @@ void *display_capture_thread(void *arg)
 		;
 	/* Backwards. */
 	monitor_end(d);
-	stage_destroy(take_ptr(d->stage));
+	if (!d->lingers)
+		stage_destroy(take_ptr(d->stage));
 	driver_call_begin(&d->driver, "the return of its display interrupt");
 	change_disarm(&d->change, d->driver.source);
 	driver_call_end(&d->driver);

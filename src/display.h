@@ -8,7 +8,7 @@
  * States: OFFERED  accepted; the device is being probed, is not bound to an iommufd yet, or its driver failed when asked: asked again
  *	   LIVE	    the last query found a primary plane that can be shown
  *	   BLANK    the plane is off, cannot be shown (the reason says why), or nobody has looked yet
- *	   LOST	    the lease ended; being released
+ *	   LOST	    the lease ended; being released, or released and a ghost: viewers wait for the guest (ghost.c)
  *	   DRAINING unregistered; being released
  */
 #pragma once
@@ -56,9 +56,10 @@ typedef void (*display_power_fn)(void *arg, enum display_power action, const cha
 typedef void (*display_check_fn)(void *arg, struct display *display, uint64_t check, const struct link_message *message);
 
 /* Takes the descriptors out of @handover (all of them, also on error). @ready comes later, never from inside. @gone: the
- * display has released everything and is to be destroyed now. -ENOMEM, -EAGAIN (no thread). */
-int display_create(struct loop *loop, const struct config *config, struct handover *handover, display_ready_fn ready,
-	display_done_fn gone, void *arg, struct display **ret);
+ * display has released everything and is to be destroyed now. @ghost: one of the same id whose viewers it takes over, NULL: none; its own
+ * gone() is called inside, but on an error it is what it was. -ENOMEM, -EAGAIN (no thread). */
+int display_create(struct loop *loop, const struct config *config, struct handover *handover, struct display *ghost,
+	display_ready_fn ready, display_done_fn gone, void *arg, struct display **ret);
 /* After gone() only. */
 void display_destroy(struct display *display);
 
@@ -84,6 +85,8 @@ void display_on_check(struct display *display, const uint8_t *challenge, display
 
 const struct context *display_context(const struct display *display);
 const struct handover *display_registrant(const struct display *display); /* uid, gid, pid; descriptors are gone */
+/* Nothing is left of it but its viewers: who registers its id may take them over. */
+bool display_is_ghost(const struct display *display);
 bool display_same_device(const struct display *display, int fd);
 void display_runtime(struct display *display, struct display_runtime *ret);
 struct wall *display_wall(struct display *display);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* display_internal.h - what the two halves of a display share: display.c, cursor.c and monitor.c, its capture thread, and custody.c and
- * amend.c, its main thread's half.
+/* display_internal.h - what the two halves of a display share: display.c, cursor.c and monitor.c, its capture thread, and custody.c,
+ * audience.c, ghost.c and amend.c, its main thread's half.
  *
  * Nobody else includes it. Which thread a field belongs to is said with it.
  */
@@ -38,12 +38,14 @@ struct display {
 	struct lease *lease;	  /* NULL: the connection is the lease, or while ending */
 	bool lease_is_descriptor;
 	struct wall *wall;
-	struct loop_source *ready_timer, *snapshot_timer, *stuck_timer;
+	struct loop_source *ready_timer, *snapshot_timer, *stuck_timer, *linger_timer;
 	display_ready_fn ready; /* NULL once called */
 	display_done_fn gone;
 	void *arg;
 	bool ending;
 	enum display_state why; /* while ending */
+	bool haunts;		/* it is a ghost: there is no capture thread any more */
+	uint64_t lingers_until;
 	TAILQ_HEAD(, waiter) waiters;
 	struct power power;
 	display_check_fn check; /* NULL: nobody answers */
@@ -63,6 +65,7 @@ struct display {
 	struct status status; /* under lock */
 	struct driver driver;
 	_Atomic unsigned int watchers;
+	_Atomic bool lingers; /* while ending: the stage is not the capture thread's to destroy */
 
 	/* Capture thread; the main thread makes them before it runs and destroys what is left after it. */
 	struct change change;
@@ -88,6 +91,9 @@ void *display_capture_thread(void *arg);
 /* The main thread, between driver_stand_in() and driver_step_back(): does with the stage what cannot wait for the driver's answer. */
 void display_stand_in(struct display *display);
 
+/* What was ordered about the frame alone; whoever has the stage. */
+void display_obey_frame(struct display *display);
+
 /* cursor.c, on the capture thread, where the frame has the picture: brings the cursor up to date. One that cannot be shown is hidden, and
  * never takes the picture with it. 1: changed; 0: the same; -EAGAIN: wait for the grant. */
 int cursor_look(struct display *display, uint64_t now);
@@ -101,6 +107,27 @@ void monitor_end(struct display *display);
 /* amend.c: what viewers are told of the context. */
 struct link_policy amend_policy(const struct display *display);
 const char *amend_name(const struct display *display);
+void amend_tell(struct display *display);
+
+/* audience.c: the wall, the @ghost's or (NULL) a new one; and what came with it, once the display can be told. */
+int audience_begin(struct display *display, struct display *ghost);
+void audience_inherited(struct display *display);
+void audience_watch(void *arg, unsigned int watchers); /* @arg: the display */
+void audience_look_after(void *arg);		       /* stuck_timer's */
+void audience_complain(struct display *display);       /* logs a call that has no answer, once */
+
+/* ghost.c, in the order of a ghost's life. @display begins to be released: true, its wall is kept. */
+bool ghost_prepare(struct display *display);
+/* The words that viewers of a lost display read; whoever has the stage. */
+void ghost_words(struct display *display);
+/* It is released. False: nothing is left of it. */
+bool ghost_begin(struct display *display);
+/* It is not to come back: soon, custody_ghost_ended(). */
+void ghost_dismiss(struct display *display);
+void ghost_on_timer(void *arg); /* linger_timer's */
+/* @heir could not begin with what it took. */
+void ghost_again(struct display *ghost, struct display *heir);
+void ghost_describe(const struct display *display, struct display_runtime *ret);
 
 /* custody.c: messages of the capture thread, for loop_post(). The message is freed by its receiver. */
 struct probed {
@@ -118,3 +145,5 @@ struct snapped {
 void custody_snapped(void *arg);
 
 void custody_released(void *arg); /* @arg: the display */
+/* Its wall is closed. The display is gone afterwards. */
+void custody_ghost_ended(struct display *display);

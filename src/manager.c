@@ -198,12 +198,21 @@ static const char *unfit_descriptor(const struct handover *h, int *ret_index)
 	return unfit;
 }
 
-static int admit(struct manager *m, struct handover *h, const char **ret_reason, int *ret_index)
+/* Viewers that wait for a guest are not to be shown somebody else's. */
+static bool may_inherit(const struct display *ghost, const struct handover *h)
+{
+	return display_is_ghost(ghost) && (h->uid == 0 || h->uid == display_registrant(ghost)->uid);
+}
+
+/* 1: it is there already. 0: it may be registered, and takes over *ret_ghost if there is one. */
+static int admit(struct manager *m, struct handover *h, struct display **ret_ghost,
+	const char **ret_reason, int *ret_index)
 {
 	struct context *context = &h->context;
 	struct display *display;
 	struct entry *entry;
 
+	*ret_ghost = NULL;
 	*ret_index = -1;
 	*ret_reason = "";
 	if (m->stopping)
@@ -218,7 +227,7 @@ static int admit(struct manager *m, struct handover *h, const char **ret_reason,
 			context->id[0] = '\0';
 	}
 	display = manager_find(m, context->id);
-	if (display)
+	if (display && !may_inherit(display, h))
 		return display_same_device(display, h->device) &&
 				       display_registrant(display)->uid == h->uid
 			       ? 1
@@ -230,7 +239,8 @@ static int admit(struct manager *m, struct handover *h, const char **ret_reason,
 		*ret_index = HANDOVER_DEVICE;
 		return -EBUSY;
 	}
-	return m->displays_used >= LIMIT_DISPLAYS ? -ENOSPC : 0;
+	*ret_ghost = display;
+	return m->displays_used >= LIMIT_DISPLAYS + !!display ? -ENOSPC : 0;
 }
 
 int manager_register(struct manager *m, struct handover *h, display_ready_fn ready, void *arg,
@@ -240,9 +250,10 @@ int manager_register(struct manager *m, struct handover *h, display_ready_fn rea
 	struct handover_listener listeners[LIMIT_LISTENERS];
 	size_t listeners_used = h->listeners_used;
 	struct entry *entry = NULL;
+	struct display *ghost;
 	int r;
 
-	r = admit(m, h, ret_reason, ret_index);
+	r = admit(m, h, &ghost, ret_reason, ret_index);
 	if (r == 0)
 		r = entrance_open(m->entrance, h, policies, ret_reason, ret_index);
 	if (r == 0 && !(entry = new0(struct entry))) {
@@ -260,7 +271,7 @@ int manager_register(struct manager *m, struct handover *h, display_ready_fn rea
 	entry->ready = ready;
 	entry->ready_arg = arg;
 	*ret_index = -1;
-	r = display_create(m->loop, m->config, h, on_ready, on_gone, entry, &entry->display);
+	r = display_create(m->loop, m->config, h, ghost, on_ready, on_gone, entry, &entry->display);
 	if (r < 0) {
 		*ret_reason = "no memory, threads or descriptors are left";
 		entrance_abandon(listeners, listeners_used);

@@ -213,7 +213,8 @@ static bool refuse_released(struct varlink_call *call, struct display *display)
 {
 	struct display_runtime runtime;
 
-	if (!display)
+	/* A ghost is somebody's, and may stay for a while. */
+	if (!display || display_is_ghost(display))
 		return false;
 	display_runtime(display, &runtime);
 	if (runtime.state != DISPLAY_LOST && runtime.state != DISPLAY_DRAINING)

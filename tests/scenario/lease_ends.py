@@ -20,8 +20,10 @@ SECOND = 1.0 * daemon.SLOW
 
 
 class LeaseEnds(unittest.TestCase):
+    config = "[viewers]\nlinger-seconds = 0\n"
+
     def setUp(self):
-        self.daemon = daemon.Daemon()
+        self.daemon = daemon.Daemon(config=self.config)
         self.addCleanup(self.daemon.stop)
         self.client = self.daemon.connect()
         self.client.call("GetCapabilities")  # so it has been accepted, and counts
@@ -64,6 +66,9 @@ class LeaseEnds(unittest.TestCase):
             self.assertLess(time.monotonic() - begin, SECOND, "it still holds the device")
             time.sleep(0.005)
         self.assertLess(time.monotonic() - begin, SECOND)
+        self.assert_gone()
+
+    def assert_gone(self):
         self.daemon.until(lambda: self.daemon.fds() <= self.fds_before, "its descriptors are as before")
         self.daemon.until(lambda: not self.daemon.rfb_programs(), "its RFB program has ended")
         with self.assertRaises(VarlinkError) as caught:
@@ -229,6 +234,23 @@ class LeaseEnds(unittest.TestCase):
         self.assertFalse(self.holds_it())
         self.assertEqual(self.client.describe("other")["state"], "live")
         os.close(lease)
+
+
+class LeaseEndsWithGhosts(LeaseEnds):
+    """The same, where viewers are kept (ghosts.py): of the device nothing is."""
+    config = ""
+
+    def assert_gone(self):
+        if self.listed() and self.client.describe("guest")["state"] == "lost":
+            self.daemon.until(lambda: not self.listed() or "viewers wait" in
+                              self.client.describe("guest").get("stateReason", ""), "it is a ghost")
+            for viewer in self.viewers:
+                viewer.close()
+        super().assert_gone()
+
+    def assert_closed(self, viewer):
+        if viewer.sock.fileno() >= 0:
+            super().assert_closed(viewer)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ DISPLAYS, WATCHED = 50, 10
 
 class ManyDisplays(unittest.TestCase):
     def setUp(self):
-        self.daemon = daemon.Daemon(config="[viewers]\ngrace-seconds = 0\n")
+        self.daemon = daemon.Daemon(config="[viewers]\ngrace-seconds = 0\nlinger-seconds = 0\n")
         self.addCleanup(self.daemon.stop)
         self.client = self.daemon.connect()
         self.client.call("GetCapabilities")

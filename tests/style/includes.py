@@ -31,6 +31,8 @@ TOP = {
     "display": [*LINE, "."],
     "display_internal": [*LINE, "."],
     "custody": [*LINE, "."],
+    "audience": [*LINE, "."],
+    "ghost": [*LINE, "."],
     "power": [*LINE, "."],
     "amend": [*LINE, "."],
     "ticket": [],

@@ -52,6 +52,31 @@ unsigned int wall_viewers_ready(const struct wall *wall)
 	return wall->watchers;
 }
 
+unsigned int wall_watchers(const struct wall *wall)
+{
+	return wall->watchers;
+}
+
+size_t wall_viewers(const struct wall *wall, const struct wall_viewer **ret)
+{
+	return 0;
+}
+
+int wall_detach(struct wall *wall, const char *name, const char *reason)
+{
+	return -ENOENT;
+}
+
+void wall_unlisten(struct wall *wall)
+{
+}
+
+void wall_give(struct wall *wall, const struct wall_events *events, void *arg)
+{
+	wall->copy = *events;
+	wall->arg = arg;
+}
+
 void wall_policy(struct wall *wall, const struct link_policy *policy)
 {
 }

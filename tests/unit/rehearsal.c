@@ -153,7 +153,8 @@ void display_begin(struct handover *handover)
 	gone = ended = false;
 	ready_error = 1;
 	assert_int_equal(
-		display_create(loop, &config, handover, on_ready, on_gone, NULL, &display), 0);
+		display_create(loop, &config, handover, NULL, on_ready, on_gone, NULL, &display),
+		0);
 }
 
 /* A display without eventfd or leave for anything. */
@@ -190,6 +191,7 @@ int rehearsal_begin(void **state)
 {
 	rehearsal_reset();
 	config_init(&config);
+	config.linger_seconds = 0;
 	log_set_level(LOG_LEVEL_ERR);
 	if (loop_create(&loop) < 0 || loop_timer_add(loop, on_timer, NULL, &timer) < 0)
 		return -1;

@@ -196,6 +196,11 @@ void display_update(struct display *display, struct context *context)
 	context->labels_used = 0;
 }
 
+bool display_is_ghost(const struct display *display)
+{
+	return false;
+}
+
 const struct context *display_context(const struct display *display)
 {
 	return &display->handover.context;

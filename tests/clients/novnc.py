@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""noVNC in Chromium, through websockify, draws exactly the surface and follows it.
+"""noVNC in Chromium draws exactly the surface and follows it: straight over ws and wss, with each security type that it knows, and
+through websockify.
 
 Chromium is driven through its debugging pipe (descriptors 3 and 4, JSON messages that end with a NUL). What noVNC's canvas holds is
 read pixel by pixel. It asks for Tight with JPEG, which leaves areas of few colours lossless: the picture is made of such."""
 import base64
 import contextlib
+import functools
+import http.server
 import json
 import os
 import pathlib
@@ -13,18 +16,32 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
+import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 import daemon
+import pictures
 from guest import Guest
+from host import PASSWORD
 
 PATIENCE = 60
 NOVNC = "/usr/share/novnc"
 CHROMIUM = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
-            "--disable-dev-shm-usage", "--remote-debugging-pipe"]
+            "--disable-dev-shm-usage", "--remote-debugging-pipe",
+            "--ignore-certificate-errors", "--window-size=1000,800", "--hide-scrollbars"]
+# A page with nothing but noVNC in it; what it is to do comes in its address.
+PAGE = b"""<!DOCTYPE html><html><body style="margin: 0"><div id="screen"></div><script type="module">
+import RFB from './core/rfb.js';
+const wish = new URLSearchParams(location.search);
+const credentials = {username: wish.get('user'), password: wish.get('password')};
+const rfb = new RFB(document.getElementById('screen'), wish.get('url'), {credentials});
+rfb.addEventListener('disconnect', () => { document.title = 'gone'; });
+rfb.addEventListener('securityfailure', e => { document.title = 'refused ' + e.detail.reason; });
+</script></body></html>"""
 # Its canvas as R G B bytes in base64, or why there is none.
 CANVAS = """(() => {
     const canvas = document.querySelector('canvas');
@@ -33,6 +50,11 @@ CANVAS = """(() => {
     let text = '';
     for (let i = 0; i < data.length; i += 4) text += String.fromCharCode(data[i], data[i + 1], data[i + 2]);
     return canvas.width + ' ' + canvas.height + ' ' + btoa(text);
+})()"""
+
+PLACE = """(() => {
+    const place = document.querySelector('canvas').getBoundingClientRect();
+    return JSON.stringify([place.x, place.y]);
 })()"""
 
 
@@ -94,6 +116,23 @@ class Browser:
         target = self.call("Target.createTarget", url=address)["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
 
+    def title(self):
+        return self.call("Runtime.evaluate", expression="document.title")["result"].get("value", "")
+
+    def close_page(self):
+        session, self.session = self.session, None
+        self.call("Target.detachFromTarget", sessionId=session)
+
+    def screenshot(self, where, width, height):
+        """What is on the screen, as load() of pictures has it."""
+        x, y = json.loads(self.call("Runtime.evaluate", expression=PLACE)["result"]["value"])
+        data = self.call("Page.captureScreenshot", format="png", clip={"x": x, "y": y, "width": width, "height": height, "scale": 1})
+        path = pathlib.Path(where, "screen.png")
+        path.write_bytes(base64.b64decode(data["data"]))
+        if os.environ.get("KEEP_PICTURES"):
+            pathlib.Path(os.environ["KEEP_PICTURES"], f"novnc-{time.monotonic_ns()}.png").write_bytes(path.read_bytes())
+        return pictures.load(path)
+
     def canvas(self):
         """(width, height, R G B bytes), or None."""
         value = self.call("Runtime.evaluate", expression=CANVAS)["result"].get("value", "")
@@ -101,6 +140,32 @@ class Browser:
         if len(parts) != 3 or not parts[0].isdigit():
             return None
         return int(parts[0]), int(parts[1]), base64.b64decode(parts[2])
+
+
+class Files(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        if not self.path.startswith("/page.html"):
+            return super().do_GET()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(PAGE)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def pages():
+    """noVNC's files on a port of their own; yields it."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=NOVNC))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @contextlib.contextmanager
@@ -130,6 +195,50 @@ class NoVNC(unittest.TestCase):
             if time.monotonic() > end:
                 self.fail(f"noVNC does not show the picture: {seen and seen[:2]}, {guest.expected()[:2]}")
             time.sleep(0.2)
+
+    WAYS = {                         # scheme, security of the listener, is there a password file, is a ticket used
+        "ws, none": ("ws", "none", False, False),
+        "ws, VncAuth": ("ws", "vncauth", True, False),
+        "ws, VncAuth, ticket": ("ws", "vncauth", False, True),
+        "wss, none": ("wss", "x509None", False, False),
+        "wss, VncAuth": ("wss", "x509Vnc", True, False),
+        "wss, VncAuth, ticket": ("wss", "x509Vnc", False, True),
+        "wss, Plain": ("wss", "x509Plain", True, False),
+        "wss, Plain, ticket": ("wss", "x509Plain", True, True),
+    }
+
+    def come(self, browser, port, guest, scheme, password):
+        wish = {"url": f"{scheme}://127.0.0.1:{guest.port}/", "user": "somebody", "password": password or ""}
+        browser.open(f"http://127.0.0.1:{port}/page.html?{urllib.parse.urlencode(wish)}")
+
+    def test_straight(self):
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as where, pages() as port, \
+                contextlib.closing(Browser(where)) as browser:
+            for name, (scheme, security, fixed, ticket) in self.WAYS.items():
+                with self.subTest(name), Guest(flat=True, security=security, transports="rfb websocket secureWebsocket", certificate=True,
+                                               password=PASSWORD if fixed else None, viewers="insecure = yes") as guest:
+                    password = PASSWORD if fixed else None
+                    if ticket:
+                        password = guest.daemon.connect().call("IssueTicket", {"id": "guest", "mode": "control"})["ticket"]
+                    self.come(browser, port, guest, scheme, password)
+                    self.until_it_shows(browser, guest)
+                    guest.surface.fill(b"\x20\x40\xe0\0", 64, 96, 200, 50)
+                    guest.surface.signal()
+                    self.until_it_shows(browser, guest)
+                    self.assertTrue(browser.screenshot(where, 640, 480) == guest.expected(), "the screen is another picture")
+                    browser.close_page()
+
+    def test_another_page_is_kept_out(self):
+        """Its Origin is not of this host; and the right one, without the password."""
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as where, pages() as port, \
+                contextlib.closing(Browser(where)) as browser, Guest(
+                    flat=True, security="none", transports="rfb websocket", viewers="insecure = yes\norigins = https://a.example") as guest:
+            self.come(browser, port, guest, "ws", None)
+            end = time.monotonic() + PATIENCE
+            while browser.title() != "gone":
+                self.assertLess(time.monotonic(), end, browser.title())
+                self.assertIsNone(browser.canvas())
+                time.sleep(0.1)
 
     def test_every_pixel_and_it_follows(self):
         with Guest(flat=True) as guest, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as where, \

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """TigerVNC's viewer shows exactly the surface on its screen, in every lossless encoding that it can prefer, and follows it."""
+import concurrent.futures
 import contextlib
 import os
 import pathlib
@@ -12,6 +13,8 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 import pictures
 from guest import Guest
+from host import PASSWORD
+from security import password_file
 from xpointer import Pointer
 
 SCREEN = (1024, 768)
@@ -46,12 +49,12 @@ def x_server(where):
 
 
 @contextlib.contextmanager
-def viewer(display, where, guest, *options):
-    environment = dict(os.environ, DISPLAY=display, HOME=where)
+def viewer(display, where, guest, *options, security="None", host="127.0.0.1", **more):
+    environment = dict(os.environ, DISPLAY=display, HOME=where, **more)
     with open(f"{where}/viewer", "wb") as log:
-        process = subprocess.Popen(["xtigervncviewer", "-SecurityTypes=None", "-AutoSelect=0", "-FullColor", "-NoJPEG",
+        process = subprocess.Popen(["xtigervncviewer", f"-SecurityTypes={security}", "-AutoSelect=0", "-FullColor", "-NoJPEG",
                                     "-MenuKey=", "-AcceptClipboard=0", "-SendClipboard=0", *options,
-                                    f"127.0.0.1::{guest.port}"], env=environment, stdout=log, stderr=log)
+                                    f"{host}::{guest.port}"], env=environment, stdout=log, stderr=log)
     try:
         yield process
     finally:
@@ -136,6 +139,30 @@ class TigerVNC(unittest.TestCase):
             for encoding in ("ZRLE", "Tight", "Hextile", "Raw"):
                 with self.subTest(encoding), viewer(display, where, guest, f"-PreferredEncoding={encoding}") as process:
                     self.until_it_shows(display, guest, process, where)
+
+    def let_in(self, kind, theirs):
+        """`theirs`: the viewer's word for it. The certificate is "localhost"'s."""
+        with Guest(security=kind, password=PASSWORD, certificate=True, viewers="insecure = yes") as guest, \
+                tempfile.TemporaryDirectory() as where, x_server(where) as display:
+            pathlib.Path(where, "password").write_bytes(password_file(PASSWORD))
+            options = [f"-X509CA={guest.ca}", "-PreferredEncoding=ZRLE"]
+            if kind.lower().endswith("vnc") or kind == "vncauth":
+                options.append(f"-passwd={where}/password")
+            with viewer(display, where, guest, *options, security=theirs, host="localhost", VNC_USERNAME="somebody",
+                        VNC_PASSWORD=PASSWORD) as process:
+                self.until_it_shows(display, guest, process, where)
+                guest.surface.noise(9, 50, 60, 200, 150)
+                guest.surface.signal()
+                self.until_it_shows(display, guest, process, where)
+
+    def test_each_security_type(self):
+        kinds = {"none": "None", "vncauth": "VncAuth", "tlsNone": "TLSNone", "tlsVnc": "TLSVnc", "tlsPlain": "TLSPlain",
+                 "x509None": "X509None", "x509Vnc": "X509Vnc", "x509Plain": "X509Plain"}
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            jobs = {kind: pool.submit(self.let_in, kind, theirs) for kind, theirs in kinds.items()}
+        for kind, job in jobs.items():
+            with self.subTest(kind):
+                job.result()
 
     def test_it_follows(self):
         with Guest() as guest, tempfile.TemporaryDirectory() as where, x_server(where) as display, \

@@ -10,6 +10,8 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 import pictures
 from guest import BLOCK, Guest
+from host import PASSWORD
+from security import password_file
 
 # Not tight: vncsnapshot 1.2a then asks for LastRect and does not know it when it comes, whatever the server.
 ENCODINGS = ("raw", "copyrect", "hextile", "zlib", "corre", "rre")
@@ -28,6 +30,15 @@ class Vncsnapshot(unittest.TestCase):
                     seen = pictures.load(f"{where}/seen.jpg")
                     self.assertEqual(seen[:2], (width, height))
                     self.compare(seen[2], wanted, width, height)
+
+    def test_with_a_password(self):
+        with Guest(flat=True, security="vncauth", password=PASSWORD) as guest, tempfile.TemporaryDirectory() as where:
+            width, height, wanted = guest.expected()
+            pathlib.Path(where, "password").write_bytes(password_file(PASSWORD))
+            subprocess.run(["vncsnapshot", "-quiet", "-nojpeg", "-quality", "100", "-passwd", f"{where}/password",
+                            "-encodings", "hextile raw", f"127.0.0.1:{guest.number}", f"{where}/seen.jpg"],
+                           check=True, timeout=60, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.compare(pictures.load(f"{where}/seen.jpg")[2], wanted, width, height)
 
     def compare(self, seen, wanted, width, height):
         for y in range(BLOCK // 2, height, BLOCK):

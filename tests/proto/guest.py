@@ -2,7 +2,7 @@
 """A display with a picture that shows what a viewer does to it, on a TCP port as VNC viewers know it."""
 import daemon
 import pictures
-import surface
+from host import Host
 
 BLOCK = 32
 
@@ -15,14 +15,12 @@ def port():
             return found
 
 
-class Guest:
-    def __init__(self, width=640, height=480, flat=False):
-        self.daemon = daemon.Daemon()
-        self.surface = surface.Surface(width, height)
+class Guest(Host):
+    """`more`: how viewers prove who they are, as Host has it."""
+
+    def __init__(self, width=640, height=480, flat=False, **more):
+        super().__init__(**{"certificate": False, "size": (width, height), "port": port(), **more})
         self.draw(flat)
-        self.port = port()
-        self.lease = self.daemon.register(self.surface, "guest",
-                                          listen=[{"mode": "control", "address": f"127.0.0.1:{self.port}"}])
         self.number = self.port - 5900
 
     def draw(self, flat):
@@ -38,13 +36,6 @@ class Guest:
             s.fill(bytes((x, 255 - x, x // 2, 0)), x, 64, 1, 48)
         s.noise(1, 300, 100, 200, 150)
         s.noise(2, 17, 200, 99, 77, colours=5)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *more):
-        self.daemon.__exit__(kind, *more)
-        self.surface.close()
 
     def expected(self):
         return self.surface.width, self.surface.height, pictures.rgb(self.surface)

@@ -45,7 +45,8 @@ class Host:
     """`security`: words of the configuration. `client_ca`: viewers are asked for certificates. `more`: the registrant listens."""
 
     def __init__(self, security="", transports="", password=None, certificate=True, client_ca=False, viewers="", config="",
-                 size=(160, 100), mode="control", name="guest", more=False):
+                 size=(160, 100), mode="control", name="guest", more=False,
+                 port=None):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="vfio-displayd-test."))
         self.password, self.ca = password, authority("ca").ca
         lines = ["[viewers]", viewers]
@@ -65,7 +66,7 @@ class Host:
         self.daemon = daemon.Daemon(config="\n".join([*lines, config, ""]))
         self.surface = surface.Surface(*size)
         self.surface.noise(1, colours=40)
-        self.port = daemon.free_port()
+        self.port = port or daemon.free_port()
         self.registrant = self.daemon.connect()
         self.lease = self.daemon.register(self.surface, name, client=self.registrant, flags={"more": more},
                                           listen=[{"mode": mode, "address": f"127.0.0.1:{self.port}"}])

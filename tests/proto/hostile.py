@@ -75,13 +75,14 @@ class Hostile(unittest.TestCase):
 
     # ---- those who come ----
 
-    def socket(self):
-        sock = somebody(self.host.port)
+    def socket(self, port=None):
+        """Each comes from an address of its own: who guesses is kept out for a while."""
+        sock = somebody(port or self.host.port)
         self.stack.callback(sock.close)
         return sock
 
-    def viewer(self, **more):
-        client = rfb.Client(somebody(self.host.port), timeout=10 * daemon.SLOW, **more)
+    def viewer(self, port=None, **more):
+        client = rfb.Client(self.socket(port), timeout=10 * daemon.SLOW, **more)
         self.stack.callback(client.close)
         return client
 

@@ -154,3 +154,9 @@ def vnc_response(password, challenge):
     key = password.encode()[:8].ljust(8, b"\0")
     key = bytes(int(f"{b:08b}"[::-1], 2) for b in key)
     return _des_block(key, challenge[:8]) + _des_block(key, challenge[8:])
+
+
+def password_file(password):
+    """What `vncpasswd -f` writes: the password, by a key that everybody knows."""
+    key = bytes(int(f"{b:08b}"[::-1], 2) for b in (23, 82, 107, 6, 35, 78, 88, 7))
+    return _des_block(key, password.encode()[:8].ljust(8, b"\0"))

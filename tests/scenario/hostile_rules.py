@@ -57,10 +57,8 @@ class Rules(Hostile):
         return self.daemon.connect().call("IssueTicket", {"id": display, "mode": mode, **more})["ticket"]
 
     def come(self, password, kind="vncauth", port=None, **more):
-        client = rfb.Client(("127.0.0.1", port or self.host.port), timeout=10 * daemon.SLOW, security=kind, password=password, user="u",
-                            ca=self.host.ca, server_name=more.pop("server_name", "localhost"), **more)
-        self.stack.callback(client.close)
-        return client
+        return self.viewer(port=port, security=kind, password=password, user="u", ca=self.host.ca,
+                           server_name=more.pop("server_name", "localhost"), **more)
 
     def refused(self, *arguments, **more):
         with self.assertRaises(rfb.Refused):
@@ -109,8 +107,7 @@ class Rules(Hostile):
 
         ticket = self.ticket()
         for good in (True, False):
-            client = rfb.Client(("127.0.0.1", self.host.port), timeout=10 * daemon.SLOW, handshake=False)
-            self.stack.callback(client.close)
+            client = self.viewer(handshake=False)
             client.hello()
             client.send(b"\2")
             if good:
@@ -201,8 +198,7 @@ class Rules(Hostile):
             open_one = self.come(None, "none", port=self.others["open"][1])
             open_one.first()
             self.assertEqual((open_one.name, open_one.width), ("open", 320))
-            knocking = rfb.Client(("127.0.0.1", self.host.port), timeout=10 * daemon.SLOW, handshake=False)
-            self.stack.callback(knocking.close)
+            knocking = self.viewer(handshake=False)
             knocking.hello()
             self.assertNotIn(1, knocking.types)
             knocking.send(b"\1\1")

@@ -2,6 +2,7 @@
 #include "rfb/door.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 
 #include "base/fd.h"
@@ -359,6 +360,9 @@ static void on_tick(void *arg)
 		if (entry->joined && !caller_closed(entry->caller))
 			news |= tell_state(door, entry);
 	door->ticking = news && loop_timer_once(door->tick, TICK_MS) == 0;
+	/* They rest. What was queued for many at a time is free now, in pieces between what is not, and would stay. */
+	if (!news)
+		malloc_trim(0);
 }
 
 void door_detach(struct door *door, uint32_t viewer, const char *reason)

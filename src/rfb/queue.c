@@ -14,6 +14,29 @@ struct queue_chunk {
 
 #define CHUNK_ROOM (QUEUE_CHUNK - sizeof(struct queue_chunk))
 
+#define SPARES 16
+
+static struct queue_chunk *spares[SPARES];
+static unsigned int spare_count;
+
+/* Stays in the list. NULL: out of memory. */
+static struct queue_chunk *spare_peek(void)
+{
+	if (!spare_count) {
+		spares[0] = malloc(QUEUE_CHUNK);
+		spare_count = spares[0] != NULL;
+	}
+	return spare_count ? spares[spare_count - 1] : NULL;
+}
+
+static void spare_keep(struct queue_chunk *chunk)
+{
+	if (spare_count < SPARES)
+		spares[spare_count++] = chunk;
+	else
+		free(chunk);
+}
+
 void queue_init(struct queue *queue)
 {
 	*queue = (struct queue){0};
@@ -23,8 +46,6 @@ void queue_init(struct queue *queue)
 void queue_finish(struct queue *queue)
 {
 	queue_eat(queue, queue->size);
-	free(queue->spare);
-	queue->spare = NULL;
 }
 
 static struct queue_chunk *last_chunk(const struct queue *queue)
@@ -38,9 +59,7 @@ int queue_reserve(struct queue *queue, uint8_t **ret, size_t *ret_room)
 
 	/* An empty chunk is not in the list: commit puts it there. */
 	if (!chunk || chunk->end == CHUNK_ROOM) {
-		if (!queue->spare)
-			queue->spare = malloc(QUEUE_CHUNK);
-		chunk = queue->spare;
+		chunk = spare_peek();
 		if (!chunk)
 			return -ENOMEM;
 		chunk->begin = chunk->end = 0;
@@ -57,7 +76,7 @@ void queue_commit(struct queue *queue, size_t size)
 	if (!size)
 		return;
 	if (!chunk || chunk->end == CHUNK_ROOM) {
-		chunk = take_ptr(queue->spare);
+		chunk = spares[--spare_count];
 		TAILQ_INSERT_TAIL(&queue->chunks, chunk, link);
 	}
 	chunk->end += size;
@@ -111,9 +130,6 @@ void queue_eat(struct queue *queue, size_t size)
 		if (chunk->begin < chunk->end)
 			continue;
 		TAILQ_REMOVE(&queue->chunks, chunk, link);
-		if (queue->spare)
-			free(chunk);
-		else
-			queue->spare = chunk;
+		spare_keep(chunk);
 	}
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* queue.h - bytes on their way to a viewer: a list of chunks, filled by one read and sent many chunks at a time. */
+/* queue.h - bytes on their way to a viewer: a list of chunks, filled by one read and sent many chunks at a time.
+ *
+ * A few empty chunks are kept for all queues of the process, which live in one thread: a steady stream does not allocate, and a viewer that
+ * rests has none.
+ */
 #pragma once
 
 #include <stddef.h>
@@ -13,13 +17,13 @@ struct queue_chunk;
 
 struct queue {
 	TAILQ_HEAD(queue_chunks, queue_chunk) chunks; /* owned */
-	struct queue_chunk *spare;	   /* owned: one chunk is kept, so that a steady stream does not allocate */
-	size_t size;			   /* bytes */
+	size_t size;				      /* bytes */
 };
 
 void queue_init(struct queue *queue);
 void queue_finish(struct queue *queue);
-/* Room at the end, at least one byte: *ret_room bytes at *ret. To be followed by queue_commit(). -ENOMEM. */
+/* Room at the end, at least one byte: *ret_room bytes at *ret. To be followed by queue_commit(), before any other
+ * queue's. -ENOMEM. */
 int queue_reserve(struct queue *queue, uint8_t **ret, size_t *ret_room);
 void queue_commit(struct queue *queue, size_t size);
 int queue_append(struct queue *queue, const void *data, size_t size);

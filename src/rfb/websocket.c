@@ -168,8 +168,9 @@ static int read_head(
 static size_t unmask(
 	struct websocket *websocket, const uint8_t *from, size_t size, uint8_t *to, size_t room)
 {
-	size_t n = MIN(MIN(size, room), websocket->left);
+	size_t n = MIN(size, room);
 
+	n = MIN(n, websocket->left);
 	for (size_t i = 0; i < n; i++)
 		to[i] = from[i] ^ websocket->mask[(websocket->mask_at + i) & 3];
 	websocket->mask_at = (websocket->mask_at + n) & 3;

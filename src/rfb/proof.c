@@ -29,6 +29,13 @@ static enum handshake_verdict deny(struct handshake *handshake)
 	return handshake_end(handshake, HANDSHAKE_DENIED, "wrong password");
 }
 
+static void forget(struct claim *claim)
+{
+	explicit_bzero(claim->digest, sizeof(claim->digest));
+	explicit_bzero(claim->user, sizeof(claim->user));
+	explicit_bzero(claim->secret, sizeof(claim->secret));
+}
+
 static enum handshake_verdict accept_viewer(struct handshake *handshake, enum link_mode mode)
 {
 	/* None alone has no SecurityResult before 3.8; VeNCrypt's None types have one (rfbproto). */
@@ -36,7 +43,7 @@ static enum handshake_verdict accept_viewer(struct handshake *handshake, enum li
 		handshake_say_u32(handshake, 0);
 	handshake->mode = MIN(mode, (enum link_mode)handshake->listener.mode);
 	handshake->authenticated = true;
-	explicit_bzero(&handshake->claim, sizeof(handshake->claim));
+	forget(&handshake->claim);
 	handshake_enter(handshake, HANDSHAKE_INIT, 1);
 	return HANDSHAKE_SAY;
 }
@@ -65,7 +72,7 @@ enum handshake_verdict handshake_judge(
 		return accept_viewer(handshake, mode);
 	if (handshake->claim.kind == LINK_CHECK_TICKET && handshake->listener.login)
 		return ask_broker(handshake, LINK_CHECK_LOGIN);
-	explicit_bzero(&handshake->claim, sizeof(handshake->claim));
+	forget(&handshake->claim);
 	return deny(handshake);
 }
 

@@ -609,7 +609,7 @@ static void test_websocket(void **state)
 static void test_secure_websocket(void **state)
 {
 	struct fixture *fixture = *state;
-	char text[sizeof(answer)];
+	char text[sizeof(answer)], data[5008];
 
 	connect_viewer(fixture, RFB_KIND | TLS_KIND);
 	assert_int_equal(secure(fixture), 1);
@@ -618,6 +618,11 @@ static void test_secure_websocket(void **state)
 	assert_true(transport_ready(fixture->transport));
 	assert_true(transport_encrypted(fixture->transport));
 	assert_string_equal(transport_path(fixture->transport), "/displays/vm7");
+	/* More than the owner takes at once, in one frame. */
+	memset(data, 'x', sizeof(data));
+	memcpy(data, "\x82\xfe\x13\x88\0\0\0\0", 8);
+	ssl_says(fixture, data, sizeof(data));
+	expect_got(fixture, data + 8, 5000);
 	ssl_says(fixture, "\x82\x83\1\2\3\4SDA\x88\x80\1\2\3\4", 15);
 	expect_got(fixture, "RFB", 3);
 	assert_int_equal(ssl_hears(fixture, text, 2), 2);

@@ -3,16 +3,13 @@
  * pushes down. Readiness is the socket's, level-triggered; what has been read already but not yet handed over (a level's rest,
  * TLS's) shows on no socket, so that a timer of no time stands for it.
  *
- * What a connection speaks is seen from its first byte, which is looked at but left in the socket: a TLS handshake record
- * begins with 0x16 (RFC 8446 5.1), HTTP with the G of GET, RFB with R; and who waits for our version speaks RFB.
- *
  * When a level finds its peer wrong, it may have words about that (an HTTP status, a close code). They would be lost if the
  * connection were closed with unread bytes in the socket, so that it lingers: what comes is thrown away until the peer closes too or
  * LIMIT_PART_MS is over, and only then the owner hears of it.
  *
  * What is done with the owner's function on the stack must not be touched afterwards: it may have destroyed the transport.
  */
-#include "rfb/transport.h"
+#include "rfb/transport_internal.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -23,40 +20,12 @@
 #include "base/limits.h"
 #include "base/loop.h"
 #include "base/mem.h"
-#include "rfb/level.h"
 #include "rfb/tls.h"
 #include "rfb/tls_stream.h"
-#include "rfb/websocket.h"
 
-#define LEVELS	    2 /* WebSocket, and RSA-AES on it */
-#define RECORD_TLS  0x16
 #define THROWN_AWAY (64u << 10) /* bytes at once */
 
-struct transport {
-	struct loop *loop;	    /* borrowed */
-	int fd;			    /* owned */
-	struct loop_source *source; /* NULL: TLS has the fd */
-	struct loop_source *timer;
-	struct transport_options options; /* tls: a reference; origins: `origins` */
-	char *origins;			  /* owned */
-	struct tls_stream *stream;	  /* owned; NULL: no TLS */
-	struct websocket *websocket;	  /* one of the levels; NULL: none */
-	bool x509;
-	bool sniffing;
-	ssize_t failure; /* the owner hears of it once the words about it are out; 0: none */
-	bool over;	 /* that is now */
-	bool lost;	 /* the base has failed: no words reach the peer */
-	transport_fn fn;
-	void *arg;
-	unsigned int wanted; /* by the owner */
-	bool more;	     /* to receive, whatever the socket says */
-	bool shutting, shut;
-	const char *reason;
-	struct level levels[LEVELS];
-	size_t levels_used;
-};
-
-static ssize_t give_up(struct transport *transport, ssize_t error, const char *reason)
+ssize_t transport_give_up(struct transport *transport, ssize_t error, const char *reason)
 {
 	if (!transport->reason)
 		transport->reason = reason;
@@ -66,7 +35,7 @@ static ssize_t give_up(struct transport *transport, ssize_t error, const char *r
 static ssize_t lose(struct transport *transport, ssize_t error, const char *reason)
 {
 	transport->lost = true;
-	return give_up(transport, error, reason);
+	return transport_give_up(transport, error, reason);
 }
 
 static ssize_t stream_result(struct transport *transport, ssize_t n)
@@ -149,7 +118,7 @@ static bool may_send(const struct transport *transport)
 	return !transport->failure && transport_ready(transport) && !is_pending(transport);
 }
 
-static void rewatch(struct transport *transport)
+void transport_rewatch(struct transport *transport)
 {
 	bool reads = transport->wanted & LOOP_READ || transport->failure || transport->sniffing;
 	bool writes = transport->wanted & LOOP_WRITE && may_send(transport);
@@ -171,7 +140,7 @@ static void rewatch(struct transport *transport)
 void transport_watch(struct transport *transport, unsigned int events)
 {
 	transport->wanted = events;
-	rewatch(transport);
+	transport_rewatch(transport);
 }
 
 static int flush_levels(struct transport *transport)
@@ -204,13 +173,11 @@ void transport_shutdown(struct transport *transport)
 {
 	transport->shutting = true;
 	go_on_shutting(transport);
-	rewatch(transport);
+	transport_rewatch(transport);
 }
 
-static void sniff(struct transport *transport, bool waited);
-
 /* The base can be read from or written to. */
-static void on_base(unsigned int events, void *arg)
+void transport_on_base(unsigned int events, void *arg)
 {
 	struct transport *transport = arg;
 
@@ -220,7 +187,7 @@ static void on_base(unsigned int events, void *arg)
 		if (!may_send(transport))
 			events &= ~LOOP_WRITE;
 	}
-	rewatch(transport);
+	transport_rewatch(transport);
 	events &= transport->failure ? LOOP_READ : transport->wanted;
 	if (events)
 		transport->fn(events, transport->arg);
@@ -231,9 +198,9 @@ static void on_socket(int fd, unsigned int events, void *arg)
 	struct transport *transport = arg;
 
 	if (transport->sniffing)
-		sniff(transport, false);
+		transport_sniff(transport, false);
 	else
-		on_base(events, transport);
+		transport_on_base(events, transport);
 }
 
 static void on_timer(void *arg)
@@ -242,7 +209,7 @@ static void on_timer(void *arg)
 	unsigned int events = 0;
 
 	if (transport->sniffing) {
-		sniff(transport, true);
+		transport_sniff(transport, true);
 		return;
 	}
 	if (transport->failure)
@@ -264,11 +231,12 @@ static void note_reason(struct transport *transport, ssize_t error)
 		const char *reason = level->ops->reason ? level->ops->reason(level->layer) : NULL;
 
 		if (reason)
-			give_up(transport, error, reason);
+			transport_give_up(transport, error, reason);
 	}
 	if (error == -EMSGSIZE)
-		give_up(transport, error, "a message over its bound");
-	give_up(transport, error, error == -EPIPE ? "closed by the viewer" : "connection lost");
+		transport_give_up(transport, error, "a message over its bound");
+	transport_give_up(
+		transport, error, error == -EPIPE ? "closed by the viewer" : "connection lost");
 }
 
 static ssize_t linger(struct transport *transport)
@@ -284,11 +252,11 @@ static ssize_t linger(struct transport *transport)
 		transport->over = n < 0;
 		size += n;
 	}
-	rewatch(transport);
+	transport_rewatch(transport);
 	return transport->over ? transport->failure : -EAGAIN;
 }
 
-static ssize_t fail(struct transport *transport, ssize_t error)
+ssize_t transport_fail(struct transport *transport, ssize_t error)
 {
 	note_reason(transport, error);
 	transport->failure = error;
@@ -324,10 +292,10 @@ ssize_t transport_receive(struct transport *transport, void *to, size_t room)
 	if (!top && !transport->stream)
 		return n;
 	if (n < 0 && n != -EAGAIN)
-		return fail(transport, n);
+		return transport_fail(transport, n);
 	transport->more =
 		top && (n < 0 ? top->again : (size_t)n == room || levels_have_more(transport));
-	rewatch(transport);
+	transport_rewatch(transport);
 	return n;
 }
 
@@ -339,12 +307,12 @@ ssize_t transport_send(struct transport *transport, const struct iovec *iov, siz
 	if (transport->failure || transport->sniffing)
 		return -EAGAIN;
 	if (transport->shutting)
-		return give_up(transport, -EPIPE, "connection shut down");
+		return transport_give_up(transport, -EPIPE, "connection shut down");
 	n = top ? level_send(top, iov, iov_used) : base_send(transport, iov, iov_used);
 	if (n < 0 && n != -EAGAIN)
 		note_reason(transport, n);
 	if (top)
-		rewatch(transport);
+		transport_rewatch(transport);
 	return n;
 }
 
@@ -368,148 +336,13 @@ int transport_push(struct transport *transport, const struct layer_ops *ops, voi
 		return r;
 	transport->levels_used++;
 	transport->more = size > 0;
-	rewatch(transport);
+	transport_rewatch(transport);
 	return 0;
-}
-
-static int begin_tls(struct transport *transport, struct tls *tls, bool x509)
-{
-	int r = tls_stream_create(
-		transport->loop, transport->fd, tls, x509, on_base, transport, &transport->stream);
-
-	if (r < 0)
-		return r;
-	transport->x509 = x509;
-	loop_source_free(transport->source);
-	transport->source = NULL;
-	return 0;
-}
-
-static int begin_websocket(struct transport *transport)
-{
-	int r = websocket_create(
-		transport->options.origins, transport->options.display, &transport->websocket);
-
-	return r < 0 ? r
-		     : transport_push(transport, &websocket_layer, transport->websocket, NULL, 0);
-}
-
-bool transport_may_start_tls(const struct transport *transport)
-{
-	return !transport->sniffing && !transport->stream && !transport->levels_used;
-}
-
-int transport_start_tls(
-	struct transport *transport, struct tls *tls, bool x509, const void *last, size_t size)
-{
-	uint8_t byte;
-	ssize_t n;
-
-	if (!transport_may_start_tls(transport))
-		return -EOPNOTSUPP;
-	n = recv(transport->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	if (n > 0)
-		return give_up(transport, -EPROTO, "bytes before the upgrade to TLS");
-	if (n == 0)
-		return give_up(transport, -EPIPE, "closed by the viewer");
-	n = size ? send(transport->fd, last, size, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
-	if (n < 0)
-		return errno == EAGAIN ? -EAGAIN : give_up(transport, -errno, "connection lost");
-	if ((size_t)n < size)
-		return give_up(transport, -EPIPE, "takes nothing");
-	n = begin_tls(transport, tls, x509);
-	if (n == 0)
-		rewatch(transport);
-	return n < 0 ? give_up(transport, n, "TLS cannot be set up") : 0;
-}
-
-static int become(struct transport *transport, unsigned int kind)
-{
-	int r = 0;
-
-	transport->sniffing = false;
-	loop_timer_stop(transport->timer);
-	if (kind == LINK_TRANSPORT_SECURE_WEBSOCKET)
-		r = begin_tls(transport, transport->options.tls, true);
-	if (r == 0 && kind != LINK_TRANSPORT_RFB)
-		r = begin_websocket(transport);
-	return r;
-}
-
-/* 0: not yet known. */
-static unsigned int kind_of(const struct transport *transport, bool waited)
-{
-	unsigned int kinds = transport->options.kinds, kind = LINK_TRANSPORT_RFB;
-	uint8_t byte;
-	ssize_t n = recv(transport->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR) && !waited)
-		return 0;
-	if (n > 0 && byte == RECORD_TLS)
-		kind = LINK_TRANSPORT_SECURE_WEBSOCKET;
-	else if (n > 0 && byte == 'G')
-		kind = LINK_TRANSPORT_WEBSOCKET;
-	if (kinds & kind || n == 0)
-		return kinds & kind ? kind : LINK_TRANSPORT_RFB;
-	/* What is not spoken here gets words that it may not understand, and an end. */
-	return kinds & LINK_TRANSPORT_RFB	  ? LINK_TRANSPORT_RFB
-	       : kinds & LINK_TRANSPORT_WEBSOCKET ? LINK_TRANSPORT_WEBSOCKET
-						  : LINK_TRANSPORT_SECURE_WEBSOCKET;
-}
-
-static void sniff(struct transport *transport, bool waited)
-{
-	unsigned int kind = kind_of(transport, waited);
-	int r;
-
-	if (!kind)
-		return;
-	r = become(transport, kind);
-	if (r < 0) {
-		transport->lost = true;
-		fail(transport, r);
-	}
-	rewatch(transport);
 }
 
 const char *transport_reason(const struct transport *transport)
 {
 	return transport->reason ? transport->reason : "connection lost";
-}
-
-bool transport_websocket(const struct transport *transport)
-{
-	return transport->websocket;
-}
-
-bool transport_encrypted(const struct transport *transport)
-{
-	return transport->stream && tls_stream_open(transport->stream);
-}
-
-bool transport_anonymous(const struct transport *transport)
-{
-	return transport_encrypted(transport) && !transport->x509;
-}
-
-bool transport_client_verified(const struct transport *transport)
-{
-	return transport_encrypted(transport) && tls_stream_verified(transport->stream);
-}
-
-const char *transport_server_name(const struct transport *transport)
-{
-	return transport_encrypted(transport) ? tls_stream_server_name(transport->stream) : NULL;
-}
-
-const char *transport_path(const struct transport *transport)
-{
-	return transport->websocket ? websocket_path(transport->websocket) : NULL;
-}
-
-const char *transport_tls_reason(const struct transport *transport)
-{
-	return transport->stream ? tls_stream_reason(transport->stream) : NULL;
 }
 
 void transport_destroy(struct transport *transport)

@@ -14,7 +14,7 @@ class Refused(Exception):
 
 
 def request(path="/", host="localhost", origin=None, key=None, protocol="binary", more=(), leave=()):
-    key = key or base64.b64encode(os.urandom(16)).decode()
+    key = base64.b64encode(os.urandom(16)).decode() if key is None else key
     lines = {"Host": host, "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": key,
              "Sec-WebSocket-Version": "13", "Sec-WebSocket-Protocol": protocol, "Origin": origin}
     text = [f"GET {path} HTTP/1.1"] + [f"{n}: {v}" for n, v in lines.items() if v is not None and n not in leave] + list(more)

@@ -158,7 +158,7 @@ class Rules(Hostile):
         client.set_encodings(rfb.RAW, rfb.EXTENDED_DESKTOP_SIZE)
         client.ask_size(320, 200)
         client.until(lambda: (1, 1) in [each[:2] for each in client.size_answers], ask=True)
-        [viewer] = [each for each in self.viewers() if each["peer"] and each["peer"].startswith("127.")]
+        [viewer] = [each for each in self.viewers() if (each.get("peer") or "").startswith("127.")]
         self.assertEqual(viewer["mode"], "view")
 
     def viewers(self):
@@ -167,7 +167,7 @@ class Rules(Hostile):
         out = []
         while True:
             reply = client.receive()
-            out.append(reply["parameters"])
+            out.append(reply["parameters"]["viewer"])
             if not reply.get("continues"):
                 return out
 

@@ -157,10 +157,12 @@ class WebSockets(Hostile):
             with contextlib.suppress(OSError):
                 stream.inner.sendall(websocket.frame(b"x" * 100, length=b"\x7f" + struct.pack(">Q", length)))
             self.assert_ends(stream)
+        streams = []
         for length in (1 << 62, 1 << 40, 1 << 32):
-            stream = self.stream()
+            streams.append(self.stream())
             with contextlib.suppress(OSError):
-                stream.inner.sendall(websocket.frame(HELLO + b"\1\1" + b"\xff" * 5000, length=b"\x7f" + struct.pack(">Q", length)))
+                streams[-1].inner.sendall(websocket.frame(HELLO + b"\1\1" + b"\xff" * 5000, length=b"\x7f" + struct.pack(">Q", length)))
+        for stream in streams:
             self.assert_ends(stream, LATE)
 
     def test_lengths_in_more_bytes_than_they_need(self):
@@ -253,9 +255,11 @@ class WebSockets(Hostile):
 
     def test_what_is_neither(self):
         """Neither RFB, nor TLS, nor a request: greeted as an RFB viewer, and closed as one."""
+        socks = []
         for text in (b"\x16", b"G", b"GE", b"SSH-2.0-x\r\n", b"\x80\x2e\1\3\1", b"\x17\3\3\0\1", b"PUT / HTTP/1.1\r\n\r\n", os.urandom(64)):
-            sock = self.socket()
-            sock.sendall(text)
+            socks.append(self.socket())
+            socks[-1].sendall(text)
+        for sock in socks:
             self.assert_closed(sock, LATE)
 
     def test_an_honest_browser_beside_them(self):

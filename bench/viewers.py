@@ -200,11 +200,10 @@ def percentile(values, part):
 def first(rounds):
     canvas = surface.Surface(WIDTH, HEIGHT)
     desktop(canvas)
-    with daemon.Daemon("--config", "/dev/null") if False else daemon.Daemon() as d:
+    with daemon.Daemon() as d:
         held = d.register(canvas, "x")
         path = str(d.dir / "rfb" / "x")
         stays = connect(path)
-        until = []
         again, fresh = [], []
         whole(stays)
         for _ in range(rounds):

@@ -34,8 +34,9 @@ static void expect(bool truth)
 static ssize_t receive(void *arg, void *to, size_t room)
 {
 	struct wires *wires = arg;
-	size_t n = MIN(MIN(wires->size, room), wires->piece);
+	size_t n = MIN(wires->size, room);
 
+	n = MIN(n, wires->piece);
 	if (!n)
 		return -EAGAIN;
 	memcpy(to, wires->in, n);

@@ -32,8 +32,9 @@ struct fixture {
 static ssize_t below_receive(void *arg, void *to, size_t room)
 {
 	struct fixture *fixture = arg;
-	size_t n = MIN(MIN(fixture->in_size, room), fixture->piece);
+	size_t n = MIN(fixture->in_size, room);
 
+	n = MIN(n, fixture->piece);
 	if (!n)
 		return -EAGAIN;
 	memcpy(to, fixture->in, n);
@@ -137,8 +138,8 @@ static void test_paths(void **state)
 	static const char *const bad[] = {"/x", "/displays", "/displays/", "/displays/.",
 		"/displays/..", "/displays/a/b", "/displays/other", "/displays/a%20", "//",
 		"/websockify/", "*", "http://h/",
-		"/displays/"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+		("/displays/"
+		 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")};
 	struct fixture *fixture = *state;
 	char request[1024];
 

@@ -55,7 +55,7 @@
 #define LIMIT_HANDSHAKE_MS       10000      /* from accept to ClientInit */
 #define LIMIT_FIRST_FRAME_MS     15000      /* from ClientInit to the picture's first frame; the broker has a placard sooner */
 #define LIMIT_AUTH_DELAY_MS      1000       /* a failed password is answered so late: guessing is slow, a typing error is not */
-#define LIMIT_AUTH_SUSPECT_MS   60000      /* after a failed password every answer is looked at so late: see caller.c */
+#define LIMIT_AUTH_SUSPECT_MS   60000      /* after a failed password every answer is looked at so late: see knock.c */
 #define LIMIT_SUSPECTS           256        /* addresses that have guessed wrong and are remembered, for each program */
 #define LIMIT_SUSPECT_FAILURES   5          /* wrong passwords of an address before its next connections are refused */
 #define LIMIT_SUSPECT_MS         10000      /* for so long, twice as long after each further one */

@@ -100,6 +100,34 @@ class OwnPace(unittest.TestCase):
         # Two: while the rate is not known, one more than fits is not sent before an answer.
         self.assertIn(len(silent.updates), (1, 2))
 
+    def test_a_slow_line_gets_less_quality(self):
+        d = self.daemon()
+        slow = d.viewer("x")
+        slow.set_encodings(rfb.TIGHT, -23, rfb.FENCE)
+        sizes = []
+        with Painter(self.canvas):
+            end = time.monotonic() + LIMIT
+            while len(sizes) < 4 or sizes[-1] > max(sizes) * 3 // 4:
+                self.assertLess(time.monotonic(), end, f"bytes of the updates: {sizes}")
+                before = slow.bytes
+                slow.request(incremental=False)
+                slow.update()
+                sizes.append(slow.bytes - before)
+                self.linger(slow, 0.3)
+        # Nobody else's: a line that is not slow has the quality that was wished for.
+        other = d.viewer("x")
+        other.set_encodings(rfb.TIGHT, -23, rfb.FENCE)
+        before = other.bytes
+        other.request(incremental=False)
+        other.update()
+        self.assertGreater(other.bytes - before, sizes[-1])
+
+    @staticmethod
+    def linger(viewer, seconds):
+        """The viewer takes its time, and has asked for more already: what comes next has waited for the line, as its fences tell."""
+        viewer.request()
+        time.sleep(seconds)
+
     def test_the_cap_of_bytes(self):
         d = self.daemon(f"[viewers]\nbytes-per-second-maximum = {CAP}\n")
         viewer = d.viewer("x")

@@ -431,8 +431,8 @@ static int how_long(struct display *d)
 	if (patience >= 0)
 		return patience ? patience : 1;
 	wait = MIN(pace_wait(&d->pace, now), (uint32_t)INT32_MAX);
-	/* After a change another is likely: have the grant at hand, then one pass finds and copies. */
-	if (wait == 0 && d->hot && !stage_ask(d->stage))
+	/* After a change another is likely: have the grant at hand, then one pass finds and copies. A picture after words needs none. */
+	if (wait == 0 && d->hot && stage_shows_picture(d->stage) && !stage_ask(d->stage))
 		return LIMIT_GRANT_MS;
 	return wait;
 }

@@ -68,6 +68,11 @@ bool is_gone(void)
 	return gone;
 }
 
+bool is_ghost(void)
+{
+	return display && display_is_ghost(display);
+}
+
 bool sees_words(void)
 {
 	return fake_wall_seen().publishes && fake_wall_seen().placard;
@@ -145,7 +150,7 @@ static void on_ended(void *arg)
 	ended = true;
 }
 
-void display_begin(struct handover *handover)
+static void create(struct handover *handover, struct display *ghost)
 {
 	handover->source = SOURCE_VFIO;
 	handover->device = eventfd(0, EFD_CLOEXEC);
@@ -153,8 +158,25 @@ void display_begin(struct handover *handover)
 	gone = ended = false;
 	ready_error = 1;
 	assert_int_equal(
-		display_create(loop, &config, handover, NULL, on_ready, on_gone, NULL, &display),
+		display_create(loop, &config, handover, ghost, on_ready, on_gone, NULL, &display),
 		0);
+	assert_int_equal(gone, ghost != NULL);
+	gone = false;
+}
+
+void display_begin(struct handover *handover)
+{
+	create(handover, NULL);
+}
+
+void display_return(struct handover *handover)
+{
+	create(handover, display);
+}
+
+void rehearsal_linger(uint32_t seconds)
+{
+	config.linger_seconds = seconds;
 }
 
 /* A display without eventfd or leave for anything. */

@@ -28,6 +28,10 @@ void rehearsal_reset(void);
 void display_begin(struct handover *handover);
 /* A display without eventfd or leave for anything, ready. */
 void display_begin_plain(void);
+/* Another takes over what `display` has left: its viewers. */
+void display_return(struct handover *handover);
+/* Viewers of displays that are lost are kept so long; 0 at first. */
+void rehearsal_linger(uint32_t seconds);
 /* Releases it, and waits for that. */
 void display_end(void);
 void display_drain(void); /* does not wait */
@@ -40,6 +44,7 @@ void pass(uint64_t ms);
 struct display_runtime runtime(void);
 bool is_ready(void);
 bool is_gone(void);
+bool is_ghost(void);
 bool is_slow(void); /* List says that the driver has not answered */
 bool sees_words(void);
 bool sees_picture(void);

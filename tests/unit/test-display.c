@@ -454,6 +454,97 @@ static void the_lease_ends_while_it_blocks(void **state)
 	assert_int_equal(fake_source_calls(FAKE_DESTROY), 1);
 }
 
+/* ---- Viewers that stay when the guest has gone ---- */
+
+/* A display whose lease has ended while its driver does not answer. */
+static void lose_it_while_it_blocks(void)
+{
+	struct handover handover;
+	int pair[2];
+
+	rehearsal_linger(60);
+	assert_int_equal(pipe(pair), 0);
+	handover_init(&handover);
+	handover.lease = pair[0];
+	display_begin(&handover);
+	until(is_ready);
+	fake_wall_watch(1);
+	until(sees_picture);
+	fake_source_block(FAKE_QUERY);
+	until(fake_source_blocks);
+	close(pair[1]);
+}
+
+static void viewers_read_of_a_loss_that_takes_long(void **state)
+{
+	lose_it_while_it_blocks();
+	until(sees_words);
+	assert_false(fake_wall_closed());
+	assert_false(is_ghost());
+	assert_int_equal(runtime().state, DISPLAY_LOST);
+	assert_int_equal(fake_source_calls(FAKE_DESTROY), 0);
+	fake_source_unblock();
+	until(is_ghost);
+	assert_int_equal(fake_source_calls(FAKE_DESTROY), 1);
+	assert_true(sees_words());
+	fake_wall_watch(0);
+	until(is_gone);
+	assert_true(fake_wall_closed());
+}
+
+static void an_heir_shows_its_picture(void **state)
+{
+	struct handover handover;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		rehearsal_reset();
+		lose_it_while_it_blocks();
+		fake_source_unblock();
+		until(is_ghost);
+		fake_source_reset();
+		fake_source_pixel(pixel = 0x303030 + i);
+		/* Frames on their way, or a program that keeps the grant, are the heir's to wait for. */
+		fake_wall_grants(i != 1);
+		handover_init(&handover);
+		display_return(&handover);
+		until(sees_pixel);
+		fake_wall_grants(true);
+		fake_source_pixel(pixel = 0x404040 + i);
+		until(sees_pixel);
+		assert_int_equal(runtime().state, DISPLAY_LIVE);
+		display_end();
+	}
+}
+
+static void a_ghost_ends_in_time_and_by_word(void **state)
+{
+	lose_it_while_it_blocks();
+	rehearsal_linger(1);
+	fake_source_unblock();
+	until(is_ghost);
+	display_drain();
+	assert_false(is_ghost());
+	until(is_gone);
+	assert_true(ended);
+	rehearsal_reset();
+	lose_it_while_it_blocks();
+	until(sees_words);
+	display_drain();
+	assert_true(fake_wall_closed());
+	fake_source_unblock();
+	until(is_gone);
+	assert_true(ended);
+}
+
+static void a_program_that_dies_takes_its_ghost_with_it(void **state)
+{
+	lose_it_while_it_blocks();
+	fake_source_unblock();
+	until(is_ghost);
+	fake_wall_end_program();
+	until(is_gone);
+}
+
 static void a_close_that_blocks(void **state)
 {
 	display_begin_plain();
@@ -597,6 +688,14 @@ int main(void)
 			released_while_it_blocks, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
 			the_lease_ends_while_it_blocks, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			viewers_read_of_a_loss_that_takes_long, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			an_heir_shows_its_picture, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			a_ghost_ends_in_time_and_by_word, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(a_program_that_dies_takes_its_ghost_with_it,
+			rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
 			a_close_that_blocks, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(

@@ -129,10 +129,13 @@ class Fence(Case):
                 self.assertGreater(len(viewer.updates), before)
 
     def test_a_viewer_that_never_answers_is_served(self):
+        """After a while in which the server waits for it: ten seconds, and the time of the bytes on the slowest of lines."""
         viewer = self.viewer(rfb.FENCE)
+        viewer.timeout = 90
         viewer.answers_fences = False
         for _ in range(10):
-            self.serves(viewer)
+            self.change()
+            until_shows([viewer], self.host.surface, 90)
 
     def test_a_fence_of_who_never_announced_it(self):
         """It cannot know that the server speaks it; a server may close it or answer, and goes on for others."""

@@ -63,13 +63,6 @@ static int open_login(struct credentials *c, struct loop *loop, const struct con
 
 	if (!options.passwords && !options.pam_service)
 		return 0;
-#ifndef HAVE_PAM
-	if (options.pam_service) {
-		log_err(NULL, "pam-service = %s: this vfio-displayd was built without PAM",
-			options.pam_service);
-		return -EINVAL;
-	}
-#endif
 	return login_create(loop, &options, &c->login);
 }
 

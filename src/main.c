@@ -160,6 +160,13 @@ static int run(const struct arguments *a, struct config *config)
 	if (r < 0)
 		return r;
 	log_set_level(config->log_level);
+#ifndef HAVE_PAM
+	if (config->pam_service) {
+		log_err(NULL, "pam-service = %s: this vfio-displayd was built without PAM",
+			config->pam_service);
+		return -EINVAL;
+	}
+#endif
 	if (!options.control_path)
 		options.control_path =
 			config->control_socket ? config->control_socket : CONTROL_PATH;

@@ -18,13 +18,14 @@ int level_init(struct level *level, const struct layer_ops *ops, void *layer,
 		level_finish(level);
 		return -EMSGSIZE;
 	}
+	if (!size)
+		return 0;
 	level->in = malloc(ops->in_maximum);
 	if (!level->in) {
 		level_finish(level);
 		return -ENOMEM;
 	}
-	if (size)
-		memcpy(level->in, early, size);
+	memcpy(level->in, early, size);
 	level->in_size = size;
 	return 0;
 }
@@ -53,6 +54,24 @@ static int reserve_out(struct level *level)
 	if (!level->out)
 		level->out = malloc(out_room(level));
 	return level->out ? 0 : -ENOMEM;
+}
+
+/* An idle connection keeps no buffers. */
+static void free_out(struct level *level)
+{
+	if (level->out_at < level->out_size)
+		return;
+	free(level->out);
+	level->out = NULL;
+}
+
+static void free_in(struct level *level)
+{
+	if (level->in_at < level->in_size)
+		return;
+	free(level->in);
+	level->in = NULL;
+	level->in_at = level->in_size = 0;
 }
 
 static int push_down(struct level *level)
@@ -91,10 +110,7 @@ int level_flush(struct level *level)
 
 	if (r == 0)
 		r = say(level, level->ops->say);
-	if (r == 0) { /* an idle connection keeps no buffer */
-		free(level->out);
-		level->out = NULL;
-	}
+	free_out(level);
 	return r;
 }
 
@@ -113,6 +129,10 @@ static int pull_up(struct level *level)
 {
 	ssize_t n;
 
+	if (!level->in)
+		level->in = malloc(level->ops->in_maximum);
+	if (!level->in)
+		return -ENOMEM;
 	level->in_size -= level->in_at;
 	memmove(level->in, level->in + level->in_at, level->in_size);
 	level->in_at = 0;
@@ -130,8 +150,10 @@ static int pull_up(struct level *level)
 static ssize_t step(struct level *level, void *to, size_t room, bool *ret_used)
 {
 	size_t used = 0;
-	ssize_t n = level->ops->decode(level->layer, level->in + level->in_at,
-		level->in_size - level->in_at, &used, to, room);
+	static const uint8_t nothing;
+	const uint8_t *from = level->in ? level->in + level->in_at : &nothing;
+	ssize_t n = level->ops->decode(
+		level->layer, from, level->in_size - level->in_at, &used, to, room);
 	int r;
 
 	level->in_at += used;
@@ -144,16 +166,15 @@ static ssize_t step(struct level *level, void *to, size_t room, bool *ret_used)
 	return n;
 }
 
-ssize_t level_receive(void *arg, void *to, size_t room)
+static ssize_t receive(struct level *level, uint8_t *to, size_t room)
 {
-	struct level *level = arg;
 	size_t total = 0;
 	int rounds = 0, r;
 
 	level->again = false;
 	while (total < room && !level->error) {
 		bool used;
-		ssize_t n = step(level, (uint8_t *)to + total, room - total, &used);
+		ssize_t n = step(level, to + total, room - total, &used);
 
 		if (n < 0)
 			level->error = n;
@@ -172,6 +193,14 @@ ssize_t level_receive(void *arg, void *to, size_t room)
 			return r;
 	}
 	return total ? (ssize_t)total : level->error;
+}
+
+ssize_t level_receive(void *level, void *to, size_t room)
+{
+	ssize_t n = receive(level, to, room);
+
+	free_in(level);
+	return n;
 }
 
 static size_t gather(uint8_t *to, size_t room, const struct iovec *iov, size_t iov_used)
@@ -212,5 +241,6 @@ ssize_t level_send(void *arg, const struct iovec *iov, size_t iov_used)
 	level->out_at = at;
 	level->out_size = at + n;
 	r = push_down(level);
+	free_out(level);
 	return r < 0 && r != -EAGAIN ? r : (ssize_t)size;
 }

@@ -26,8 +26,9 @@ struct level {
 	bool parted;
 	bool again; /* level_receive() has stopped for others' sake, not because there was nothing */
 	ssize_t error; /* -errno: the layer has failed; 0 */
-	uint8_t *in;  /* owned: ops->in_maximum bytes */
-	uint8_t *out; /* owned: one encoded message on its way; NULL while there is none */
+	/* Owned, both NULL while they are empty. */
+	uint8_t *in;  /* ops->in_maximum bytes */
+	uint8_t *out; /* one encoded message on its way */
 	size_t in_at, in_size;
 	size_t out_at, out_size;
 };

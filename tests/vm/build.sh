@@ -37,9 +37,9 @@ vfio_modules=(vfio vfio_virqfd vfio_iommu_type1 mdev)
 bochs_modules=(drm drm_kms_helper ttm drm_ttm_helper drm_vram_helper bochs)
 vgem_modules=(drm_shmem_helper vgem)
 drivers=(mbochs mbochs_rw mdpy)
-packages=(systemd systemd-sysv dbus udev kmod libvncserver1 libevent-core-2.1-7 libevent-pthreads-2.1-7 libjansson4 libsystemd0
-	libdrm2 libseccomp2 libpng16-16 libssl3 python3-minimal libpython3-stdlib gvncviewer vncsnapshot
-	libgbm1 libgl1-mesa-dri qemu-system-x86)
+packages=(systemd systemd-sysv dbus udev kmod libvncserver1 libevent-core-2.1-7 libevent-pthreads-2.1-7 libevent-openssl-2.1-7
+	libjansson4 libsystemd0 libdrm2 libseccomp2 libpng16-16 libssl3 libcrypt1 libpam0g libpam-modules
+	python3-minimal libpython3-stdlib openssl gvncviewer vncsnapshot libgbm1 libgl1-mesa-dri qemu-system-x86)
 
 say() { echo "tests/vm: $*" >&2; }
 die() { say "$*"; exit 1; }

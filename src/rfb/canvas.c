@@ -10,7 +10,8 @@
  * it was and where it is now whenever that changes; LibVNCServer keeps what was not asked for.
  *
  * LibVNCServer does not say which areas it sent as JPEG. It is asked only to send the areas in which there is something new, and each
- * of them that has more colours than a palette holds counts as lossy (refresh.h). For an update without loss JPEG is off.
+ * of them that has more colours than a palette holds counts as lossy (refresh.h), and all of them where a viewer wishes for grey: then
+ * there are no palettes. For an update without loss JPEG is off.
  *
  * LibVNCServer's levels are the viewer's wish, as SetEncodings left them. They are changed for one update and put back.
  */
@@ -31,6 +32,7 @@
 #define SLICE_SMALL 4096u
 #define COST_FIRST  1024 /* a byte for each pixel: text has less, photos have two */
 #define COST_MIN    8
+#define GREY	    3 /* LibVNCServer's number for JPEG without colours */
 
 void canvas_init(struct canvas *canvas, const char *name, struct notices *notices, bool view_only)
 {
@@ -223,8 +225,10 @@ static bool sends_jpeg(const struct canvas *canvas)
 	       client->format.bitsPerPixel != 8;
 }
 
+enum loss { NO_LOSS, LOSS_OF_MANY_COLOURS, LOSS };
+
 /* Before the cursor is taken off: it is part of what was sent. */
-static void note_sent(struct canvas *canvas, sraRegionPtr region, bool jpeg, uint64_t now)
+static void note_sent(struct canvas *canvas, sraRegionPtr region, enum loss loss, uint64_t now)
 {
 	const uint32_t *pixels = frame_pixels(canvas->frame);
 	size_t stride = canvas->frame->header.stride / sizeof(*pixels);
@@ -237,7 +241,9 @@ static void note_sent(struct canvas *canvas, sraRegionPtr region, bool jpeg, uin
 		struct rect rect = {part.x1, part.y1, part.x2 - part.x1, part.y2 - part.y1};
 
 		refresh_sent(&canvas->refresh, &rect,
-			jpeg && !refresh_exact_anyway(pixels, stride, &rect), now);
+			loss == LOSS || (loss == LOSS_OF_MANY_COLOURS &&
+						!refresh_exact_anyway(pixels, stride, &rect)),
+			now);
 	}
 	sraRgnReleaseIterator(iterator);
 }
@@ -263,7 +269,11 @@ static void update_client(struct canvas *canvas, bool exact, uint64_t now)
 	client->turboQualityLevel = wish.quality;
 	client->turboSubsampLevel = wish.subsampling;
 	client->tightCompressLevel = wish.compression;
-	note_sent(canvas, region, jpeg, now);
+	note_sent(canvas, region,
+		!jpeg			     ? NO_LOSS
+		: levels.subsampling == GREY ? LOSS
+					     : LOSS_OF_MANY_COLOURS,
+		now);
 	sraRgnDestroy(region);
 }
 

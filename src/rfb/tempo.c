@@ -14,6 +14,9 @@
  * The round trip is measured while the line is empty, by the fence request before an update: behind one it would have the
  * time of the update in it. Others may only shorten it. Routes change, so it is forgotten after two spells; and when the line has
  * not been empty for one, the next update waits until it is.
+ *
+ * The very first request goes before the first update, with nothing in its way. A viewer that has not answered that within MUTE_NS
+ * never will, whatever it has announced; one that has answered may have a slow line, and is waited for longer.
  */
 #include "rfb/tempo.h"
 
@@ -32,6 +35,7 @@
 #define DEAF_NS \
 	(10 * NS_PER_S) /* no answer for so long, and the time of the bytes on the slowest of lines */
 #define SLOWEST	      (4u << 10)
+#define MUTE_NS	      (2 * NS_PER_S)
 #define SPARE_UNKNOWN (32u << 10)
 
 void tempo_init(struct tempo *tempo)
@@ -41,10 +45,14 @@ void tempo_init(struct tempo *tempo)
 
 void tempo_limits(struct tempo *tempo, uint32_t frames, uint32_t bytes)
 {
+	uint64_t due = tempo->bytes_due_ns, since = tempo->began_ns;
+
 	tempo->period_ns = NS_PER_S / MAX(frames, 1u);
-	tempo->bytes_maximum = bytes;
 	if (!bytes)
 		tempo->bytes_due_ns = 0;
+	else if (bytes != tempo->bytes_maximum && due > since)
+		tempo->bytes_due_ns = since + (due - since) * tempo->bytes_maximum / bytes;
+	tempo->bytes_maximum = bytes;
 }
 
 static void forget_pings(struct tempo *tempo)
@@ -58,7 +66,7 @@ void tempo_fences(struct tempo *tempo, bool known)
 	if (known == tempo->fences)
 		return;
 	tempo->fences = known;
-	tempo->deaf = false;
+	tempo->answers = tempo->deaf = false;
 	forget_pings(tempo);
 }
 
@@ -178,6 +186,7 @@ void tempo_pong(struct tempo *tempo, uint64_t now, uint32_t id)
 	tempo->acked = newest->position;
 	tempo->first = id + 1;
 	tempo->pong_ns = now;
+	tempo->answers = true;
 	tempo->deaf = false;
 }
 
@@ -204,7 +213,8 @@ static uint64_t line_due(struct tempo *tempo, uint64_t now)
 	part = oldest->position - tempo->acked;
 	if (tempo->rate && flight > room && flight - room <= part && !drain)
 		return opening(tempo, oldest->began_ns) + (flight - room) * NS_PER_S / tempo->rate;
-	silence = oldest->sent_ns + DEAF_NS + part * NS_PER_S / SLOWEST;
+	silence =
+		oldest->sent_ns + (tempo->answers ? DEAF_NS + part * NS_PER_S / SLOWEST : MUTE_NS);
 	if (now < silence)
 		return silence;
 	tempo->deaf = true;

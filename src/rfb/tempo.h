@@ -24,8 +24,9 @@ struct tempo {
 	uint64_t frame_due_ns, bytes_due_ns;
 	uint64_t began_ns; /* the update under way, or the last one */
 
-	bool fences; /* the viewer knows them */
-	bool deaf;   /* and has not answered for long: the caller's queue has to do */
+	bool fences;  /* the viewer knows them */
+	bool answers; /* and has answered one */
+	bool deaf;    /* and has not answered for long: the caller's queue has to do */
 	struct tempo_ping pings[TEMPO_PINGS];
 	uint32_t first, next; /* ids: of the oldest without an answer, of the next one */
 	uint64_t sent, acked; /* bytes */
@@ -37,7 +38,7 @@ struct tempo {
 };
 
 void tempo_init(struct tempo *tempo);
-/* @frames: not 0. @bytes: 0: no cap. */
+/* @frames: not 0. @bytes: 0: no cap. What a cap of bytes has put off comes as much sooner or later as the new one is larger or smaller. */
 void tempo_limits(struct tempo *tempo, uint32_t frames, uint32_t bytes);
 void tempo_fences(struct tempo *tempo, bool known);
 

@@ -210,13 +210,51 @@ static void a_viewer_that_does_not_answer(void **state)
 
 	line_init(&line, 12500000, 20 * MS, 30);
 	line.mute = true;
-	run(&line, 5 * S, 50000);
+	run(&line, 3 * S / 2, 50000);
 	assert_in_range(line.updates, 1, 2);
-	run(&line, 60 * S, 50000); /* then the queue has to do */
-	assert_true(line.updates >= 25 * 30);
+	run(&line, 10 * S, 50000); /* then the queue has to do */
+	assert_true(line.updates >= 9 * 30);
 	line.mute = false;
 	run(&line, 11 * S, 50000);
 	assert_false(line.tempo.deaf);
+}
+
+/* It has answered, so its line may be slow: it is waited for. */
+static void a_viewer_that_answers_no_more(void **state)
+{
+	struct line line;
+
+	line_init(&line, 12500000, 20 * MS, 30);
+	run(&line, 5 * S, 50000);
+	count_again(&line);
+	line.mute = true;
+	run(&line, 8 * S, 50000);
+	assert_in_range(line.updates, 1, 20);
+	run(&line, 60 * S, 50000);
+	assert_true(line.updates >= 25 * 30);
+}
+
+/* A second's worth for the old cap is a tenth of one for a cap ten times as high, and ten for one that is a tenth. */
+static void another_cap_counts_at_once(void **state)
+{
+	struct tempo tempo;
+	uint32_t id;
+	bool held;
+
+	tempo_init(&tempo);
+	tempo_limits(&tempo, 60, 1000);
+	tempo_begin(&tempo, S, &id);
+	tempo_end(&tempo, S, 1000000, &id);
+	assert_int_equal(tempo_due(&tempo, S, &held), 1001 * S);
+	tempo_limits(&tempo, 60, 1000);
+	assert_int_equal(tempo_due(&tempo, S, &held), 1001 * S);
+	tempo_limits(&tempo, 60, 1000000);
+	assert_int_equal(tempo_due(&tempo, S, &held), 2 * S);
+	tempo_limits(&tempo, 60, 100000);
+	assert_int_equal(tempo_due(&tempo, S, &held), 11 * S);
+	assert_true(held);
+	tempo_limits(&tempo, 60, 0);
+	assert_int_equal(tempo_due(&tempo, 2 * S, &held), S + S / 60);
 }
 
 static void without_fences(void **state)
@@ -330,6 +368,8 @@ int main(void)
 		cmocka_unit_test(a_line_that_becomes_slow),
 		cmocka_unit_test(a_trip_that_becomes_long),
 		cmocka_unit_test(a_viewer_that_does_not_answer),
+		cmocka_unit_test(a_viewer_that_answers_no_more),
+		cmocka_unit_test(another_cap_counts_at_once),
 		cmocka_unit_test(without_fences),
 		cmocka_unit_test(bytes_are_capped),
 		cmocka_unit_test(no_burst_after_rest),

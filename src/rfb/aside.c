@@ -10,14 +10,19 @@
 #include "rfb/parse.h"
 #include "rfb/wire.h"
 
-enum { SET_ENCODINGS = 2, CONTINUOUS_UPDATES = 150, FENCE = 248 };
+enum { SET_ENCODINGS = 2, UPDATE_REQUEST = 3, CONTINUOUS_UPDATES = 150, FENCE = 248 };
 
-/* LibVNCServer reads exactly one message at a time, without a buffer, so that its first byte is there to be seen. */
+/* LibVNCServer reads exactly one message at a time, without a buffer, so that what it will read is there to be seen. */
+static ssize_t peek(rfbClientPtr client, uint8_t *to, size_t size)
+{
+	return recv(client->sock, to, size, MSG_PEEK | MSG_DONTWAIT);
+}
+
 static int next_type(rfbClientPtr client)
 {
 	uint8_t type;
 
-	return recv(client->sock, &type, 1, MSG_PEEK | MSG_DONTWAIT) == 1 ? type : -1;
+	return peek(client, &type, 1) == 1 ? type : -1;
 }
 
 static bool take(rfbClientPtr client, uint8_t *to, size_t size)
@@ -56,6 +61,24 @@ static void fence(struct aside *aside, rfbClientPtr client)
 		answer(aside);
 }
 
+/* Type, a flag, an area: EnableContinuousUpdates and FramebufferUpdateRequest. */
+static struct rect area_of(const uint8_t message[10])
+{
+	return (struct rect){wire_u16(message + 2), wire_u16(message + 4), wire_u16(message + 6),
+		wire_u16(message + 8)};
+}
+
+static void request(struct aside *aside, rfbClientPtr client)
+{
+	uint8_t message[10];
+	struct rect area;
+
+	if (peek(client, message, sizeof(message)) != sizeof(message) || message[1])
+		return;
+	area = area_of(message);
+	aside->hooks->asked(aside->arg, &area);
+}
+
 static void continuous(struct aside *aside, rfbClientPtr client)
 {
 	uint8_t message[10];
@@ -63,8 +86,7 @@ static void continuous(struct aside *aside, rfbClientPtr client)
 
 	if (!take(client, message, sizeof(message)))
 		return;
-	area = (struct rect){wire_u16(message + 2), wire_u16(message + 4), wire_u16(message + 6),
-		wire_u16(message + 8)};
+	area = area_of(message);
 	aside->hooks->continuous(aside->arg, message[1], &area);
 }
 
@@ -89,6 +111,8 @@ void aside_next(struct aside *aside, rfbClientPtr client)
 	} else if (type == PARSE_NOTHING) {
 		take(client, &nothing, 1);
 	} else {
+		if (type == UPDATE_REQUEST)
+			request(aside, client);
 		rfbProcessClientMessage(client); /* the end of the connection, too */
 		if (type == SET_ENCODINGS && client->sock >= 0)
 			aside->hooks->encodings(aside->arg);

@@ -23,6 +23,8 @@ struct aside_hooks {
 	void (*pong)(void *arg, const uint8_t *payload, size_t size);
 	/* @area: inside the screen that the door knows, which may be a newer one than the worker's; empty (width or height 0): none. */
 	void (*continuous)(void *arg, bool on, const struct rect *area);
+	/* LibVNCServer is about to read a request that is not incremental. @area: likewise. */
+	void (*asked)(void *arg, const struct rect *area);
 	/* LibVNCServer has read SetEncodings: its levels (tightCompressLevel, turboQualityLevel, turboSubsampLevel) are the viewer's wish. */
 	void (*encodings)(void *arg);
 };

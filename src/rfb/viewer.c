@@ -38,6 +38,7 @@
 #include "base/mem.h"
 #include "rfb/aside.h"
 #include "rfb/canvas.h"
+#include "rfb/continuous.h"
 #include "rfb/encodings.h"
 #include "rfb/notices.h"
 #include "rfb/picture.h"
@@ -74,8 +75,7 @@ struct viewer {
 	struct tempo tempo;
 	uint64_t held_ns; /* an update is wanted and waits for the line since then; 0: none does */
 	struct aside aside;
-	bool continuous;
-	struct rect continuous_area; /* may reach over the screen's edges */
+	struct continuous continuous;
 	char name[SCREEN_NAME + 1];
 };
 
@@ -118,6 +118,7 @@ static void end_sending(struct viewer *viewer, uint32_t before)
 
 	if (viewer->canvas.client->sock < 0)
 		return;
+	continuous_sent(&viewer->continuous, viewer->canvas.client);
 	bytes = canvas_bytes(&viewer->canvas) - before;
 	if (tempo_end(&viewer->tempo, now_ns(), bytes, &id))
 		ping(viewer, id);
@@ -204,15 +205,16 @@ static void on_continuous(void *arg, bool on, const struct rect *area)
 {
 	struct viewer *viewer = arg;
 
-	if (viewer->continuous && !on)
-		sraRgnMakeEmpty(viewer->canvas.client->requestedRegion);
-	if (viewer->continuous && on) /* what is due already stays so, full requests above all */
-		sraRgnAnd(viewer->canvas.client->requestedRegion,
-			viewer->canvas.client->modifiedRegion);
-	viewer->continuous = on;
-	viewer->continuous_area = *area;
+	continuous_switch(&viewer->continuous, viewer->canvas.client, on, area);
 	if (!on)
 		tidings_end_continuous(viewer->canvas.client);
+}
+
+static void on_asked(void *arg, const struct rect *area)
+{
+	struct viewer *viewer = arg;
+
+	continuous_asked(&viewer->continuous, area);
 }
 
 static void on_encodings(void *arg)
@@ -223,23 +225,9 @@ static const struct aside_hooks aside_hooks = {
 	.fence = on_fence,
 	.pong = on_pong,
 	.continuous = on_continuous,
+	.asked = on_asked,
 	.encodings = on_encodings,
 };
-
-/* With continuous updates the viewer has always asked. */
-static void follow_continuous(struct viewer *viewer)
-{
-	const struct rect *area = &viewer->continuous_area;
-	uint32_t right = MIN(area->x + area->width, (uint32_t)viewer->canvas.screen.width);
-	uint32_t bottom = MIN(area->y + area->height, (uint32_t)viewer->canvas.screen.height);
-	sraRegionPtr region;
-
-	if (!viewer->continuous || area->x >= right || area->y >= bottom)
-		return;
-	region = sraRgnCreateRect(area->x, area->y, right, bottom);
-	sraRgnOr(viewer->canvas.client->requestedRegion, region);
-	sraRgnDestroy(region);
-}
 
 /* Has the viewer asked for something that may have changed? */
 static bool update_wanted(const struct viewer *viewer)
@@ -276,7 +264,7 @@ static bool update_due(struct viewer *viewer, uint64_t *ret_ns)
 	tempo_limits(&viewer->tempo, atomic_load(&viewer->frames_maximum),
 		atomic_load(&viewer->bytes_maximum));
 	tempo_fences(&viewer->tempo, viewer->notices.extras & EXTRA_FENCE);
-	follow_continuous(viewer);
+	continuous_follow(&viewer->continuous, viewer->canvas.client);
 	now = now_ns();
 	wanted = update_wanted(viewer);
 	due = tempo_due(&viewer->tempo, now, &line);
@@ -422,7 +410,9 @@ int viewer_create(struct picture *picture, const struct viewer_options *options,
 	viewer->aside = (struct aside){.hooks = &aside_hooks, .arg = viewer};
 	canvas_init(&viewer->canvas, viewer->name, &viewer->notices, options->view_only);
 	tempo_init(&viewer->tempo);
-	r = viewer_open(viewer, ret_fd);
+	r = continuous_init(&viewer->continuous);
+	if (r == 0)
+		r = viewer_open(viewer, ret_fd);
 	if (r < 0)
 		viewer_destroy(viewer);
 	else
@@ -443,6 +433,7 @@ void viewer_destroy(struct viewer *viewer)
 		rfbClientConnectionGone(viewer->canvas.client);
 	}
 	picture_leave(viewer->picture, viewer->reader);
+	continuous_finish(&viewer->continuous);
 	canvas_finish(&viewer->canvas);
 	notices_finish(&viewer->notices);
 	fd_close(viewer->wake);

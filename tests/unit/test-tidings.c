@@ -333,6 +333,44 @@ static void continuous_updates_need_no_request(void **state)
 	assert_screen(f, client);
 }
 
+/* A full request that waits when continuous updates end is still to be answered; what only they would have brought is not. */
+static void a_full_request_outlives_them(void **state)
+{
+	struct fixture *f = *state;
+	struct client *client = watching(f);
+
+	ENCODINGS(client, ENCODING_RAW, ENCODING_CONTINUOUS_UPDATES);
+	EXPECT(client, 150);
+	assert_no_answer(client);
+	put_continuous(client, true, 0, 0, 203, 101);
+	settle(client);
+	viewer_allow(client->viewer, false);
+	want_write(f);
+	paint(f, 100, 50, 5, 6, 7);
+	publish(f, true);
+	request(client, false, 10, 20, 30, 40);
+	put_continuous(client, false, 0, 0, 203, 101);
+	EXPECT(client, 150);
+	assert_no_answer(client);
+	viewer_allow(client->viewer, true);
+	get_update(client);
+	assert_int_equal(client->area, 30 * 40);
+	assert_no_answer(client);
+	/* It was answered: the next time nothing is owed. */
+	put_continuous(client, true, 0, 0, 203, 101);
+	get_update(client);
+	request(client, false, 10, 20, 30, 40);
+	get_update(client);
+	put_continuous(client, false, 0, 0, 203, 101);
+	EXPECT(client, 150);
+	want_write(f);
+	paint_all(f, 8);
+	publish(f, true);
+	assert_no_answer(client);
+	update(client, true);
+	assert_screen(f, client);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, viewing_begin, viewing_end)
 
 int main(void)
@@ -347,6 +385,7 @@ int main(void)
 		TEST(a_flood_of_fences_waits),
 		TEST(a_synchronous_fence_waits_for_the_next_message),
 		TEST(continuous_updates_need_no_request),
+		TEST(a_full_request_outlives_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* request_internal.h - what request.c and its parts share: request_context.c, request_register.c. */
+#pragma once
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "base/mem.h"
+#include "control/request.h"
+
+/* WHOLE: the read function gets the struct itself. The rest of the arguments are further fields of struct field. */
+#define FIELD(n, fn, type, member, ...) \
+	{ \
+		.name = (n), .read = (fn), .offset = offsetof(type, member), __VA_ARGS__ \
+	}
+#define WHOLE(n, fn, ...) \
+	{ \
+		.name = (n), .read = (fn), __VA_ARGS__ \
+	}
+
+#define NO_FIELD_FD ((struct field_fd){.fd = -EBADF, .index = -1})
+
+/* Of enum view_mode. */
+extern const char *const request_mode_names[VIEW_MODE_EXCLUSIVE + 1];
+
+/* A field's read function: into a struct context. */
+int request_context(
+	struct fields_reader *reader, json_t *value, const struct field *field, void *at);

@@ -184,7 +184,7 @@ make_product()
 	install -D -m 644 -t "$dest/etc/systemd/system" "$here/vm-test.service"
 	"$here/simulator/build.sh" "$kver" "$out/vfio_display_sim.ko" >&2
 	install -D -m 644 -t "$dest/opt/vm-test" "$out/guest.gz" "$out/vfio_display_sim.ko" "$here/simulator/vfio_display_sim.h" \
-		"$here/../proto/varlink.py"
+		"$here"/../proto/{varlink,rfb,decode,security,rsaaes,websocket,certificates}.py
 	tar -C "$dest" --owner=0 --group=0 -cf "$out/product.tar.$$" .
 	mv "$out/product.tar.$$" "$out/product.tar"
 }

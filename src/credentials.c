@@ -192,23 +192,35 @@ static void on_login(void *arg, uint32_t mode)
 	struct inquiry *inquiry = arg;
 	struct credentials *c = inquiry->credentials;
 	struct credentials_answer answer = inquiry->answer;
+	const struct context *context = c->find(c->find_arg, answer.id);
 	char peer[sizeof(inquiry->peer)], why[LIMIT_LABEL_CHARS + 64];
 	credentials_fn fn = inquiry->fn;
 	void *fn_arg = inquiry->arg;
 
 	memcpy(peer, inquiry->peer, sizeof(peer));
 	inquiry_free(inquiry);
-	/* The display may have gone meanwhile. */
-	if (!mode || !c->find(c->find_arg, answer.id)) {
+	/* The display may have gone meanwhile, or be another one. */
+	if (!mode || !context) {
 		snprintf(why, sizeof(why), "user %s may not, or the password is wrong",
 			answer.label);
 		return refuse(c, &answer, peer, why, fn, fn_arg);
 	}
 	c->counts.logins++;
-	answer.mode = MIN(answer.mode, mode);
+	answer.mode = context->view_only ? LINK_MODE_VIEW : MIN(answer.mode, mode);
 	log_info(
 		answer.id, "user %s logged in from %s", answer.label, peer[0] ? peer : "somewhere");
 	fn(fn_arg, &answer);
+}
+
+/* How many of those who wait came from there? */
+static size_t share_of(const struct credentials *c, const void *arg)
+{
+	const struct inquiry *inquiry;
+	size_t n = 0;
+
+	TAILQ_FOREACH (inquiry, &c->inquiries, link)
+		n += inquiry->arg == arg;
+	return n;
 }
 
 static int inquire(struct credentials *c, const struct link_message *message,
@@ -220,9 +232,12 @@ static int inquire(struct credentials *c, const struct link_message *message,
 		.id = answer->id,
 		.peer = message->check.peer,
 	};
-	struct inquiry *inquiry = new0(struct inquiry);
+	struct inquiry *inquiry;
 	int r;
 
+	if (share_of(c, arg) >= LIMIT_LOGIN_SHARE)
+		return -EAGAIN;
+	inquiry = new0(struct inquiry);
 	if (!inquiry)
 		return -ENOMEM;
 	inquiry->credentials = c;

@@ -79,6 +79,7 @@
 #define LIMIT_TICKET_SECONDS  3600 /* the longest that one lasts: it is for now */
 #define LIMIT_LOGIN_MS        8000 /* a login without an answer for so long is refused, before LIMIT_HANDSHAKE_MS ends; its program is ended */
 #define LIMIT_LOGIN_PROGRAMS  2    /* at the same time: slow hashes take a processor each */
+#define LIMIT_LOGIN_SHARE     16   /* of one display, or the gate, at the same time: who guesses there keeps nobody else waiting */
 #define LIMIT_LOGIN_QUEUE     64   /* logins that wait for one of them; more are refused */
 #define LIMIT_LOGIN_IDLE_MS   10000 /* a login program that was asked nothing for so long is ended */
 #define LIMIT_PASSWORDS_BYTES (1u << 20) /* of the file of users: some ten thousand */

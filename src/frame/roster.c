@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "frame/roster.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,15 +81,18 @@ void roster_listener(struct roster *roster, const struct link_listener *listener
 	roster->mode_checked = MAX(roster->mode_checked, listener->mode);
 }
 
-bool roster_asked(struct roster *roster, const struct link_message *message)
+int roster_asked(struct roster *roster, const struct link_message *message)
 {
 	uint32_t number = message->check.viewer;
 
 	if (message->check.mode > roster->mode_checked || find(roster, number) ||
-		find_check(roster, number) || !make_room(roster))
-		return false;
+		find_check(roster, number))
+		return -EPROTO;
+	/* Those who hung up are still here until they are answered: so many are no lie. */
+	if (!make_room(roster))
+		return -EBUSY;
 	roster->checks[roster->checks_used++] = (struct roster_check){.number = number};
-	return true;
+	return 0;
 }
 
 bool roster_answer(struct roster *roster, uint32_t number, uint32_t mode, const char *label)

@@ -45,8 +45,9 @@ struct roster {
 
 /* A listener that gives this has been opened. What earlier ones gave is not forgotten: who came through them may still be on the way. */
 void roster_listener(struct roster *roster, const struct link_listener *listener);
-/* The program asks about somebody; and is answered, @mode 0: may not come in. roster_answer() is false where nobody waits for that any more. */
-bool roster_asked(struct roster *roster, const struct link_message *message);
+/* The program asks about somebody: -EPROTO: it lies; -EBUSY: too many wait for their answer, that one is to be refused. */
+int roster_asked(struct roster *roster, const struct link_message *message);
+/* It is answered; @mode 0: may not come in. False: nobody waits for that any more. */
 bool roster_answer(struct roster *roster, uint32_t number, uint32_t mode, const char *label);
 /* NULL: LIMIT_VIEWERS_MAX. */
 struct wall_viewer *roster_add(struct roster *roster, uint32_t number);

@@ -41,8 +41,15 @@ void wall_tell(struct wall *wall, const struct link_message *message, int fd)
 static bool on_check(struct wall *wall, const struct link_message *m)
 {
 	uint64_t check = (uint64_t)wall->roster.serial << 32 | m->check.viewer;
+	struct link_message refusal = {.type = LINK_VERDICT};
+	int r = roster_asked(&wall->roster, m);
 
-	if (!roster_asked(&wall->roster, m))
+	if (r == -EBUSY) {
+		refusal.verdict.viewer = m->check.viewer;
+		wall_send(wall, &refusal, -EBADF);
+		return true;
+	}
+	if (r < 0)
 		return false;
 	if (wall->events.check)
 		wall->events.check(wall->arg, check, m);

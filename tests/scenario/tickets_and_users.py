@@ -4,6 +4,7 @@
 hostile_rules.py.)"""
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ import rfb  # noqa: E402
 import security  # noqa: E402
 import surface  # noqa: E402
 from compare import shows  # noqa: E402
+from host import somebody  # noqa: E402
 
 LIMIT = 20 * daemon.SLOW
 REFUSED = (rfb.Refused, security.Refused, EOFError, ConnectionError)
@@ -147,6 +149,36 @@ class Tickets(unittest.TestCase):
             self.assertIn("b: user ann logged in", d.text())
             self.assertIn("refused: user eve may not", d.text())
             self.assertNotIn("sesame", d.text(), "a password is in the log")
+
+    def test_who_guesses_and_hangs_up(self):
+        """From a hundred addresses, faster than a slow hash is computed: no viewer who is in goes, and users of another display get in."""
+        path = os.path.join(self.dir, "users")
+        hashed = subprocess.run(["openssl", "passwd", "-6", "open sesame"], capture_output=True, text=True, check=True).stdout.strip()
+        slow = f"$6$rounds=900000$salt${hashed.rsplit('$', 1)[1]}"
+        pathlib.Path(path).write_text(f"ann:{hashed}\nbob:{slow}\n")
+        os.chmod(path, 0o600)
+        with daemon.Daemon(config=f"[viewers]\npasswords = {path}\n") as d:
+            self.register(d, "a")
+            self.register(d, "b")
+            good = d.viewer("a")
+            good.first()
+            programs = d.rfb_programs()
+            for i in range(100):
+                sock = somebody(self.ports["a"])
+                viewer = rfb.Client(sock, timeout=LIMIT, handshake=False)
+                viewer.hello()
+                viewer.send(b"\x13\0\2")
+                viewer.read(3)
+                viewer.read(4 * viewer.read(1)[0])
+                viewer.send(struct.pack(">I", security.SUBTYPES["tlsPlain"]))
+                viewer.read(1)
+                viewer.sock = security.client_context(anonymous=True).wrap_socket(viewer.sock)
+                viewer.send(struct.pack(">II", 3, 5) + b"bob" + b"wrong")
+                self.addCleanup(viewer.close)
+            self.look("b", self.issue(d, "b"))
+            self.assertTrue(set(programs) <= set(d.rfb_programs()), "the RFB program has ended")
+            good.request(False)
+            good.update()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <errno.h>
+
 #include "base/loop.h"
 #include "frame/roster.h"
 #include "frame/sizes.h"
@@ -134,13 +136,18 @@ static void nobody_controls_by_the_program_s_word(void **state)
 	assert_false(wish(field, 5, 640, 480));
 }
 
-static bool ask(struct field *field, uint32_t viewer)
+static int ask_about(struct field *field, uint32_t viewer)
 {
 	struct link_message message = {.type = LINK_CHECK};
 
 	message.check.viewer = viewer;
 	message.check.mode = LINK_MODE_CONTROL;
 	return roster_asked(&field->roster, &message);
+}
+
+static bool ask(struct field *field, uint32_t viewer)
+{
+	return ask_about(field, viewer) == 0;
 }
 
 static const char *last_label(struct field *field)
@@ -190,7 +197,9 @@ static void checks_are_bounded(void **state)
 	assert_string_equal(last_label(field), "bob");
 	for (uint32_t i = 0; i < LIMIT_KNOCKING; i++)
 		assert_true(ask(field, 2001 + 2 * i));
-	assert_false(ask(field, 3001));
+	assert_int_equal(
+		ask_about(field, 3001), -EBUSY); /* who hangs up is still asked about: no lie */
+	assert_int_equal(ask_about(field, 2001), -EPROTO);
 	roster_clear(&field->roster, "");
 	assert_true(ask(field, 3001));
 }

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import socket
 import tempfile
+import threading
 import time
 
 import certificates
@@ -29,14 +30,24 @@ def somebody(port):
     return sock
 
 
-@functools.lru_cache(maxsize=None)
+def once(make):
+    """Made once for each set of arguments, whoever asks first: a cache alone lets two threads make two authorities."""
+    lock, made = threading.RLock(), functools.lru_cache(maxsize=None)(make)
+
+    def ask(*arguments, **named):
+        with lock:
+            return made(*arguments, **named)
+    return ask
+
+
+@once
 def authority(name="ca"):
     where = tempfile.mkdtemp(prefix="vfio-displayd-test.")
     atexit.register(shutil.rmtree, where, ignore_errors=True)
     return certificates.Authority(where, name)
 
 
-@functools.lru_cache(maxsize=None)
+@once
 def issued(name="server", client=False, by="ca", days=2):
     return authority(by).issue(name, names=("localhost", "guest", "guest.example.org"), client=client, days=days)
 

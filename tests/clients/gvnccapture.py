@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 
@@ -18,6 +19,12 @@ from host import PASSWORD
 
 PATIENCE = 60
 ANSWERS = {b"sername": b"somebody\n", b"assword": PASSWORD.encode() + b"\n"}
+
+
+def until_unseen(terminal, end):
+    """It asks first and turns the echo off then, and what was typed before is thrown away."""
+    while termios.tcgetattr(terminal)[3] & termios.ECHO and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def capture(guest, host, where):
@@ -48,6 +55,8 @@ def capture(guest, host, where):
             for question, answer in ANSWERS.items():
                 if question in heard:
                     heard = b""
+                    if question == b"assword":
+                        until_unseen(ours, end)
                     os.write(ours, answer)
     finally:
         process.kill()

@@ -481,6 +481,7 @@ static int connect_network(struct caller *caller, int fd, const struct caller_op
 		.kinds = knock_transports(caller->knock),
 		.tls = caller->host->tls,
 		.origins = options->listener->origins,
+		.open = options->listener->offers & LINK_OFFER_NONE,
 		.display = caller->host->gate ? NULL : caller->host->id,
 	};
 

@@ -24,6 +24,7 @@ struct transport_options {
 	unsigned int kinds;  /* enum link_transport: what it may be. With WebSockets, the viewer's first byte is waited for LIMIT_SNIFF_MS */
 	struct tls *tls;     /* for secure WebSockets; it takes a reference of its own. NULL: there are none */
 	const char *origins; /* for WebSockets, copied: as in struct link_listener; NULL is empty */
+	bool open; /* for WebSockets without TLS: who comes in need not prove anything; see upgrade.h */
 	const char *display; /* for WebSockets, borrowed: the only one that a path may name; NULL: any */
 };
 

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "rfb/tls_stream.h"
 #include "rfb/transport_internal.h"
+#include "rfb/upgrade.h"
 #include "rfb/websocket.h"
 
 #define RECORD_TLS 0x16
@@ -28,8 +29,12 @@ static int begin_tls(struct transport *transport, struct tls *tls, bool x509)
 
 static int begin_websocket(struct transport *transport)
 {
-	int r = websocket_create(
-		transport->options.origins, transport->options.display, &transport->websocket);
+	const struct upgrade_place place = {
+		.origins = transport->options.origins,
+		.display = transport->options.display,
+		.open = transport->options.open && !transport->stream,
+	};
+	int r = websocket_create(&place, &transport->websocket);
 
 	return r < 0 ? r
 		     : transport_push(transport, &websocket_layer, transport->websocket, NULL, 0);

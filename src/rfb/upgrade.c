@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rfb/upgrade.h"
 
+#include <arpa/inet.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -228,8 +229,36 @@ static bool is_same_host(struct span origin, struct span host)
 	       strncasecmp(authority.at, host.at, host.size) == 0;
 }
 
-static bool is_welcome(const struct request *request, const char *origins)
+/* An address, or a name that no one's name server answers for (RFC 6761 6.3). */
+static bool is_fixed(struct span host)
 {
+	static const char local[] = "localhost";
+	struct span tail;
+	struct in6_addr address;
+	char text[INET6_ADDRSTRLEN];
+
+	host = host_of(host);
+	tail = host;
+	if (tail.size > strlen(local)) {
+		tail.at += tail.size - strlen(local);
+		tail.size = strlen(local);
+	}
+	if (is_in_any_case(tail, local) && (host.size == tail.size || tail.at[-1] == '.'))
+		return true;
+	if (host.size > 2 && *host.at == '[') {
+		host.at++;
+		host.size -= 2;
+	}
+	if (!host.size || host.size >= sizeof(text))
+		return false;
+	memcpy(text, host.at, host.size);
+	text[host.size] = '\0';
+	return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
+}
+
+static bool is_welcome(const struct request *request, const struct upgrade_place *place)
+{
+	const char *origins = place->origins;
 	struct span list = {.at = origins ? origins : "", .size = origins ? strlen(origins) : 0};
 
 	if (!request->origins)
@@ -237,7 +266,8 @@ static bool is_welcome(const struct request *request, const char *origins)
 	if (request->origins > 1 || !request->origin.size)
 		return false;
 	if (!list.size)
-		return is_same_host(request->origin, request->host);
+		return is_same_host(request->origin, request->host) &&
+		       (!place->open || is_fixed(request->host));
 	while (list.size) {
 		struct span one = cut(&list, ' ');
 
@@ -271,11 +301,12 @@ static bool make_accept(struct span key, char accept[32])
 	return true;
 }
 
-static void judge(const struct request *request, const char *origins, struct upgrade *ret)
+static void judge(
+	const struct request *request, const struct upgrade_place *place, struct upgrade *ret)
 {
 	if (request->hosts != 1 || !request->host.size)
 		upgrade_refuse(400, "no Host", ret);
-	else if (!is_welcome(request, origins))
+	else if (!is_welcome(request, place))
 		upgrade_refuse(403, "not from this Origin", ret);
 	else if (!request->upgrade || !request->connection)
 		upgrade_refuse(426, "here are WebSockets, for VNC viewers", ret);
@@ -289,8 +320,8 @@ static void judge(const struct request *request, const char *origins, struct upg
 		ret->status = 101;
 }
 
-void upgrade_read(const char *head, size_t size, const char *origins, const char *display,
-	struct upgrade *ret)
+void upgrade_read(
+	const char *head, size_t size, const struct upgrade_place *place, struct upgrade *ret)
 {
 	struct request request = {0};
 	struct span rest = {.at = head, .size = size - 2};
@@ -306,14 +337,14 @@ void upgrade_read(const char *head, size_t size, const char *origins, const char
 			return;
 		}
 		line.size--;
-		if (first && !read_first_line(line, display, ret))
+		if (first && !read_first_line(line, place->display, ret))
 			return;
 		if (!first && !read_header(line, &request)) {
 			upgrade_refuse(400, "a bad header", ret);
 			return;
 		}
 	}
-	judge(&request, origins, ret);
+	judge(&request, place, ret);
 	ret->binary = request.binary;
 }
 

@@ -15,6 +15,17 @@
 #define UPGRADE_PATH   (sizeof("/displays/") + LIMIT_ID_CHARS)
 #define UPGRADE_ANSWER 512 /* bytes at most */
 
+/* All borrowed. */
+struct upgrade_place {
+	/* "https://host" and "https://host:port" with a space between, compared as a whole; "*": any; "" or NULL: the host that
+	 * Host names, on whatever port. */
+	const char *origins;
+	const char *display; /* the only id that the path may have; NULL: any */
+	/* Nothing is asked for, and no certificate says who we are: then the host that Host names must be an address or localhost. A
+	 * name's owner may point it at us, and his page would be of the same host. */
+	bool open;
+};
+
 struct upgrade {
 	unsigned int status;	 /* HTTP's: 101 or what is wrong */
 	const char *reason;	 /* static text: why not 101 */
@@ -25,9 +36,8 @@ struct upgrade {
 
 /* Bytes of the head that begins at @data, up to and with its empty line. 0: it has no end yet. */
 size_t upgrade_head(const char *data, size_t size);
-/* @head: whole, with its empty line. @origins: "https://host" and "https://host:port" with a space between, compared as a whole;
- * "*": any; "" or NULL: the host that Host names, on whatever port. @display: the only id that the path may have; NULL: any. */
-void upgrade_read(const char *head, size_t size, const char *origins, const char *display, struct upgrade *ret);
+/* @head: whole, with its empty line. */
+void upgrade_read(const char *head, size_t size, const struct upgrade_place *place, struct upgrade *ret);
 /* An answer without a request that could be read. */
 void upgrade_refuse(unsigned int status, const char *reason, struct upgrade *ret);
 /* Returns the bytes written to @to. */

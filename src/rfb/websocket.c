@@ -23,7 +23,7 @@ enum code {
 };
 
 struct websocket {
-	const char *origins, *display;
+	struct upgrade_place place;
 	struct upgrade upgrade;
 	const char *reason;
 	bool answered; /* the HTTP answer is out */
@@ -43,14 +43,13 @@ struct websocket {
 	size_t control_size, pong_size;
 };
 
-int websocket_create(const char *origins, const char *display, struct websocket **ret)
+int websocket_create(const struct upgrade_place *place, struct websocket **ret)
 {
 	struct websocket *websocket = new0(struct websocket);
 
 	if (!websocket)
 		return -ENOMEM;
-	websocket->origins = origins;
-	websocket->display = display;
+	websocket->place = *place;
 	*ret = websocket;
 	return 0;
 }
@@ -73,8 +72,7 @@ static int read_request(
 	size_t head = upgrade_head((const char *)from, size);
 
 	if (head) {
-		upgrade_read((const char *)from, head, websocket->origins, websocket->display,
-			&websocket->upgrade);
+		upgrade_read((const char *)from, head, &websocket->place, &websocket->upgrade);
 		*ret_used = head;
 	} else if (size >= LIMIT_HTTP_HEAD) {
 		upgrade_refuse(431, "too long a request", &websocket->upgrade);

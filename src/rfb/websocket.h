@@ -10,11 +10,12 @@
 
 #include "rfb/layer.h"
 
+struct upgrade_place;
 struct websocket;
 
 extern const struct layer_ops websocket_layer;
 
-/* @origins, @display: borrowed; see upgrade.h. -ENOMEM. */
-int websocket_create(const char *origins, const char *display, struct websocket **ret);
+/* @place: copied, its texts are borrowed; see upgrade.h. -ENOMEM. */
+int websocket_create(const struct upgrade_place *place, struct websocket **ret);
 /* Of the request; NULL: it has not come, or was refused. */
 const char *websocket_path(const struct websocket *websocket);

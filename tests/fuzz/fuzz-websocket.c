@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "rfb/level.h"
+#include "rfb/upgrade.h"
 #include "rfb/websocket.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -59,13 +60,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct wires wires = {.in = data + 1, .size = size - 1};
 	struct below below = {.receive = receive, .send = send_out, .arg = &wires};
+	const struct upgrade_place place = {.open = size && data[0] & 2};
 	struct websocket *websocket;
 	struct level level;
 	size_t plain = 0;
 	bool asked;
 	ssize_t n;
 
-	if (!size || websocket_create("", NULL, &websocket) < 0)
+	if (!size || websocket_create(&place, &websocket) < 0)
 		return 0;
 	asked = data[0] & 1;
 	wires.piece = data[0] / 4 + 1;

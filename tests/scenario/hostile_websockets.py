@@ -60,6 +60,14 @@ class WebSockets(Hostile):
             with self.subTest(origin):
                 self.refused(self.request(origin=origin))
 
+    def test_a_name_that_somebody_else_owns(self):
+        """DNS rebinding: the page's host was made to be this one. Nothing but its name tells."""
+        for host in ("evil.example", f"localhost.evil.example:{self.host.port}"):
+            with self.subTest(host):
+                self.refused(websocket.request(host=host, origin=f"http://{host}")[0])
+        good = f"localhost:{self.host.port}"
+        self.assertIn(b"101", self.first_line(websocket.request(host=good, origin=f"http://{good}")[0])[1])
+
     def test_two_origins(self):
         good = f"http://127.0.0.1:{self.host.port}"
         self.refused(self.request(origin=good, more=("Origin: http://evil.example",)))

@@ -15,8 +15,9 @@
 #include "rfb/upgrade.h"
 #include "rfb/websocket.h"
 
-#define HEAD \
-	"Host: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
+#define HEAD "Host: h\r\n" HEAD_BUT_HOST
+#define HEAD_BUT_HOST \
+	"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 #define GET "GET / HTTP/1.1\r\n"
 
@@ -27,6 +28,7 @@ struct fixture {
 	size_t in_size, piece;
 	uint8_t out[200000]; /* what it gets */
 	size_t out_size, out_room;
+	bool open; /* as in struct upgrade_place */
 };
 
 static ssize_t below_receive(void *arg, void *to, size_t room)
@@ -58,8 +60,13 @@ static ssize_t below_send(void *arg, const struct iovec *iov, size_t iov_used)
 static void begin(struct fixture *fixture, const char *origins)
 {
 	struct below below = {.receive = below_receive, .send = below_send, .arg = fixture};
+	const struct upgrade_place place = {
+		.origins = origins,
+		.display = "vm-7.a_B",
+		.open = fixture->open,
+	};
 
-	assert_int_equal(websocket_create(origins, "vm-7.a_B", &fixture->websocket), 0);
+	assert_int_equal(websocket_create(&place, &fixture->websocket), 0);
 	assert_int_equal(
 		level_init(&fixture->level, &websocket_layer, fixture->websocket, &below, NULL, 0),
 		0);
@@ -230,6 +237,43 @@ static void test_origins(void **state)
 		snprintf(request, sizeof(request), GET HEAD "%s\r\n", cases[i].origin);
 		if (status_of(fixture, cases[i].origins, request) != (cases[i].welcome ? 101 : 403))
 			fail_msg("%s, %s", cases[i].origins, cases[i].origin);
+	}
+}
+
+/* Whoever owns a name can point it at this host: his page then is of the same host as what it asks for. */
+static void test_names_that_others_own(void **state)
+{
+	static const struct {
+		bool welcome;
+		const char *origins, *host, *origin;
+	} cases[] = {
+		{false, "", "evil.example:5900", "http://evil.example"},
+		{false, "", "localhost.evil.example", "http://localhost.evil.example"},
+		{false, "", "evillocalhost", "http://evillocalhost"},
+		{false, "", "127.0.0.1.evil.example", "http://127.0.0.1.evil.example"},
+		{false, "", "[evil.example]", "http://[evil.example]"},
+		{true, "", "localhost:5900", "http://localhost:8080"},
+		{true, "", "a.LOCALHOST", "http://a.localhost"},
+		{true, "", "192.0.2.1:5900", "http://192.0.2.1"},
+		{true, "", "[::1]:5900", "http://[::1]:80"},
+		{true, "http://evil.example", "evil.example:5900", "http://evil.example"},
+	};
+	struct fixture *fixture = *state;
+	char request[1024];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const bool named = i < 5;
+
+		snprintf(request, sizeof(request),
+			GET "Host: %s\r\n" HEAD_BUT_HOST "Origin: %s\r\n\r\n", cases[i].host,
+			cases[i].origin);
+		fixture->open = true;
+		if (status_of(fixture, cases[i].origins, request) != (cases[i].welcome ? 101 : 403))
+			fail_msg("%s", cases[i].host);
+		/* Where something is asked for, the page does not know it. */
+		fixture->open = false;
+		if (named && i != 4)
+			assert_int_equal(status_of(fixture, cases[i].origins, request), 101);
 	}
 }
 
@@ -450,6 +494,7 @@ int main(void)
 		test(test_paths),
 		test(test_requests),
 		test(test_origins),
+		test(test_names_that_others_own),
 		test(test_subprotocol),
 		test(test_long_request),
 		test(test_frames),

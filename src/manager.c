@@ -4,10 +4,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 
-#include "admission.h"
 #include "base/config.h"
 #include "base/discard.h"
 #include "base/fd.h"
@@ -18,22 +16,14 @@
 #include "credentials.h"
 #include "entrance.h"
 #include "frame/child.h"
+#include "gate.h"
 #include "frame/wall.h"
 #include "handover/address.h"
-#include "gate.h"
-#include "handover/descriptor.h"
+#include "registry.h"
 #include "state/notify.h"
 #include "varlink/server.h"
 
 enum { STOP_MS = 3000 }; /* a driver that does not let go is left to the process's end */
-
-struct entry {
-	TAILQ_ENTRY(entry) link; /* manager::displays */
-	struct manager *manager;
-	struct display *display; /* owned */
-	display_ready_fn ready;	 /* the caller's, NULL once called */
-	void *ready_arg;
-};
 
 struct manager {
 	const struct config *config;
@@ -46,9 +36,7 @@ struct manager {
 	struct entrance *entrance;
 	struct gate *gate; /* NULL: none */
 	struct child *testcard;
-	TAILQ_HEAD(, entry) displays;
-	size_t displays_used;
-	unsigned int last_name;
+	struct registry displays;
 	char *control_path; /* to unlink at the end; NULL: systemd's */
 	bool stopping;
 	int status; /* of manager_run() */
@@ -56,7 +44,7 @@ struct manager {
 
 static void tell_status(struct manager *m)
 {
-	notify_status("%zu displays", m->displays_used);
+	notify_status("%zu displays", m->displays.used);
 }
 
 static void on_stopped(void *arg)
@@ -66,18 +54,13 @@ static void on_stopped(void *arg)
 
 static void manager_stop(struct manager *m)
 {
-	struct entry *entry, *next;
-
 	if (m->stopping)
 		return;
 	m->stopping = true;
 	notify_stopping();
 	gate_destroy(take_ptr(m->gate));
-	loop_timer_once(m->stop_timer, m->displays_used ? STOP_MS : 0);
-	for (entry = TAILQ_FIRST(&m->displays); entry; entry = next) {
-		next = TAILQ_NEXT(entry, link);
-		display_release(entry->display, DISPLAY_DRAINING, NULL, NULL);
-	}
+	loop_timer_once(m->stop_timer, m->displays.used ? STOP_MS : 0);
+	registry_release(&m->displays);
 }
 
 static void on_signal(void *arg)
@@ -85,75 +68,30 @@ static void on_signal(void *arg)
 	manager_stop(arg);
 }
 
-/* ---- Displays ---- */
-
-static void on_ready(void *arg, struct display *display, int error, const char *reason)
+static void on_changed(void *arg)
 {
-	struct entry *entry = arg;
-	display_ready_fn ready = take_ptr(entry->ready);
+	struct manager *m = arg;
 
-	if (ready)
-		ready(entry->ready_arg, display, error, reason);
-}
-
-static void on_gone(void *arg)
-{
-	struct entry *entry = arg;
-	struct manager *m = entry->manager;
-
-	log_info(display_context(entry->display)->id, "released");
-	if (m->credentials)
-		admission_end(entry->display, m->credentials);
-	TAILQ_REMOVE(&m->displays, entry, link);
-	m->displays_used--;
-	display_destroy(entry->display);
-	free(entry);
 	tell_status(m);
-	if (m->stopping && !m->displays_used)
+	if (m->stopping && !m->displays.used)
 		loop_stop(m->loop);
 }
 
+/* ---- For the control room ---- */
+
 struct display *manager_find(struct manager *m, const char *id)
 {
-	struct entry *entry;
-
-	TAILQ_FOREACH (entry, &m->displays, link) {
-		if (strcmp(display_context(entry->display)->id, id) == 0)
-			return entry->display;
-	}
-	return NULL;
+	return registry_find(&m->displays, id);
 }
 
 struct display *manager_next(struct manager *m, struct display *after)
 {
-	struct entry *entry;
-
-	if (!after) {
-		entry = TAILQ_FIRST(&m->displays);
-		return entry ? entry->display : NULL;
-	}
-	TAILQ_FOREACH (entry, &m->displays, link) {
-		if (entry->display != after)
-			continue;
-		entry = TAILQ_NEXT(entry, link);
-		return entry ? entry->display : NULL;
-	}
-	return NULL;
+	return registry_next(&m->displays, after);
 }
 
 struct display *manager_find_viewer(struct manager *m, const char *viewer)
 {
-	const struct wall_viewer *viewers;
-	struct entry *entry;
-
-	TAILQ_FOREACH (entry, &m->displays, link) {
-		size_t n = wall_viewers(display_wall(entry->display), &viewers);
-
-		for (size_t i = 0; i < n; i++)
-			if (strcmp(viewers[i].name, viewer) == 0)
-				return entry->display;
-	}
-	return NULL;
+	return registry_find_viewer(&m->displays, viewer);
 }
 
 const struct config *manager_config(const struct manager *m)
@@ -171,120 +109,15 @@ struct loop *manager_loop(struct manager *m)
 	return m->loop;
 }
 
-static const char *unfit_descriptor(const struct handover *h, int *ret_index)
-{
-	const char *unfit;
-
-	*ret_index = HANDOVER_DEVICE;
-	unfit = h->source == SOURCE_VFIO ? descriptor_vfio_device(h->device)
-					 : descriptor_surface(h->device);
-	if (!unfit && h->change >= 0) {
-		*ret_index = HANDOVER_CHANGE;
-		unfit = descriptor_eventfd(h->change);
-	}
-	if (!unfit && h->lease >= 0) {
-		*ret_index = HANDOVER_LEASE;
-		unfit = descriptor_lease(h->lease);
-	}
-	if (!unfit && h->render >= 0) {
-		*ret_index = HANDOVER_RENDER;
-		unfit = descriptor_render(h->render);
-	}
-	for (size_t i = 0; i < h->listeners_used && !unfit; i++) {
-		*ret_index = HANDOVER_LISTENERS + (int)i;
-		if (h->listeners[i].fd >= 0)
-			unfit = descriptor_listener(h->listeners[i].fd);
-	}
-	return unfit;
-}
-
-/* Viewers that wait for a guest are not to be shown somebody else's. */
-static bool may_inherit(const struct display *ghost, const struct handover *h)
-{
-	return display_is_ghost(ghost) && (h->uid == 0 || h->uid == display_registrant(ghost)->uid);
-}
-
-/* 1: it is there already. 0: it may be registered, and takes over *ret_ghost if there is one. */
-static int admit(struct manager *m, struct handover *h, struct display **ret_ghost,
-	const char **ret_reason, int *ret_index)
-{
-	struct context *context = &h->context;
-	struct display *display;
-	struct entry *entry;
-
-	*ret_ghost = NULL;
-	*ret_index = -1;
-	*ret_reason = "";
-	if (m->stopping)
-		return -ESHUTDOWN;
-	*ret_reason = unfit_descriptor(h, ret_index);
-	if (*ret_reason)
-		return -EBADF;
-	*ret_reason = "";
-	while (!context->id[0]) {
-		snprintf(context->id, sizeof(context->id), "display-%u", ++m->last_name);
-		if (manager_find(m, context->id))
-			context->id[0] = '\0';
-	}
-	display = manager_find(m, context->id);
-	if (display && !may_inherit(display, h))
-		return display_same_device(display, h->device) &&
-				       display_registrant(display)->uid == h->uid
-			       ? 1
-			       : -EEXIST;
-	TAILQ_FOREACH (entry, &m->displays, link) {
-		if (!display_same_device(entry->display, h->device))
-			continue;
-		*ret_reason = "is registered under another id";
-		*ret_index = HANDOVER_DEVICE;
-		return -EBUSY;
-	}
-	*ret_ghost = display;
-	return m->displays_used >= LIMIT_DISPLAYS + !!display ? -ENOSPC : 0;
-}
-
 int manager_register(struct manager *m, struct handover *h, display_ready_fn ready, void *arg,
 	const char **ret_reason, int *ret_index)
 {
-	struct link_listener policies[LIMIT_LISTENERS];
-	struct handover_listener listeners[LIMIT_LISTENERS];
-	size_t listeners_used = h->listeners_used;
-	struct entry *entry = NULL;
-	struct display *ghost;
-	int r;
-
-	r = admit(m, h, &ghost, ret_reason, ret_index);
-	if (r == 0)
-		r = entrance_open(m->entrance, h, policies, ret_reason, ret_index);
-	if (r == 0 && !(entry = new0(struct entry))) {
-		entrance_abandon(h->listeners, h->listeners_used);
-		r = -ENOMEM;
-	}
-	if (r != 0) {
-		handover_finish(h);
-		return r;
-	}
-	memcpy(listeners, h->listeners, sizeof(listeners));
-	for (size_t i = 0; i < listeners_used; i++)
-		h->listeners[i].fd = -EBADF;
-	entry->manager = m;
-	entry->ready = ready;
-	entry->ready_arg = arg;
+	if (!m->stopping)
+		return registry_register(&m->displays, h, ready, arg, ret_reason, ret_index);
+	*ret_reason = "";
 	*ret_index = -1;
-	r = display_create(m->loop, m->config, h, ghost, on_ready, on_gone, entry, &entry->display);
-	if (r < 0) {
-		*ret_reason = "no memory, threads or descriptors are left";
-		entrance_abandon(listeners, listeners_used);
-		free(entry);
-		return r;
-	}
-	admission_begin(entry->display, m->credentials);
-	memcpy(h->context.id, display_context(entry->display)->id, sizeof(h->context.id));
-	entrance_give(m->entrance, entry->display, listeners, policies, listeners_used);
-	TAILQ_INSERT_TAIL(&m->displays, entry, link);
-	m->displays_used++;
-	tell_status(m);
-	return 0;
+	handover_finish(h);
+	return -ESHUTDOWN;
 }
 
 /* ---- Reload ---- */
@@ -293,10 +126,10 @@ int manager_register(struct manager *m, struct handover *h, display_ready_fn rea
 static void renew_secrets(void *arg)
 {
 	struct manager *m = arg;
-	struct entry *entry;
+	struct display *display = NULL;
 
-	TAILQ_FOREACH (entry, &m->displays, link)
-		entrance_secrets(m->entrance, display_wall(entry->display));
+	while ((display = registry_next(&m->displays, display)))
+		entrance_secrets(m->entrance, display_wall(display));
 	gate_renew(m->gate);
 }
 
@@ -468,6 +301,7 @@ static int manager_start(struct manager *m)
 	int r;
 
 	r = loop_create(&m->loop);
+	registry_init(&m->displays, m->loop, m->config, on_changed, m);
 	if (r == 0)
 		r = loop_signal_add(m->loop, SIGTERM, on_signal, m, &m->on_term);
 	if (r == 0)
@@ -488,7 +322,9 @@ static int manager_start(struct manager *m)
 		log_err(NULL, "cannot start: %s", strerror(-r));
 		return r;
 	}
+	m->displays.credentials = m->credentials;
 	r = open_doors(m);
+	m->displays.entrance = m->entrance;
 	if (r == 0)
 		r = open_gate(m);
 	return r < 0 ? r : start_testcard(m);
@@ -504,7 +340,6 @@ int manager_create(
 		return -ENOMEM;
 	m->config = config;
 	m->options = *options;
-	TAILQ_INIT(&m->displays);
 	r = manager_start(m);
 	if (r < 0) {
 		manager_destroy(m);
@@ -531,8 +366,8 @@ void manager_destroy(struct manager *m)
 	/* Displays that a stuck driver still holds are left to the process's end: their threads use them. */
 	varlink_server_destroy(m->server);
 	gate_destroy(m->gate);
-	credentials_destroy(m->credentials);
-	m->credentials = NULL;
+	credentials_destroy(take_ptr(m->credentials));
+	m->displays.credentials = NULL;
 	if (m->testcard) {
 		child_kill(m->testcard);
 		child_leave(m->testcard);
@@ -546,9 +381,9 @@ void manager_destroy(struct manager *m)
 	if (m->control_path)
 		unlink(m->control_path);
 	entrance_destroy(m->entrance);
-	if (!m->displays_used)
+	if (!m->displays.used)
 		loop_destroy(m->loop);
 	free(m->control_path);
-	if (!m->displays_used)
+	if (!m->displays.used)
 		free(m);
 }

@@ -44,6 +44,7 @@ TOP = {
     "secrets": ["frame", "."],
     "entrance": [*LINE, ".", "state"],
     "gate": [*LINE, "."],
+    "registry": [*LINE, "."],
     "manager": [*LINE, ".", "control", "varlink", "state", "metrics"],
     "main": [*LINE, ".", "control", "varlink", "state", "metrics"],
 }

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* registry.h - every display that is there: found by its id, its device or a viewer; checked and started when it is handed over. Main
+ * thread.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "display.h"
+
+struct config;
+struct credentials;
+struct entrance;
+struct loop;
+struct registry_entry;
+
+struct registry {
+	/* Borrowed; set before the first registration. Without credentials, which is at the end, nobody can be admitted. */
+	struct loop *loop;
+	const struct config *config;
+	struct credentials *credentials;
+	struct entrance *entrance;
+	void (*changed)(void *arg); /* a display has come or gone */
+	void *arg;
+
+	TAILQ_HEAD(, registry_entry) entries;
+	size_t used;
+	unsigned int last_name; /* of those that were made up */
+};
+
+/* All must have gone before the registry does. */
+void registry_init(struct registry *registry, struct loop *loop, const struct config *config,
+	void (*changed)(void *arg), void *arg);
+/* As manager_register() (manager.h), but for -ESHUTDOWN. */
+int registry_register(struct registry *registry, struct handover *handover, display_ready_fn ready,
+	void *arg, const char **ret_reason, int *ret_index);
+/* Lets go of every display. changed() follows for each. */
+void registry_release(struct registry *registry);
+
+struct display *registry_find(const struct registry *registry, const char *id);
+/* NULL begins; NULL ends. Order of registration. */
+struct display *registry_next(const struct registry *registry, const struct display *after);
+struct display *registry_find_viewer(const struct registry *registry, const char *viewer);

@@ -89,6 +89,7 @@ static int open_one(struct entrance *e, const struct context *context,
 					     : strerror(-r);
 			return r;
 		}
+		listener->ours = true;
 		listener->made = address_path(listener->address);
 	}
 	r = entrance_decide(e, listener->fd, &wish, ret, ret_reason);
@@ -114,14 +115,14 @@ int entrance_open(struct entrance *e, struct handover *h, struct link_listener r
 	return 0;
 }
 
-static void listen_on(
-	struct display *display, int fd, struct link_listener *policy, const char *unlink_path)
+static void listen_on(struct display *display, int fd, struct link_listener *policy, bool ours,
+	const char *unlink_path)
 {
 	char endpoint[128];
 	int r;
 
 	address_describe(fd, endpoint);
-	r = wall_listen(display_wall(display), fd, policy, endpoint, unlink_path);
+	r = wall_listen(display_wall(display), fd, policy, endpoint, ours, unlink_path);
 	explicit_bzero(policy, sizeof(*policy));
 	if (r < 0)
 		log_warn(display_context(display)->id, "no viewers at %s: %s", endpoint,
@@ -139,7 +140,7 @@ static void listen_by_default(struct entrance *e, struct display *display, int f
 	const char *reason;
 
 	if (entrance_decide(e, fd, &wish, &policy, &reason) == 0) {
-		listen_on(display, fd, &policy, path);
+		listen_on(display, fd, &policy, path, path);
 		return;
 	}
 	log_warn(context->id, "no viewers at %s: %s", path ? path : "an inherited socket", reason);
@@ -186,7 +187,7 @@ void entrance_give(struct entrance *e, struct display *display, struct handover_
 {
 	entrance_secrets(e, display_wall(display));
 	for (size_t i = 0; i < n; i++)
-		listen_on(display, take_fd(&listeners[i].fd), &policies[i],
+		listen_on(display, take_fd(&listeners[i].fd), &policies[i], listeners[i].ours,
 			listeners[i].made ? address_path(listeners[i].address) : NULL);
 	listen_on_own_socket(e, display);
 	listen_on_inherited(e, display);

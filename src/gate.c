@@ -169,7 +169,7 @@ static bool has_own_proof(const struct link_listener *policy)
 }
 
 /* @fd is consumed. */
-static int listen_on(struct gate *gate, int fd, const char *path)
+static int listen_on(struct gate *gate, int fd, bool ours, const char *path)
 {
 	const struct policy_wish wish = {.gate = true, .mode = gate->options.config->gate_mode};
 	struct link_listener policy;
@@ -187,7 +187,7 @@ static int listen_on(struct gate *gate, int fd, const char *path)
 		return r;
 	}
 	gate->names |= has_own_proof(&policy);
-	r = wall_listen(gate->wall, fd, &policy, endpoint, path);
+	r = wall_listen(gate->wall, fd, &policy, endpoint, ours, path);
 	explicit_bzero(&policy, sizeof(policy));
 	if (r < 0)
 		log_err(GATE_ID, "%s: %s", endpoint, strerror(-r));
@@ -212,7 +212,7 @@ static int open_addresses(struct gate *gate)
 				r == -EINVAL ? "is not HOST:PORT, [HOST]:PORT, *:PORT or unix:/PATH"
 					     : strerror(-r));
 		else
-			r = listen_on(gate, fd, address_path(each));
+			r = listen_on(gate, fd, true, address_path(each));
 	}
 	return r;
 }
@@ -264,7 +264,7 @@ int gate_create(const struct gate_options *options, struct gate **ret)
 	r = raise_wall(gate);
 	for (; inherited >= 0; inherited = entrance_gate_socket(options->entrance)) {
 		if (r == 0)
-			r = listen_on(gate, inherited, NULL);
+			r = listen_on(gate, inherited, false, NULL);
 		else
 			fd_discard(inherited);
 	}

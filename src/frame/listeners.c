@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "base/discard.h"
 #include "base/fd.h"
@@ -38,7 +39,7 @@ static void on_knock(int fd, unsigned int events, void *arg)
 }
 
 int listeners_add(struct listeners *listeners, int fd, const struct link_listener *policy,
-	const char *endpoint, const char *unlink_path, const struct listener **ret)
+	const char *endpoint, bool ours, const char *unlink_path, const struct listener **ret)
 {
 	_cleanup_fd_ int socket = fd_move_high(fd);
 	struct listener *listener;
@@ -52,6 +53,7 @@ int listeners_add(struct listeners *listeners, int fd, const struct link_listene
 	*listener = (struct listener){.all = listeners};
 	listener->message.type = LINK_LISTENER;
 	listener->message.listener = *policy;
+	listener->ours = ours;
 	snprintf(listener->endpoint, sizeof(listener->endpoint), "%s", endpoint);
 	if (unlink_path && !(listener->unlink_path = strdup(unlink_path)))
 		return -ENOMEM;
@@ -92,6 +94,9 @@ void listeners_close(struct listeners *listeners)
 		struct listener *listener = &listeners->at[i];
 
 		loop_source_free(listener->source);
+		/* A program closes its copy when it hears of this; who listens there next does not wait for that. */
+		if (listener->ours)
+			shutdown(listener->fd, SHUT_RDWR);
 		fd_discard(listener->fd);
 		if (listener->unlink_path)
 			unlink(listener->unlink_path);

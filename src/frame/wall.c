@@ -326,12 +326,12 @@ void wall_destroy(struct wall *wall)
 }
 
 int wall_listen(struct wall *wall, int fd, const struct link_listener *policy, const char *endpoint,
-	const char *unlink_path)
+	bool ours, const char *unlink_path)
 {
 	const struct listener *listener;
 	int r;
 
-	r = listeners_add(&wall->listeners, fd, policy, endpoint, unlink_path, &listener);
+	r = listeners_add(&wall->listeners, fd, policy, endpoint, ours, unlink_path, &listener);
 	if (r < 0)
 		return r;
 	roster_listener(&wall->roster, policy);

@@ -50,9 +50,10 @@ void wall_give(struct wall *wall, const struct wall_events *events, void *arg);
 void wall_close(struct wall *wall);
 void wall_destroy(struct wall *wall); /* takes NULL */
 
-/* @fd, a listening socket, is consumed in every case. @unlink_path (may be NULL) is removed at the end. -ENOSPC, -ENOMEM. */
+/* @fd, a listening socket, is consumed in every case. @ours: the daemon made it. @unlink_path (may be NULL) is removed at the end. -ENOSPC,
+ * -ENOMEM. */
 int wall_listen(struct wall *wall, int fd, const struct link_listener *policy, const char *endpoint,
-	const char *unlink_path);
+	bool ours, const char *unlink_path);
 /* Closes all listeners, here and in the program; who is in stays. */
 void wall_unlisten(struct wall *wall);
 size_t wall_endpoints(const struct wall *wall, const char **ret, size_t max);

@@ -40,6 +40,7 @@ enum source_kind { SOURCE_VFIO, SOURCE_SURFACE };
 
 struct handover_listener {
 	int fd; /* owned; or -EBADF and address */
+	bool ours; /* the daemon listens at @address */
 	bool made; /* the daemon has made its file, at @address's path */
 	enum view_mode mode;
 	uint32_t security;   /* bits of enum link_offer; 0: as the daemon does for such a place */

@@ -16,12 +16,13 @@ import service
 from machine import Failure, check, command, expect, until
 from pattern import picture
 from rawview import without_x
-from scene import PATIENCE, bochs, configure
+from scene import PATIENCE, bochs, configure, look, remove_in_time, see
 
 DIRECTORY = "/etc/vfio-displayd/door"
 DROP_IN = "/etc/systemd/system/vfio-displayd.service.d"
 PAM_SERVICE = "vfio-displayd-test"
 GATE = ("127.0.0.1", 5900)
+CONFIGURED = {"linger-seconds": 0}  # by checks_start.py
 PASSWORD = "Katzen-Bad-7"
 
 
@@ -49,7 +50,7 @@ class Service:
     def close(self):
         shutil.rmtree(DROP_IN)
         for key in self.keys:
-            configure(key, None)
+            configure(key, CONFIGURED.get(key))
 
 
 class Socket:
@@ -221,6 +222,24 @@ def users_log_in_by_pam():
     dora = {"user": "dora", "password": PASSWORD, "server_name": "door"}
     sees(come("x509Plain", "first", **dora), 1)
     refused("by a wrong password", "x509Plain", "first", **dict(dora, password="wrong"))
+
+
+@check
+def viewers_of_a_killed_vmm_see_the_next_one():
+    """The device is let go as ever; the connection that looked at it goes on."""
+    Service(linger_seconds=60)
+    mdev, vmm = bochs("comes-back")
+    viewer = look("comes-back")
+    see(viewer, 640, 480, picture("noise", 1, 640, 480), "the picture")
+    expect(service.device_fds(service.main_pid()), "the daemon holds no device, so this check sees nothing")
+    vmm.kill()
+    until(lambda: not service.device_fds(service.main_pid()), PATIENCE, "the device's release")
+    note = remove_in_time(mdev)
+    noise = picture("noise", 1, 640, 480)
+    expect(viewer.watch(lambda: not viewer.shows(640, 480, noise), PATIENCE), "no words in the place of the picture")
+    bochs("comes-back", seed=2)
+    see(viewer, 640, 480, picture("noise", 2, 640, 480), "the next guest")
+    return note
 
 
 @check

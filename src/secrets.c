@@ -244,6 +244,20 @@ static int use(struct secrets *secrets, struct content *content)
 	return 0;
 }
 
+/* Listeners were allowed because of these: without authorities x509None would let everybody in. Only a file that has no name in the
+ * configuration can go unnoticed, a credential of systemd. */
+static int check_loss(
+	const struct secrets *secrets, const struct content *content, char **ret_error)
+{
+	static const enum item kept[] = {CERTIFICATE, AUTHORITIES};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		if (secrets->content.pem[kept[i]].text && !content->pem[kept[i]].text)
+			return complain(ret_error, kept[i], secrets->content.path[kept[i]],
+				"has gone; to do without it takes a restart");
+	return 0;
+}
+
 int secrets_load(struct secrets *secrets, char **ret_error)
 {
 	struct content content = {0};
@@ -267,6 +281,8 @@ int secrets_load(struct secrets *secrets, char **ret_error)
 	}
 	if (r == 0)
 		r = check(&content, ret_error);
+	if (r == 0)
+		r = check_loss(secrets, &content, ret_error);
 	if (r == 0)
 		r = use(secrets, &content);
 	if (r < 0 && !*ret_error && asprintf(ret_error, "certificates: %s", strerror(-r)) < 0)

@@ -223,6 +223,18 @@ static void credentials_of_systemd(void **state)
 	assert_true(secrets_certificate(secrets) && secrets_authorities(secrets));
 	secrets_bundle(secrets, &message);
 	assert_true(message.tls.rsa_key);
+	/* One that goes while the daemon runs takes no rule away that listeners were allowed for. */
+	shell("mv c/tls.ca c/tls.gone");
+	assert_int_equal(secrets_load(secrets, &error), -EINVAL);
+	assert_non_null(strstr(error, "tls.ca: has gone"));
+	free(error);
+	assert_true(secrets_authorities(secrets));
+	shell("mv c/tls.gone c/tls.ca; mv c/tls.cert c/cert; mv c/tls.key c/key; mv c/tls.ca c/ca");
+	assert_int_equal(secrets_load(secrets, &error), -EINVAL);
+	free(error);
+	assert_true(secrets_certificate(secrets));
+	shell("mv c/cert c/tls.cert; mv c/key c/tls.key; mv c/ca c/tls.ca");
+	assert_int_equal(secrets_load(secrets, &error), 0);
 	secrets_destroy(secrets);
 	/* The configuration is more important. */
 	assert_int_equal(load(&other, &secrets, &error), 0);

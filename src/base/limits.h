@@ -52,7 +52,8 @@
 #define LIMIT_WEBSOCKET_FRAME    (32u << 20) /* bytes that one frame may say it has: more than a message of RFB; none is stored */
 #define LIMIT_CLIENT_CERTIFICATES (32u << 10) /* bytes of a viewer's certificate chain */
 #define LIMIT_PART_MS            1000       /* a viewer that did wrong may read why, before its connection is closed */
-#define LIMIT_HANDSHAKE_MS       10000      /* from accept to ClientInit */
+#define LIMIT_HANDSHAKE_MS       10000      /* from accept to ClientInit, but for LIMIT_PERSON_MS */
+#define LIMIT_PERSON_MS          60000      /* to type a password, or to look at a certificate; the rest of a handshake is between programs */
 #define LIMIT_FIRST_FRAME_MS     15000      /* from ClientInit to the picture's first frame; the broker has a placard sooner */
 #define LIMIT_AUTH_DELAY_MS      1000       /* a failed password is answered so late: guessing is slow, a typing error is not */
 #define LIMIT_AUTH_SUSPECT_MS   60000      /* after a failed password every answer is looked at so late: see knock.c */

@@ -47,6 +47,7 @@ struct caller {
 	uint64_t deadline; /* of the state; 0: none */
 
 	struct knock *knock; /* owned; NULL once it is in */
+	bool person;	     /* somebody may be asked for a password */
 	bool shared;	     /* ClientInit's flag */
 	int place; /* owned, -EBADF: none. A gate's: the viewer's end of the way to its display */
 	struct carriage *carriage; /* owned; while PASSING */
@@ -287,6 +288,19 @@ static int come_in(struct caller *caller)
 	return caller->host->gate ? start_passing(caller) : joined(caller);
 }
 
+/* States only go on, so that this is no way to stay. */
+static void give_time(struct caller *caller)
+{
+	uint64_t now = loop_now_ms();
+	bool person = knock_awaits_person(caller->knock);
+
+	if (person && !caller->person)
+		caller->deadline = now + LIMIT_PERSON_MS;
+	else if (caller->person && !person)
+		caller->deadline = MIN(caller->deadline, now + LIMIT_HANDSHAKE_MS);
+	caller->person = person;
+}
+
 static int shake_hands(struct caller *caller)
 {
 	int r = knock_step(caller->knock, caller->network);
@@ -295,6 +309,7 @@ static int shake_hands(struct caller *caller)
 		return give_up(caller, r, knock_reason(caller->knock));
 	switch ((enum knock_state)r) {
 	case KNOCK_WAITS:
+		give_time(caller);
 		break;
 	case KNOCK_IN:
 		return come_in(caller);

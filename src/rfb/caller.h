@@ -65,6 +65,7 @@ struct caller_entry {
 	TAILQ_ENTRY(caller_entry) link; /* door::callers */
 	struct caller *caller;
 	/* The door's notes. */
+	struct suspect who; /* the address that it comes from */
 	bool joined; /* a viewer; else somebody who knocks */
 	int rank;    /* enum sharing_rank, if joined */
 	uint64_t born_ms;

@@ -75,25 +75,44 @@ static int enter(struct door *door, int fd, const struct caller_options *options
 	if (r < 0)
 		return r;
 	entry = caller_entry(caller);
+	entry->who = suspects_named(options->peer);
 	TAILQ_INSERT_TAIL(&door->callers, entry, link);
 	door->knocking++;
 	loop_timer_stop(door->idle);
 	return 0;
 }
 
-/* The oldest of those who knock makes room: a real viewer is through in milliseconds, those who keep silent are not. */
+/* How many knock from the same address? */
+static unsigned int company(const struct door *door, const struct caller_entry *one)
+{
+	const struct caller_entry *entry;
+	unsigned int n = 0;
+
+	TAILQ_FOREACH (entry, &door->callers, link)
+		n += !entry->joined && suspects_same(&entry->who, &one->who);
+	return n;
+}
+
+/* Of those who knock the oldest makes room, of the address from which most do: who types a password takes long, and is not sent away
+ * by somebody else's hundred connections. */
 static void make_room(struct door *door)
 {
-	struct caller_entry *entry;
+	struct caller_entry *entry, *oldest = NULL;
+	unsigned int most = 0, n;
 
 	if (door->knocking < LIMIT_KNOCKING)
 		return;
 	TAILQ_FOREACH (entry, &door->callers, link) {
 		if (entry->joined)
 			continue;
-		caller_end(entry->caller, "too many knock", false);
-		return;
+		n = company(door, entry);
+		if (n > most) {
+			most = n;
+			oldest = entry;
+		}
 	}
+	if (oldest)
+		caller_end(oldest->caller, "too many knock", false);
 }
 
 static void on_came(void *arg, int fd, const struct link_listener *policy, const char *peer)

@@ -107,6 +107,8 @@ enum handshake_verdict handshake_judge(struct handshake *handshake, bool allowed
 void handshake_doubt(struct handshake *handshake);
 /* Are the next bytes an attempt to be let in? */
 bool handshake_awaits_proof(const struct handshake *handshake);
+/* May the viewer be asking somebody now: for a password, whether our key or certificate is the right one? */
+bool handshake_awaits_person(const struct handshake *handshake);
 /* Says no in the words of the viewer's version, where it has any at this point. Then close. @reason: static text. */
 void handshake_refuse(struct handshake *handshake, const char *reason);
 void handshake_deny(struct handshake *handshake);

@@ -97,6 +97,11 @@ uint64_t knock_time_ms(const struct knock *knock)
 	return knock->refused ? LIMIT_REFUSAL_MS : LIMIT_HANDSHAKE_MS;
 }
 
+bool knock_awaits_person(const struct knock *knock)
+{
+	return knock->begun && handshake_awaits_person(&knock->handshake);
+}
+
 /* ---- who is counted ---- */
 
 static void count_guess(struct knock *knock)
@@ -110,6 +115,9 @@ static void count_guess(struct knock *knock)
 
 static void note_denial(struct knock *knock)
 {
+	/* Nobody has looked: it was no guess, and may be somebody who knows the password. */
+	if (knock->handshake.doubted)
+		return;
 	count_guess(knock);
 	knock->options.host->suspect_until = loop_now_ms() + LIMIT_AUTH_SUSPECT_MS;
 }

@@ -40,6 +40,8 @@ void knock_destroy(struct knock *knock);
 unsigned int knock_transports(const struct knock *knock);
 /* How long the whole of it may take, in ms. */
 uint64_t knock_time_ms(const struct knock *knock);
+/* It takes LIMIT_PERSON_MS until that is over, and then LIMIT_HANDSHAKE_MS at most. */
+bool knock_awaits_person(const struct knock *knock);
 
 /* As far as it goes now: after input, after output, at knock_due(). Returns enum knock_state; -errno: close at once, see knock_reason(). */
 int knock_step(struct knock *knock, struct transport *network);

@@ -300,6 +300,15 @@ void handshake_doubt(struct handshake *handshake)
 	handshake->doubted = true;
 }
 
+bool handshake_awaits_person(const struct handshake *handshake)
+{
+	const struct security *chosen = &handshake->chosen;
+
+	if (handshake->state == HANDSHAKE_INIT)
+		return chosen->proof == PROOF_NONE && chosen->layer != LAYER_NOTHING;
+	return handshake->state == HANDSHAKE_RSA_LENGTH || handshake_awaits_proof(handshake);
+}
+
 bool handshake_awaits_proof(const struct handshake *handshake)
 {
 	switch (handshake->state) {

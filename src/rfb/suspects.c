@@ -22,7 +22,7 @@ static void cut_address(const char *peer, char ret[INET6_ADDRSTRLEN])
 	ret[size] = '\0';
 }
 
-static struct suspect named(const char *peer)
+struct suspect suspects_named(const char *peer)
 {
 	struct suspect suspect = {.family = FAMILY_UNIX};
 	char text[INET6_ADDRSTRLEN];
@@ -40,15 +40,19 @@ static struct suspect named(const char *peer)
 	return suspect;
 }
 
+bool suspects_same(const struct suspect *a, const struct suspect *b)
+{
+	return a->family == b->family && memcmp(a->network, b->network, sizeof(a->network)) == 0;
+}
+
 static const struct suspect *find(const struct suspects *suspects, const char *peer)
 {
-	struct suspect wanted = named(peer);
+	struct suspect wanted = suspects_named(peer);
 
 	for (size_t i = 0; i < ARRAY_SIZE(suspects->table); i++) {
 		const struct suspect *suspect = &suspects->table[i];
 
-		if (suspect->family == wanted.family &&
-			memcmp(suspect->network, wanted.network, sizeof(wanted.network)) == 0)
+		if (suspects_same(suspect, &wanted))
 			return suspect;
 	}
 	return NULL;
@@ -103,7 +107,7 @@ void suspects_failed(struct suspects *suspects, const char *peer, uint64_t now)
 
 	if (!suspect) {
 		suspect = make_room(suspects);
-		*suspect = named(peer);
+		*suspect = suspects_named(peer);
 	} else if (is_forgotten(suspect, now)) {
 		suspect->failures = 0;
 	}

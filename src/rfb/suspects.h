@@ -23,6 +23,10 @@ struct suspects {
 	struct suspect table[LIMIT_SUSPECTS];
 };
 
+/* Whom a peer counts as: without failures. */
+struct suspect suspects_named(const char *peer);
+bool suspects_same(const struct suspect *a, const struct suspect *b);
+
 /* @peer: as in LINK_VIEWER_ADDED: "192.0.2.1:5900", "[2001:db8::1]:5900"; whatever is no address counts as Unix. @now: in ms. */
 /* How long its connections are still refused: in ms, 0: they are not. */
 uint64_t suspects_refused_ms(const struct suspects *suspects, const char *peer, uint64_t now);

@@ -131,6 +131,34 @@ class Checks(Case):
         verdict(broker, check, True)
         self.assertEqual(viewer_of(broker.wait(rfb.VIEWER_ADDED)), check.viewer)
 
+    def test_a_person_takes_time(self):
+        """To type a password: longer than a handshake between programs may take, and whoever else knocks meanwhile. But not for ever."""
+        broker = self.broker()
+        address = broker.listen_tcp(security=rfb.VNCAUTH, tickets=1)
+        silent = [somebody(address, f"127.0.0.{9 + i}") for i in range(2)]
+        for i, sock in enumerate(silent):
+            self.addCleanup(sock.close)
+            sock.sendall(b"RFB 003.008\n\2" + bytes(15 * i))
+        sock = somebody(address, "127.0.0.7")
+        self.addCleanup(sock.close)
+        sock.sendall(b"RFB 003.008\n\2")
+        challenge = sock.recv(30, socket.MSG_WAITALL)[14:]
+        began = time.monotonic()
+        for _ in range(100):
+            self.addCleanup(somebody(address, "127.0.0.8").close)
+        time.sleep(12)
+        for _ in range(100):
+            self.addCleanup(somebody(address, "127.0.0.8").close)
+        sock.sendall(vnc_answer("TICKET12")(challenge) + b"\1")
+        check = Check(broker.wait(rfb.CHECK))
+        self.assertTrue(check.peer.startswith("127.0.0.7:"))
+        verdict(broker, check, True)
+        self.assertEqual(viewer_of(broker.wait(rfb.VIEWER_ADDED)), check.viewer)
+        self.assertGreater(time.monotonic() - began, 11)
+        for sock in silent:
+            sock.recv(30, socket.MSG_WAITALL)
+            self.assert_closed(sock, began + 65 - time.monotonic())
+
     def test_silence_of_the_broker_ends_in_time(self):
         broker = self.broker()
         path = broker.listen_unix(security=rfb.VNCAUTH, tickets=1)
@@ -214,15 +242,24 @@ class Suspects(Case):
     def test_who_is_inside_already_when_it_is_one_too_many(self):
         broker = self.broker()
         address = broker.listen_tcp(security=rfb.VNCAUTH, password=b"secret")
-        waiting = somebody(address, "127.0.0.5")
-        self.assertIsNone(self.refusal(waiting))
-        self.assertEqual(waiting.recv(1), b"\2")
-        waiting.sendall(b"\2")
-        challenge = waiting.recv(16, socket.MSG_WAITALL)
+        waiting = []
+        for _ in range(4):
+            sock = somebody(address, "127.0.0.5")
+            self.addCleanup(sock.close)
+            self.assertIsNone(self.refusal(sock))
+            self.assertEqual(sock.recv(1), b"\2")
+            sock.sendall(b"\2")
+            waiting.append((sock, sock.recv(16, socket.MSG_WAITALL)))
         self.guess(address, "127.0.0.5", 5)
-        waiting.sendall(vnc_answer("secret")(challenge))
-        self.assertEqual(waiting.recv(4, socket.MSG_WAITALL), b"\0\0\0\1", "a right answer, which nobody looks at")
-        waiting.close()
+        began = time.monotonic()
+        for sock, challenge in waiting:
+            sock.sendall(vnc_answer("secret")(challenge))
+        for sock, _ in waiting:
+            self.assertEqual(sock.recv(4, socket.MSG_WAITALL), b"\0\0\0\1", "a right answer, which nobody looks at")
+        # Nor was it a guess: the address comes in again as soon as if it had not come.
+        time.sleep(max(0, began + 11 - time.monotonic()))
+        with somebody(address, "127.0.0.5") as sock:
+            self.assertIsNone(self.refusal(sock))
 
     def test_a_refused_address_costs_nothing(self):
         """No TLS, no WebSocket, no question to the broker."""

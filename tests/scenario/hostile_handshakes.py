@@ -46,6 +46,8 @@ STATES = {
     "websocket_version": websocket.request()[0] + websocket.frame(HELLO),
 }
 
+PATIENT = {"vnc_challenge", "half_a_response", "rsa"}
+
 
 class Handshakes(Hostile):
     """All types, all transports on one port."""
@@ -74,7 +76,8 @@ class Handshakes(Hostile):
     # ---- silence ----
 
     def test_silence_in_every_state(self):
-        """Closed within the handshake's time, all of them at once, while an honest one gets in."""
+        """Closed within the handshake's time, all of them at once, while an honest one gets in. (Where somebody may be typing a password or
+        comparing a key there is a minute: test_rfb_guesses.py.)"""
         began = time.monotonic()
         open_ones = {}
         for name, sent in STATES.items():
@@ -84,17 +87,17 @@ class Handshakes(Hostile):
                     sock.sendall(sent)
                 open_ones[sock] = name
         self.honest()
-        while open_ones and time.monotonic() < began + LATE * daemon.SLOW:
+        while set(open_ones.values()) - PATIENT and time.monotonic() < began + LATE * daemon.SLOW:
             for sock in select.select(list(open_ones), [], [], 0.1)[0]:
                 if self.closed(sock, 0.05 / daemon.SLOW):
                     del open_ones[sock]
-        self.assertFalse(sorted(set(open_ones.values())), "still open")
+        self.assertEqual(set(open_ones.values()), PATIENT, "still open")
 
     def test_one_byte_a_second_in_every_state(self):
         """Slow ones have no more time than silent ones."""
         tails = {"version": HELLO + b"\2" + bytes(40), "vencrypt": b"\x13\0\2" + struct.pack(">I", 262) + client_hello(),
-                 "rsa": b"\x81" + struct.pack(">I", 2048) + bytes(600), "get": websocket.request()[0], "tls": client_hello()}
-        heads = {"version": b"", "vencrypt": HELLO, "rsa": HELLO, "get": b"", "tls": b""}
+                 "rsa": bytes(600), "get": websocket.request()[0], "tls": client_hello()}
+        heads = {"version": b"", "vencrypt": HELLO, "rsa": HELLO + b"\x81" + struct.pack(">I", 2048), "get": b"", "tls": b""}
         began = time.monotonic()
         slow = []
         for name, tail in tails.items():

@@ -256,7 +256,7 @@ class Return(Ghosts):
         os.close(held)
 
 
-class End(Ghosts):
+class Ending(Ghosts):
     def ghost(self):
         held = self.daemon.register(self.surface, "guest", client=self.client)
         viewer = self.viewer()
@@ -269,6 +269,8 @@ class End(Ghosts):
         self.daemon.until(lambda: not self.daemon.rfb_programs(), "its RFB program has ended")
         self.daemon.until(lambda: self.daemon.fds() <= self.fds_before, "its descriptors are as before")
 
+
+class End(Ending):
     def test_unregister(self):
         viewer = self.ghost()
         self.client.call("Unregister", {"id": "guest"})
@@ -313,7 +315,7 @@ class End(Ghosts):
         self.ghost()
 
 
-class Linger(End):
+class Linger(Ending):
     config = "[viewers]\nlinger-seconds = 1\n"
 
     def test_the_guest_does_not_come_back(self):

@@ -43,13 +43,14 @@ static uint32_t default_offers(
 								   : LINK_OFFER_NONE;
 }
 
-/* The configuration's list is for all listeners: those of this host that have no certificate leave out what needs one. */
-static uint32_t default_transports(
-	const struct config *config, enum locality locality, uint32_t offers)
+/* The configuration's list is for all listeners: those of this host, and those that chose their security themselves, leave out what
+ * needs a certificate where they have none. */
+static uint32_t default_transports(const struct config *config, enum locality locality,
+	const struct policy_wish *wish, uint32_t offers)
 {
 	uint32_t transports = config->transports;
 
-	if (locality != LOCALITY_OUTSIDE && !(offers & X509_OFFERS))
+	if ((locality != LOCALITY_OUTSIDE || wish->security) && !(offers & X509_OFFERS))
 		transports &= ~LINK_TRANSPORT_SECURE_WEBSOCKET;
 	return transports ? transports : LINK_TRANSPORT_RFB;
 }
@@ -84,8 +85,8 @@ int policy_decide(const struct policy_facts *facts, enum locality locality,
 	const struct config *config = facts->config;
 	const char *origins = wish->origins && wish->origins[0] ? wish->origins : config->origins;
 	uint32_t offers = default_offers(facts, locality, wish);
-	uint32_t transports =
-		wish->transports ? wish->transports : default_transports(config, locality, offers);
+	uint32_t transports = wish->transports ? wish->transports
+					       : default_transports(config, locality, wish, offers);
 
 	*ret_reason = missing(facts, offers, transports);
 	if (*ret_reason)

@@ -143,6 +143,31 @@ static void table_of_offers(void **state)
 	}
 }
 
+/* The configuration's transports are for whoever can use them. */
+static void own_security_narrows_the_transports(void **state)
+{
+	struct config config = {.transports = RFB | WSS};
+	const struct policy_facts facts = {.config = &config, .certificate = true, .password = ""};
+	struct policy_wish wish = {.mode = LINK_MODE_CONTROL, .security = RSA};
+	struct link_listener listener;
+	const char *reason;
+
+	assert_int_equal(policy_decide(&facts, LOCALITY_OUTSIDE, &wish, &listener, &reason), 0);
+	assert_int_equal(listener.transports, RFB);
+	wish.security = RSA | XP;
+	assert_int_equal(policy_decide(&facts, LOCALITY_OUTSIDE, &wish, &listener, &reason), 0);
+	assert_int_equal(listener.transports, RFB | WSS);
+	wish.security = NONE;
+	assert_int_equal(
+		policy_decide(&facts, LOCALITY_OUTSIDE, &wish, &listener, &reason), -EACCES);
+	assert_non_null(strstr(reason, "insecure"));
+	/* Nothing is left of what was chosen. */
+	config.transports = WSS;
+	wish.security = RSA;
+	assert_int_equal(policy_decide(&facts, LOCALITY_OUTSIDE, &wish, &listener, &reason), 0);
+	assert_int_equal(listener.transports, RFB);
+}
+
 /* Whatever there is, and whatever is asked for: nothing outside is open unless the configuration says so. */
 static void outside_nothing_is_open(void **state)
 {
@@ -254,6 +279,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table_of_offers),
+		cmocka_unit_test(own_security_narrows_the_transports),
 		cmocka_unit_test(outside_nothing_is_open),
 		cmocka_unit_test(credentials_follow_offers),
 		cmocka_unit_test(configuration_alone),

@@ -5,10 +5,10 @@
  *	\-> DENIED -\-> FLUSHING ---------/
  *	\-> PASSING -/
  *
- * KNOCKING: handshake, see knock.c. DENIED: a wrong password waits for its answer. WAITING: for the picture's first frame. VIEWING: there is
- * a worker. PASSING: at the gate, on the way to its display. FLUSHING: what is queued goes out, what comes in is thrown away, so that the last words are not lost to a
- * reset. LINGERING: the connection is closed; the worker is read to its end, however long an encode takes: to join it before would
- * hold everybody up.
+ * KNOCKING: handshake, see knock.c. DENIED: a wrong password waits for its answer. WAITING: for the picture's first frame.
+ * VIEWING: there is a worker. PASSING: at the gate, on the way to its display. FLUSHING: what is queued goes out, what comes in
+ * is thrown away, so that the last words are not lost to a reset. LINGERING: the connection is closed; the worker is read to its
+ * end, however long an encode takes: to join it before would hold everybody up.
  *
  * Every step returns 0 or -errno with `reason` set, and only the four entries from the loop (network, inner, timer, start) end
  * the caller, as their last act: nothing below them touches freed memory.

@@ -201,7 +201,7 @@ static const char *admit(struct caller_host *host, struct caller *caller)
 	if (door->stopping)
 		return "the display is stopping";
 	/* Who may yet turn out to be alone would make room. */
-	if (door->viewers >= door->options.policy.viewers_maximum &&
+	if (door->watching >= door->options.policy.viewers_maximum &&
 		!sharing_may_be_alone(door->options.policy.sharing, caller_mode(caller)))
 		return FULL;
 	if (door->events->congested(door->arg))
@@ -245,8 +245,9 @@ static const char *seated(struct caller_host *host, struct caller *caller)
 		return "nobody is alone at this display, and the viewer wished to be";
 	if (rank < highest_rank(door))
 		return "another viewer is alone at this display";
-	/* Workers of those who left may still be ending: they are memory, too. */
-	if (door->viewers >= policy->viewers_maximum * (rank ? 2 : 1))
+	/* Who is to be alone makes room. Workers of those who left may still be ending: they are memory, too. */
+	if ((!rank && door->watching >= policy->viewers_maximum) ||
+		door->viewers >= 2 * policy->viewers_maximum)
 		return FULL;
 	if (door->stopping)
 		return "the display is stopping";
@@ -265,10 +266,10 @@ static void joined(struct caller_host *host, struct caller *caller)
 	caller_entry(caller)->joined = true;
 	door->knocking--;
 	door->viewers++;
-	door->watching++;
 	log_debug(host->id, "viewer %u from %s", caller_number(caller), caller_peer(caller));
 	if (host->gate)
 		return;
+	door->watching++;
 	door->events->added(
 		door->arg, caller_number(caller), caller_mode(caller), caller_peer(caller));
 	door->events->watch(door->arg, door->watching);

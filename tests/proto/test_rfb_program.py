@@ -496,8 +496,8 @@ class Hostile(Case):
 
     def test_a_long_encode_is_no_hang(self):
         """While the grant waits for an encoder, the broker hears that the program is alive; viewers that leave meanwhile are
-        cheap to get rid of, and others get in."""
-        with Broker(PROGRAM) as broker:
+        cheap to get rid of, and others get in: who has left takes nobody's place."""
+        with Broker(PROGRAM, viewers=3) as broker:
             broker.show(8192, 8192)
             with broker.lock:
                 noise, frame = os.urandom(1 << 20), broker.frame
@@ -517,9 +517,15 @@ class Hostile(Case):
             self.assertLess(time.monotonic() - began, 5)
             for _ in range(3):
                 broker.wait(rfb.VIEWER_GONE, 5)
+            for _ in range(3):
+                broker.wait(rfb.VIEWER_ADDED)
             with self.subTest("the door is open"):
                 began = time.monotonic()
-                Viewer(address, init=False).close()
+                late = Viewer(address, init=False)
+                self.assertIsNone(late.failure)
+                late.sock.sendall(b"\1")
+                broker.wait(rfb.VIEWER_ADDED)
+                late.close()
                 self.assertLess(time.monotonic() - began, 2)
             self.assertTrue(wait_until(lambda: broker.published > 1, 60), "the grant never came")
 

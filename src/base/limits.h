@@ -44,6 +44,7 @@
 /* Viewers (the RFB program). */
 #define LIMIT_VIEWERS            16         /* default of viewers for each display: each may hold one frame in its queue */
 #define LIMIT_VIEWERS_MAX        128        /* the most that a context may ask for */
+#define LIMIT_VIEWERS_ENDING     16         /* workers of viewers that have left, beside the others: one ends with the rectangle that it encodes */
 #define LIMIT_FRAMES_MAX         240        /* updates for each second and viewer: the fastest screens there are */
 #define LIMIT_GATE_VIEWERS       1024       /* at the gate, for all displays together: each is some 150 KiB there */
 #define LIMIT_KNOCKING           64         /* connections that have not yet authenticated, for each display */

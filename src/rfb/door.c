@@ -192,6 +192,13 @@ static const char *admit_at_gate(struct door *door)
 	return NULL;
 }
 
+/* Workers of those who left may still be ending: they are memory, too. */
+static bool is_busy(const struct door *door)
+{
+	return door->viewers >= door->options.policy.viewers_maximum + LIMIT_VIEWERS_ENDING ||
+	       door->events->congested(door->arg);
+}
+
 static const char *admit(struct caller_host *host, struct caller *caller)
 {
 	struct door *door = door_of(host);
@@ -204,9 +211,7 @@ static const char *admit(struct caller_host *host, struct caller *caller)
 	if (door->watching >= door->options.policy.viewers_maximum &&
 		!sharing_may_be_alone(door->options.policy.sharing, caller_mode(caller)))
 		return FULL;
-	if (door->events->congested(door->arg))
-		return BUSY;
-	return NULL;
+	return is_busy(door) ? BUSY : NULL;
 }
 
 /* The highest rank of those who are in. */
@@ -245,13 +250,12 @@ static const char *seated(struct caller_host *host, struct caller *caller)
 		return "nobody is alone at this display, and the viewer wished to be";
 	if (rank < highest_rank(door))
 		return "another viewer is alone at this display";
-	/* Who is to be alone makes room. Workers of those who left may still be ending: they are memory, too. */
-	if ((!rank && door->watching >= policy->viewers_maximum) ||
-		door->viewers >= 2 * policy->viewers_maximum)
+	/* Who is to be alone makes room. */
+	if (!rank && door->watching >= policy->viewers_maximum)
 		return FULL;
 	if (door->stopping)
 		return "the display is stopping";
-	if (door->events->congested(door->arg))
+	if (is_busy(door))
 		return BUSY;
 	if (rank)
 		send_others_off(door);

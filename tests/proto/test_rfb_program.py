@@ -189,6 +189,19 @@ class Handshake(Case):
         self.assertTrue(wait_until(lambda: Viewer(path).failure is None))
         second.close()
 
+    def test_who_has_left_takes_nobodys_place(self):
+        """Not even while its worker still ends: the next one is as quick as it can be."""
+        broker = self.broker(viewers=1, size=(2048, 2048))
+        path = broker.listen_unix()
+        for _ in range(30):
+            viewer = Viewer(path, encodings=(6, -223))
+            self.assertIsNone(viewer.failure)
+            broker.wait(rfb.VIEWER_ADDED)
+            viewer.request(False)
+            viewer.read(1)
+            viewer.close()
+            broker.wait(rfb.VIEWER_GONE)
+
     def test_waits_for_the_first_frame(self):
         broker = self.broker(size=None)
         viewer = Viewer(broker.listen_unix(), init=False)

@@ -123,8 +123,9 @@ class AskForSize(unittest.TestCase):
             pest.size_answers = []
             before = pest.bytes
             until_shows([pest], canvas, LIMIT)
-            self.assertLessEqual(len(pest.size_answers), 64)
-            self.assertLess(pest.bytes - before, 64 * 48 + 2 * 320 * 240 * 4)
+            # Of 2000. Some wait for each update, and how many updates there are is the machine's business.
+            self.assertLessEqual(len(pest.size_answers), 200)
+            self.assertLess(pest.bytes - before, 200 * 48 + 2 * 320 * 240 * 4)
             self.refused(pest, canvas, 640, 480)
             del held
 

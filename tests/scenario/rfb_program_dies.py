@@ -199,4 +199,4 @@ def good_program(test, good):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

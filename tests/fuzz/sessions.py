@@ -98,13 +98,17 @@ class Session:
             if self.valid:
                 raise AssertionError(f"not let in: {self.done} {type(error).__name__}: {error}") from error
             return
+        except (AssertionError, struct.error, ValueError):
+            if self.valid:           # else it misunderstands what it has changed itself
+                raise
+            return
         try:
             self.play(client)
         except GONE as error:
             if self.valid:
                 raise AssertionError(f"thrown out: {self.done} {type(error).__name__}: {error}") from error
         except (AssertionError, struct.error, ValueError):
-            if self.valid:           # else it misunderstands what it has changed itself
+            if self.valid:
                 raise
         finally:
             with contextlib.suppress(OSError):

@@ -166,7 +166,8 @@ struct link_message {
 			uint32_t kind;	 /* enum link_check_kind */
 			uint32_t mode;	 /* the most that the listener gives */
 			uint8_t digest[LINK_DIGEST];
-			char display[LIMIT_ID_CHARS + 1]; /* a gate's: the one that was chosen; empty: by the ticket */
+			/* A gate's: the id that the path names, or "@" and the TLS server name, which the broker looks up; empty: by the ticket. */
+			char display[LIMIT_ID_CHARS + 1];
 			char peer[64];
 			char user[LIMIT_USER_CHARS + 1];
 			char secret[LIMIT_SECRET_CHARS + 1];

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Versions and security types, as rfbproto's text has them: what is offered, what lets in, and what is said to who is not let in."""
 import pathlib
+import ssl
+import struct
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
+import daemon
 import rfb
+import security
 from compare import shows
 from host import PASSWORD, Host, issued
 
@@ -168,6 +172,32 @@ class VeNCrypt(Case):
         for kind in ("x509Plain", "tlsPlain"):
             viewer = self.host.viewer(**self.words(kind))
             self.assertEqual(viewer.sock.version(), "TLSv1.2" if kind == "tlsPlain" else "TLSv1.3")
+
+    def test_the_password_in_one_piece_with_the_end_of_tls_s_handshake(self):
+        """TLS 1.3 lets a client send with its Finished (RFC 8446, 2): what the server reads at once it also looks at at once."""
+        viewer = self.raw()
+        viewer.send(bytes([19]))
+        viewer.read(2)
+        viewer.send(b"\0\2")
+        viewer.read(viewer.read(2)[1] * 4)
+        viewer.send(struct.pack(">I", 262))
+        self.assertEqual(viewer.read(1), b"\1")
+        came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = security.client_context(ca=self.host.ca).wrap_bio(came, goes)
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                viewer.sock.sendall(goes.read())
+                came.write(viewer.sock.recv(65536))
+        self.assertEqual(tls.version(), "TLSv1.3")
+        tls.write(struct.pack(">II", 1, len(PASSWORD)) + b"u" + PASSWORD.encode())
+        viewer.sock.sendall(goes.read())
+        viewer.sock.settimeout(5 * daemon.SLOW)  # less than the time that a handshake may take
+        came.write(viewer.sock.recv(65536))
+        self.assertEqual(tls.read(4), b"\0\0\0\0")
+        viewer.close()
 
     def test_not_3_3_s(self):
         """A server of 3.3 can offer one type, and nothing but None and VncAuth was known."""

@@ -24,6 +24,15 @@ def unittest(text):
     return max(0, ran - skipped - len(tests)), sorted(tests), skipped
 
 
+def reasons(text):
+    """The last line of each of unittest's tracebacks: what is read first, and all that a shortened output may have of it."""
+    for block in re.split(r"^={70}$", text, flags=re.M)[1:]:
+        name = re.match(r"\s*(?:FAIL|ERROR): (.*)", block)
+        said = [line for line in re.split(r"^-{70}$", block, flags=re.M)[1].splitlines() if line] if block.count("-" * 70) else []
+        if name and said:
+            yield f"{name[1].split(' ')[0]}: {said[-1]}"
+
+
 def lines(text):
     passed = re.findall(r"^ok (.*)", text, re.M)
     failed = re.findall(r"^not ok (.*)", text, re.M)
@@ -58,6 +67,8 @@ def main():
         return
     for name in failed[:20]:
         print(f"failed: {name}")
+    for reason in list(reasons(text))[:20]:
+        print(f"because: {reason[:200]}")
     print("\n".join(text.splitlines()[-40:]))
 
 

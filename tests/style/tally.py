@@ -24,7 +24,7 @@ def unittest(text):
     return max(0, ran - skipped - len(tests)), sorted(tests), skipped
 
 
-def reasons(text):
+def because(text):
     """The last line of each of unittest's tracebacks: what is read first, and all that a shortened output may have of it."""
     for block in re.split(r"^={70}$", text, flags=re.M)[1:]:
         name = re.match(r"\s*(?:FAIL|ERROR): (.*)", block)
@@ -67,7 +67,7 @@ def main():
         return
     for name in failed[:20]:
         print(f"failed: {name}")
-    for reason in list(reasons(text))[:20]:
+    for reason in list(because(text))[:20]:
         print(f"because: {reason[:200]}")
     print("\n".join(text.splitlines()[-40:]))
 

@@ -120,6 +120,12 @@
 #define LIMIT_ADOPT_PROBE_MS 5000 /* vfio-displayctl adopt: a device that says nothing for so long is passed over */
 #define LIMIT_UNREGISTER_MS  30000 /* Unregister's reply gives up waiting for a stuck driver after this */
 
+/* What systemd keeps for a restart (state/store.h). FileDescriptorStoreMax= of the unit says the same number as the first. */
+#define LIMIT_STORE        12288        /* descriptors: a dozen for each of LIMIT_DISPLAYS' displays */
+#define LIMIT_STORE_NAMES  (120u << 10) /* bytes of all names: the kernel lets one environment variable be 128 KiB long */
+#define LIMIT_STORE_MS     2000         /* systemd has not done what it was told for so long: it is not waited for */
+#define LIMIT_RECORD_BYTES (96u << 10)  /* of what is written down of one display: its context and LIMIT_VIEWERS_MAX viewers */
+
 /* The configuration file. Only its owner can push against these; they keep a wrong path from being read for ever. */
 #define LIMIT_CONFIG_BYTES (64u << 10)
 #define LIMIT_CONFIG_LINE  1024u

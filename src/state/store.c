@@ -1,0 +1,602 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Theory of operation
+ *
+ * Orders go to systemd one after another over a datagram socket that is connected to $NOTIFY_SOCKET. sd_pid_notify_with_fds() would wait
+ * where that socket's queue is full, and with it everything that the main thread does; so this is a sender of its own, which sends with
+ * MSG_DONTWAIT and, where that would block, keeps the orders in a queue until the socket is writable.
+ *
+ * An order that waits owns a copy of its descriptor, so that its owner may close its own meanwhile. What was put and is dropped while it
+ * waits is never sent. Each entry is in the queue at most twice, so the queue is as bounded as the entries are.
+ *
+ * FDPOLL=0 always: systemd would close a lease that has hung up and say nothing. Whether it has is looked at when we start again.
+ */
+#include "state/store.h"
+
+#include <errno.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+
+#include "base/discard.h"
+#include "base/fd.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+
+enum { BUCKETS = 256, DIGITS = 36, RETRY_MS = 20 };
+
+static const struct {
+	const char *name;
+	bool shared; /* a registrant may give it for two displays */
+} kinds[STORE_KINDS] = {
+	[STORE_STATE] = {"state", false},
+	[STORE_TICKETS] = {"tickets", false},
+	[STORE_DEVICE] = {"device", false},
+	[STORE_LEASE] = {"lease", true},
+	[STORE_CHANGE] = {"change", true},
+	[STORE_RENDER] = {"render", true},
+	[STORE_LISTEN] = {"listen", true},
+	[STORE_INPUT] = {"input", true},
+	[STORE_CALL] = {"call", false},
+	[STORE_LINK] = {"link", false},
+	[STORE_PROGRAM] = {"rfb", false},
+};
+
+struct entry {
+	TAILQ_ENTRY(entry) link; /* store::entries: in the order in which they came */
+	LIST_ENTRY(entry) in_bucket;
+	enum store_kind kind;
+	uint32_t number;
+	unsigned int uses; /* 0: came back, and nobody has claimed it */
+	int copy; /* owned; of shared kinds to know them again, of the others until store_settle() */
+	bool old; /* came back */
+};
+
+enum order_kind { ORDER_PUT, ORDER_DROP, ORDER_BARRIER };
+
+struct order {
+	TAILQ_ENTRY(order) link; /* store::orders */
+	enum order_kind kind;
+	char name[STORE_NAME];
+	int fd; /* owned, -EBADF: none */
+};
+
+struct barrier {
+	TAILQ_ENTRY(barrier) link; /* store::barriers */
+	struct store *store;
+	int fd; /* owned: hangs up when systemd has come so far */
+	struct loop_source *source, *timer;
+	store_fn fn;
+	void *arg;
+};
+
+struct store {
+	struct loop *loop;
+	struct sockaddr_un address;
+	socklen_t address_size;
+	int socket; /* owned, -EBADF: closed */
+	struct loop_source *source, *retry;
+	TAILQ_HEAD(, order) orders;
+	TAILQ_HEAD(, barrier) barriers;
+	TAILQ_HEAD(, entry) entries;
+	LIST_HEAD(, entry) buckets[BUCKETS];
+	unsigned int used;
+	size_t names_bytes;
+	uint32_t last_number;
+	bool complained;
+};
+
+/* ---- names ---- */
+
+static size_t write_name(enum store_kind kind, uint32_t number, char ret[STORE_NAME])
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	char text[8];
+	size_t n = sizeof(text);
+
+	text[--n] = '\0';
+	do {
+		text[--n] = digits[number % DIGITS];
+		number /= DIGITS;
+	} while (number);
+	return (size_t)snprintf(ret, STORE_NAME, "%s.%s", kinds[kind].name, text + n);
+}
+
+static bool parse_name(const char *name, enum store_kind *ret_kind, uint32_t *ret_number)
+{
+	const char *dot = strchr(name, '.');
+	char again[STORE_NAME], *end;
+	unsigned long number;
+
+	if (!dot || strlen(dot) > 7)
+		return false;
+	number = strtoul(dot + 1, &end, DIGITS);
+	for (unsigned int kind = 0; kind < STORE_KINDS; kind++) {
+		if (number > UINT32_MAX || strlen(kinds[kind].name) != (size_t)(dot - name) ||
+			memcmp(kinds[kind].name, name, dot - name) != 0)
+			continue;
+		write_name(kind, number, again);
+		*ret_kind = kind;
+		*ret_number = number;
+		return strcmp(again, name) == 0;
+	}
+	return false;
+}
+
+bool store_is_name(const char *name)
+{
+	enum store_kind kind;
+	uint32_t number;
+
+	return parse_name(name, &kind, &number);
+}
+
+/* ---- telling systemd ---- */
+
+static int open_socket(struct store *store)
+{
+	int fd = fd_move_high(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&store->address, store->address_size) < 0) {
+		int r = -errno;
+
+		fd_close(fd);
+		return r;
+	}
+	store->socket = fd;
+	return 0;
+}
+
+static int send_once(struct store *store, enum order_kind kind, const char *name, int fd)
+{
+	static const char *const texts[] = {
+		[ORDER_PUT] = "FDSTORE=1\nFDPOLL=0\nFDNAME=",
+		[ORDER_DROP] = "FDSTOREREMOVE=1\nFDNAME=",
+		[ORDER_BARRIER] = "BARRIER=1",
+	};
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	char text[64];
+	struct iovec vector = {.iov_base = text};
+	struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+
+	vector.iov_len = (size_t)snprintf(text, sizeof(text), "%s%s", texts[kind], name);
+	if (fd >= 0) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	}
+	return sendmsg(store->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* -EAGAIN: not until the socket is writable; -ENOBUFS: not now, for another reason. Any other error: never. */
+static int send_order(struct store *store, enum order_kind kind, const char *name, int fd)
+{
+	int r = send_once(store, kind, name, fd);
+
+	/* systemd has made itself anew. */
+	if (r == -ECONNREFUSED || r == -ENOTCONN || r == -ECONNRESET) {
+		if (connect(store->socket, (struct sockaddr *)&store->address,
+			    store->address_size) == 0)
+			r = send_once(store, kind, name, fd);
+	}
+	/* ETOOMANYREFS: too many descriptors of ours are on their way. */
+	if (r == -ETOOMANYREFS || r == -ENOMEM)
+		r = -ENOBUFS;
+	if (r == -EAGAIN || r == -ENOBUFS)
+		return r;
+	if (r < 0 && !store->complained) {
+		log_warn(NULL, "cannot tell systemd what to keep for a restart: %s", strerror(-r));
+		store->complained = true;
+	}
+	return r;
+}
+
+static void order_free(struct store *store, struct order *order)
+{
+	TAILQ_REMOVE(&store->orders, order, link);
+	fd_discard(order->fd);
+	free(order);
+}
+
+static void send_orders(struct store *store)
+{
+	struct order *order;
+	int r = 0;
+
+	while ((order = TAILQ_FIRST(&store->orders))) {
+		r = send_order(store, order->kind, order->name, order->fd);
+		if (r == -EAGAIN || r == -ENOBUFS)
+			break;
+		order_free(store, order);
+	}
+	loop_fd_events(store->source, order && r == -EAGAIN ? LOOP_WRITE : 0);
+	if (order)
+		loop_timer_once(store->retry, RETRY_MS);
+}
+
+static void on_writable(int fd, unsigned int events, void *arg)
+{
+	send_orders(arg);
+}
+
+static void on_retry(void *arg)
+{
+	send_orders(arg);
+}
+
+static int order_add(struct store *store, enum order_kind kind, const char *name, int fd)
+{
+	struct order *order;
+	int r = -EAGAIN;
+
+	if (TAILQ_EMPTY(&store->orders))
+		r = send_order(store, kind, name, fd);
+	if (r != -EAGAIN && r != -ENOBUFS)
+		return 0;
+	order = new0(struct order);
+	if (!order)
+		return -ENOMEM;
+	order->kind = kind;
+	snprintf(order->name, sizeof(order->name), "%s", name);
+	order->fd = fd < 0 ? -EBADF : fcntl(fd, F_DUPFD_CLOEXEC, FD_HIGH);
+	if (fd >= 0 && order->fd < 0) {
+		r = -errno;
+		free(order);
+		return r;
+	}
+	TAILQ_INSERT_TAIL(&store->orders, order, link);
+	loop_timer_once(store->retry, RETRY_MS);
+	if (r == -EAGAIN)
+		loop_fd_events(store->source, LOOP_WRITE);
+	return 0;
+}
+
+/* ---- what is kept ---- */
+
+static struct entry *find(const struct store *store, const char *name)
+{
+	enum store_kind kind;
+	struct entry *entry;
+	uint32_t number;
+
+	if (!parse_name(name, &kind, &number))
+		return NULL;
+	LIST_FOREACH (entry, &store->buckets[number % BUCKETS], in_bucket) {
+		if (entry->number == number && entry->kind == kind)
+			return entry;
+	}
+	return NULL;
+}
+
+static size_t name_bytes(const struct entry *entry)
+{
+	char name[STORE_NAME];
+
+	return write_name(entry->kind, entry->number, name) + 1;
+}
+
+static struct entry *entry_add(struct store *store, enum store_kind kind, uint32_t number)
+{
+	struct entry *entry = new0(struct entry);
+
+	if (!entry)
+		return NULL;
+	entry->kind = kind;
+	entry->number = number;
+	entry->copy = -EBADF;
+	TAILQ_INSERT_TAIL(&store->entries, entry, link);
+	LIST_INSERT_HEAD(&store->buckets[number % BUCKETS], entry, in_bucket);
+	store->used++;
+	store->names_bytes += name_bytes(entry);
+	return entry;
+}
+
+static void entry_free(struct store *store, struct entry *entry)
+{
+	store->used--;
+	store->names_bytes -= name_bytes(entry);
+	TAILQ_REMOVE(&store->entries, entry, link);
+	LIST_REMOVE(entry, in_bucket);
+	fd_discard(entry->copy);
+	free(entry);
+}
+
+/* The entry that keeps this very file already. */
+static struct entry *find_same(const struct store *store, int fd)
+{
+	struct entry *entry;
+	pid_t self = getpid();
+
+	TAILQ_FOREACH (entry, &store->entries, link) {
+		if (kinds[entry->kind].shared && entry->copy >= 0 &&
+			syscall(SYS_kcmp, self, self, KCMP_FILE, entry->copy, fd) == 0)
+			return entry;
+	}
+	return NULL;
+}
+
+int store_put(struct store *store, enum store_kind kind, int fd, char ret_name[STORE_NAME])
+{
+	struct entry *entry;
+	int r;
+
+	ret_name[0] = '\0';
+	if (!store_is_open(store))
+		return 0;
+	entry = kinds[kind].shared ? find_same(store, fd) : NULL;
+	if (entry) {
+		entry->uses++;
+		write_name(entry->kind, entry->number, ret_name);
+		return 0;
+	}
+	if (store->used >= LIMIT_STORE || store->names_bytes + STORE_NAME > LIMIT_STORE_NAMES)
+		return -ENOSPC;
+	entry = entry_add(store, kind, ++store->last_number);
+	if (!entry)
+		return -ENOMEM;
+	entry->uses = 1;
+	if (kinds[kind].shared)
+		entry->copy = fcntl(fd, F_DUPFD_CLOEXEC, FD_HIGH);
+	write_name(kind, entry->number, ret_name);
+	r = kinds[kind].shared && entry->copy < 0 ? -EMFILE
+						  : order_add(store, ORDER_PUT, ret_name, fd);
+	if (r < 0) {
+		entry_free(store, entry);
+		ret_name[0] = '\0';
+	}
+	return r;
+}
+
+/* What systemd has not been told yet it need not be told. */
+static bool take_back(struct store *store, const char *name)
+{
+	struct order *order;
+
+	TAILQ_FOREACH (order, &store->orders, link) {
+		if (order->kind != ORDER_PUT || strcmp(order->name, name) != 0)
+			continue;
+		order_free(store, order);
+		return true;
+	}
+	return false;
+}
+
+void store_drop(struct store *store, char name[STORE_NAME])
+{
+	struct entry *entry = name[0] ? find(store, name) : NULL;
+
+	if (entry && (!entry->uses || --entry->uses == 0)) {
+		entry_free(store, entry);
+		if (!take_back(store, name) && order_add(store, ORDER_DROP, name, -EBADF) < 0)
+			log_err(NULL, "out of memory: systemd keeps %s until the daemon is stopped",
+				name);
+	}
+	name[0] = '\0';
+}
+
+/* ---- start ---- */
+
+void store_returned(struct store *store, const char *name, int fd)
+{
+	enum store_kind kind;
+	struct entry *entry;
+	uint32_t number;
+
+	if (!parse_name(name, &kind, &number) || find(store, name) ||
+		!(entry = entry_add(store, kind, number))) {
+		fd_discard(fd);
+		return;
+	}
+	entry->old = true;
+	entry->copy = fd;
+	store->last_number = MAX(store->last_number, number);
+}
+
+int store_claim(struct store *store, const char *name, enum store_kind kind)
+{
+	struct entry *entry = find(store, name);
+	int fd;
+
+	/* A shared one has the name of what it was first. */
+	if (!entry || entry->copy < 0 ||
+		(entry->kind != kind && !(kinds[kind].shared && kinds[entry->kind].shared)) ||
+		(entry->uses && !kinds[kind].shared))
+		return -ENOENT;
+	fd = fcntl(entry->copy, F_DUPFD_CLOEXEC, FD_HIGH);
+	if (fd < 0)
+		return -EMFILE;
+	entry->uses++;
+	return fd;
+}
+
+bool store_next(const struct store *store, enum store_kind kind, char name[STORE_NAME])
+{
+	struct entry *entry = name[0] ? find(store, name) : NULL;
+
+	entry = entry ? TAILQ_NEXT(entry, link) : TAILQ_FIRST(&store->entries);
+	while (entry && (!entry->old || entry->kind != kind))
+		entry = TAILQ_NEXT(entry, link);
+	if (entry)
+		write_name(kind, entry->number, name);
+	return entry;
+}
+
+unsigned int store_settle(struct store *store)
+{
+	struct entry *entry, *next;
+	unsigned int removed = 0;
+
+	for (entry = TAILQ_FIRST(&store->entries); entry; entry = next) {
+		char name[STORE_NAME];
+
+		next = TAILQ_NEXT(entry, link);
+		entry->old = false;
+		if (!entry->uses) {
+			write_name(entry->kind, entry->number, name);
+			store_drop(store, name);
+			removed++;
+		} else if (!kinds[entry->kind].shared) {
+			fd_discardp(&entry->copy);
+		}
+	}
+	return removed;
+}
+
+/* ---- barriers ---- */
+
+static void barrier_free(struct barrier *barrier)
+{
+	TAILQ_REMOVE(&barrier->store->barriers, barrier, link);
+	loop_source_free(barrier->source);
+	loop_source_free(barrier->timer);
+	fd_close(barrier->fd);
+	free(barrier);
+}
+
+static void barrier_passed(struct barrier *barrier)
+{
+	store_fn fn = barrier->fn;
+	void *arg = barrier->arg;
+
+	barrier_free(barrier);
+	fn(arg);
+}
+
+static void on_barrier(int fd, unsigned int events, void *arg)
+{
+	barrier_passed(arg);
+}
+
+static void on_barrier_late(void *arg)
+{
+	log_warn(NULL, "systemd does not answer: what it keeps may still be open");
+	barrier_passed(arg);
+}
+
+int store_barrier(struct store *store, store_fn fn, void *arg)
+{
+	_cleanup_fd_ int theirs = -EBADF;
+	struct barrier *barrier;
+	int pair[2], r;
+
+	if (!store_is_open(store))
+		return -ENOTCONN;
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return -EMFILE;
+	theirs = pair[1];
+	barrier = new0(struct barrier);
+	if (!barrier) {
+		fd_close(pair[0]);
+		return -ENOMEM;
+	}
+	barrier->store = store;
+	barrier->fn = fn;
+	barrier->arg = arg;
+	barrier->fd = fd_move_high(pair[0]);
+	TAILQ_INSERT_TAIL(&store->barriers, barrier, link);
+	r = loop_fd_add(store->loop, barrier->fd, LOOP_READ, on_barrier, barrier, &barrier->source);
+	if (r == 0)
+		r = loop_timer_add(store->loop, on_barrier_late, barrier, &barrier->timer);
+	if (r == 0)
+		r = loop_timer_once(barrier->timer, LIMIT_STORE_MS);
+	if (r == 0)
+		r = order_add(store, ORDER_BARRIER, "", theirs);
+	if (r < 0)
+		barrier_free(barrier);
+	return r;
+}
+
+void store_unbar(struct store *store, store_fn fn, void *arg)
+{
+	struct barrier *barrier, *next;
+
+	for (barrier = TAILQ_FIRST(&store->barriers); barrier; barrier = next) {
+		next = TAILQ_NEXT(barrier, link);
+		if (barrier->fn == fn && barrier->arg == arg)
+			barrier_free(barrier);
+	}
+}
+
+/* ---- life ---- */
+
+/* A path, or "@" and a name in the abstract space: sd_notify(3). */
+static bool find_address(struct store *store)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	size_t size = path ? strlen(path) : 0;
+
+	if (size < 2 || size >= sizeof(store->address.sun_path) ||
+		(path[0] != '/' && path[0] != '@'))
+		return false;
+	store->address.sun_family = AF_UNIX;
+	memcpy(store->address.sun_path, path, size);
+	if (path[0] == '@')
+		store->address.sun_path[0] = '\0';
+	store->address_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
+	return true;
+}
+
+int store_create(struct loop *loop, struct store **ret)
+{
+	struct store *store = new0(struct store);
+	int r = 0;
+
+	if (!store)
+		return -ENOMEM;
+	store->loop = loop;
+	store->socket = -EBADF;
+	TAILQ_INIT(&store->orders);
+	TAILQ_INIT(&store->barriers);
+	TAILQ_INIT(&store->entries);
+	if (find_address(store)) {
+		r = open_socket(store);
+		if (r == 0)
+			r = loop_fd_add(loop, store->socket, 0, on_writable, store, &store->source);
+		if (r == 0)
+			r = loop_timer_add(loop, on_retry, store, &store->retry);
+		if (r < 0) {
+			log_warn(NULL, "nothing will be kept for a restart: %s", strerror(-r));
+			store->socket = fd_close(store->socket);
+			r = r == -ENOMEM ? r : 0;
+		}
+	}
+	if (r < 0) {
+		store_destroy(store);
+		return r;
+	}
+	*ret = store;
+	return 0;
+}
+
+void store_destroy(struct store *store)
+{
+	if (!store)
+		return;
+	while (!TAILQ_EMPTY(&store->barriers))
+		barrier_free(TAILQ_FIRST(&store->barriers));
+	while (!TAILQ_EMPTY(&store->orders))
+		order_free(store, TAILQ_FIRST(&store->orders));
+	while (!TAILQ_EMPTY(&store->entries))
+		entry_free(store, TAILQ_FIRST(&store->entries));
+	loop_source_free(store->source);
+	loop_source_free(store->retry);
+	fd_close(store->socket);
+	free(store);
+}
+
+bool store_is_open(const struct store *store)
+{
+	return store->socket >= 0;
+}

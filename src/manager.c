@@ -20,6 +20,7 @@
 #include "frame/wall.h"
 #include "handover/address.h"
 #include "registry.h"
+#include "rights.h"
 #include "state/notify.h"
 #include "varlink/server.h"
 
@@ -32,6 +33,7 @@ struct manager {
 	struct varlink_server *server;
 	struct notify *notify;
 	struct credentials *credentials;
+	struct rights *rights;
 	struct loop_source *on_term, *on_int, *on_hup, *stop_timer;
 	struct entrance *entrance;
 	struct gate *gate; /* NULL: none */
@@ -102,6 +104,11 @@ const struct config *manager_config(const struct manager *m)
 struct credentials *manager_credentials(struct manager *m)
 {
 	return m->credentials;
+}
+
+const struct rights *manager_rights(const struct manager *m)
+{
+	return m->rights;
 }
 
 struct loop *manager_loop(struct manager *m)
@@ -317,6 +324,8 @@ static int manager_start(struct manager *m)
 	if (r == 0)
 		r = credentials_create(m->loop, m->config, find_context, m, &m->credentials);
 	if (r == 0)
+		r = rights_create(&m->rights);
+	if (r == 0)
 		r = control_create(m->server, m);
 	if (r < 0) {
 		log_err(NULL, "cannot start: %s", strerror(-r));
@@ -381,6 +390,7 @@ void manager_destroy(struct manager *m)
 	if (m->control_path)
 		unlink(m->control_path);
 	entrance_destroy(m->entrance);
+	rights_destroy(m->rights);
 	if (!m->displays.used)
 		loop_destroy(m->loop);
 	free(m->control_path);

@@ -13,6 +13,7 @@ struct config;
 struct credentials;
 struct loop;
 struct manager;
+struct rights;
 
 struct manager_options {
 	const char *control_path; /* where to listen when systemd gave no socket */
@@ -46,4 +47,5 @@ struct display *manager_next(struct manager *manager, struct display *after);
 struct display *manager_find_viewer(struct manager *manager, const char *viewer);
 const struct config *manager_config(const struct manager *manager);
 struct credentials *manager_credentials(struct manager *manager);
+const struct rights *manager_rights(const struct manager *manager);
 struct loop *manager_loop(struct manager *manager);

@@ -2,47 +2,21 @@
 #include "control/control.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "control/describe.h"
-#include "control/interface_text.h"
 #include "control/methods.h"
 #include "control/refuse.h"
 #include "control/request.h"
+#include "control/table.h"
 #include "manager.h"
 #include "varlink/server.h"
 
-static const struct varlink_method methods[] = {
-	{"Register", 0, method_register},
-	{"Unregister", 0, method_unregister},
-	{"Update", 0, method_update},
-	{"List", 0, method_list},
-	{"IssueTicket", 0, method_issue_ticket},
-	{"Attach", 0, method_attach},
-	{"ListViewers", VARLINK_NEEDS_MORE, method_list_viewers},
-	{"Detach", 0, method_detach},
-	{"Capture", 0, method_capture},
-	{"GetCapabilities", 0, method_get_capabilities},
-};
-
-static const struct varlink_interface interface = {
-	.name = "org.vfiodisplay.Display",
-	.description = interface_text,
-	.methods = methods,
-	.methods_used = ARRAY_SIZE(methods),
-};
-
 int control_create(struct varlink_server *server, struct manager *manager)
 {
-	int r = varlink_server_add(server, &interface, manager);
+	int r = varlink_server_add(server, &control_interface, manager);
 
 	return r < 0 ? r : varlink_server_add(server, &upkeep_interface, manager);
-}
-
-const char *control_method_name(unsigned int index)
-{
-	return index < ARRAY_SIZE(methods) ? methods[index].name : NULL;
 }
 
 static int take_from_call(void *arg, json_int_t index)
@@ -53,22 +27,6 @@ static int take_from_call(void *arg, json_int_t index)
 void method_reader(struct fields_reader *reader, struct varlink_call *call)
 {
 	fields_init(reader, take_from_call, call);
-}
-
-bool method_may_end(
-	const struct varlink_call *call, struct manager *manager, const struct display *display)
-{
-	uid_t uid = varlink_call_peer(call)->uid;
-	struct display *any = NULL;
-
-	if (uid == 0 || uid == geteuid())
-		return true;
-	if (display)
-		return display_registrant(display)->uid == uid;
-	while ((any = manager_next(manager, any)))
-		if (display_registrant(any)->uid == uid)
-			return true;
-	return false;
 }
 
 bool reply_series_add(struct reply_series *series, json_t *parameters)
@@ -126,6 +84,8 @@ void method_list(struct varlink_call *call, json_t *parameters, void *arg)
 	if (!varlink_call_more(call))
 		return refuse_needs_more(call);
 	while ((display = manager_next(arg, display))) {
+		if (!method_may(call, arg, RIGHT_OBSERVE, display))
+			continue;
 		if (request.machine[0] &&
 			strcmp(request.machine, display_context(display)->machine) != 0)
 			continue;

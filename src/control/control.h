@@ -11,6 +11,3 @@ struct varlink_server;
 int control_create(struct varlink_server *server, struct manager *manager);
 /* What GetCapabilities answers and --print-capabilities prints. A new reference; NULL: out of memory. */
 json_t *control_capabilities(void);
-/* The name of method @index, without the interface; NULL: past the end. For the test that holds table and interface
- * file together. */
-const char *control_method_name(unsigned int index);

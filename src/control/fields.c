@@ -41,16 +41,16 @@ void field_leave(struct fields_reader *reader, size_t mark)
 	reader->path[mark] = '\0';
 }
 
-static bool field_known(const char *name, const struct field *fields, size_t fields_used)
+static bool field_known(const char *name, const struct field_set *set)
 {
-	for (size_t i = 0; i < fields_used; i++)
-		if (strcmp(fields[i].name, name) == 0)
+	for (size_t i = 0; i < set->used; i++)
+		if (strcmp(set->fields[i].name, name) == 0)
 			return true;
 	return false;
 }
 
-int fields_read(struct fields_reader *reader, json_t *object, const struct field *fields,
-	size_t fields_used, void *into)
+int fields_read(
+	struct fields_reader *reader, json_t *object, const struct field_set *set, void *into)
 {
 	const char *name;
 	json_t *value;
@@ -60,13 +60,13 @@ int fields_read(struct fields_reader *reader, json_t *object, const struct field
 	if (!json_is_object(object))
 		return -EINVAL;
 	json_object_foreach (object, name, value) {
-		if (!field_known(name, fields, fields_used)) {
+		if (!field_known(name, set)) {
 			field_enter(reader, name);
 			return -EINVAL;
 		}
 	}
-	for (size_t i = 0; i < fields_used; i++) {
-		const struct field *field = &fields[i];
+	for (size_t i = 0; i < set->used; i++) {
+		const struct field *field = &set->fields[i];
 
 		value = json_object_get(object, field->name);
 		mark = field_enter(reader, field->name);

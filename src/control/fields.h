@@ -36,13 +36,24 @@ struct field {
 	json_int_t min, max;	  /* integers; texts: bytes */
 	const char *const *names; /* enumerations: index is the value, NULL entries are no value */
 	size_t names_used;
+	/* For the test that holds this to the interface file, where @read is not one of those below: its type there ("int",
+	 * "enum", "object", "[]enum", "[string]string"), an enumeration's words, an object's fields. */
+	const char *type;
+	const char *(*word)(size_t n);
+	const struct field_set *inside;
+};
+
+/* Those of one object. */
+struct field_set {
+	const struct field *fields;
+	size_t used;
 };
 
 /* @fn may be NULL where no field is a descriptor. */
 void fields_init(struct fields_reader *reader, fields_take_fn fn, void *arg);
 /* What was read before an error stays in @into. */
-int fields_read(struct fields_reader *reader, json_t *object, const struct field *fields,
-	size_t fields_used, void *into);
+int fields_read(
+	struct fields_reader *reader, json_t *object, const struct field_set *set, void *into);
 
 /* For field.read. Text: at is a char array with room for max + 1 bytes. Enumerations: at is an int-sized enum. */
 int field_text(struct fields_reader *reader, json_t *value, const struct field *field, void *at);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* methods.h - what the table in control.c points to, and what the methods share. @arg is the manager. */
+/* methods.h - what the table (table.inc) points to, and what the methods share. @arg is the manager. */
 #pragma once
 
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "rights.h"
+
 struct display;
 struct fields_reader;
 struct manager;
 struct varlink_call;
-struct varlink_interface;
 
 /* registration.c */
 void method_register(struct varlink_call *call, json_t *parameters, void *arg);
@@ -24,17 +25,18 @@ void method_list_viewers(struct varlink_call *call, json_t *parameters, void *ar
 void method_detach(struct varlink_call *call, json_t *parameters, void *arg);
 void method_capture(struct varlink_call *call, json_t *parameters, void *arg);
 /* upkeep.c: io.systemd.service */
-extern const struct varlink_interface upkeep_interface;
+extern const char service_text[]; /* its description */
+void method_ping(struct varlink_call *call, json_t *parameters, void *arg);
+void method_reload(struct varlink_call *call, json_t *parameters, void *arg);
 /* control.c */
 void method_list(struct varlink_call *call, json_t *parameters, void *arg);
 void method_get_capabilities(struct varlink_call *call, json_t *parameters, void *arg);
 
 /* A reader that takes its descriptors out of @call. */
 void method_reader(struct fields_reader *reader, struct varlink_call *call);
-/* The peer registered @display, or is root or the daemon's own user. @display NULL, what it named does not exist: it owns any
- * display at all, only then may it learn that. */
-bool method_may_end(
-	const struct varlink_call *call, struct manager *manager, const struct display *display);
+/* The caller has @right on @display. What the table says about a method has been checked before it runs; this is for those that look at many
+ * displays. */
+bool method_may(const struct varlink_call *call, struct manager *manager, enum right right, const struct display *display);
 
 /* Replies one by one where only the last may end the call: each waits until the next is there. */
 struct reply_series {

@@ -2,9 +2,11 @@
 #include "control/refuse.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "control/describe.h"
 #include "control/fields.h"
 #include "plane/format.h"
@@ -98,13 +100,28 @@ void refuse_shutting_down(struct varlink_call *call)
 	varlink_error(call, ERROR("ShuttingDown"), NULL);
 }
 
-void refuse_permission(struct varlink_call *call, const char *id, const char *what)
+/* What to do is said to the caller, since it may be the one who can. */
+static char *advice(const struct varlink_peer *peer, const char *id, enum right right)
+{
+	char *text;
+
+	if (asprintf(&text, "uid %u may not %s%s%s here: root, or %sthe policy, can allow it",
+		    (unsigned int)peer->uid, right_name(right), id ? " " : "", id ? id : "",
+		    id ? "who registered it, or " : "") < 0)
+		return NULL;
+	return text;
+}
+
+void refuse_permission(
+	struct varlink_call *call, const char *id, enum right right, const char *reason)
 {
 	const struct varlink_peer *peer = varlink_call_peer(call);
+	_cleanup_free_ char *text = reason ? strdup(reason) : advice(peer, id, right);
 
-	log_notice(
-		id, "%s refused to uid %u, pid %d", what, (unsigned int)peer->uid, (int)peer->pid);
-	varlink_error(call, "org.varlink.service.PermissionDenied", NULL);
+	log_notice(id, "refused to uid %u, pid %d: %s (%s)", (unsigned int)peer->uid,
+		(int)peer->pid, right_name(right), reason ? reason : "no right");
+	varlink_error(call, "org.varlink.service.PermissionDenied",
+		json_pack("{s:s, s:s*}", "right", right_name(right), "reason", text));
 }
 
 void refuse_needs_more(struct varlink_call *call)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "display.h"
+#include "rights.h"
 
 struct fields_reader;
 struct varlink_call;
@@ -25,8 +26,9 @@ void refuse_not_live(struct varlink_call *call, const char *id, enum display_sta
 void refuse_limit(struct varlink_call *call, const char *limit, json_int_t value);
 void refuse_unavailable(struct varlink_call *call, const char *reason);
 void refuse_shutting_down(struct varlink_call *call);
-/* org.varlink.service. @what goes to the log with the peer's uid. */
-void refuse_permission(struct varlink_call *call, const char *id, const char *what);
+/* org.varlink.service. The caller does not have @right (on @id, unless NULL); @reason: static text, NULL: nobody gave it to it. Goes to the
+ * log with the peer's uid. */
+void refuse_permission(struct varlink_call *call, const char *id, enum right right, const char *reason);
 void refuse_needs_more(struct varlink_call *call);
 
 /* varlink_reply(), or Unavailable where memory did not suffice to make @parameters (NULL). */

@@ -342,8 +342,6 @@ void method_unregister(struct varlink_call *call, json_t *parameters, void *arg)
 	if (r < 0)
 		return refuse_request(call, &reader, r);
 	display = manager_find(arg, request.id);
-	if (!method_may_end(call, arg, display))
-		return refuse_permission(call, request.id, "Unregister");
 	if (!display)
 		return refuse_no_such_display(call, request.id);
 	log_info(request.id, "unregistered by uid %u, pid %d",

@@ -10,64 +10,76 @@ const char *const request_mode_names[VIEW_MODE_EXCLUSIVE + 1] = {
 
 _Static_assert(sizeof(enum view_mode) == sizeof(int), "field_enum() writes an int");
 
+static const struct field id_fields[] = {
+	FIELD("id", field_id, struct request_id, id, .required = true),
+};
+
+const struct field_set request_id_fields = FIELD_SET(id_fields);
+
 int request_id(struct fields_reader *reader, json_t *parameters, struct request_id *ret)
 {
-	static const struct field fields[] = {
-		FIELD("id", field_id, struct request_id, id, .required = true),
-	};
 	struct request_id request = {0};
 	int r;
 
-	r = fields_read(reader, parameters, fields, ARRAY_SIZE(fields), &request);
+	r = fields_read(reader, parameters, &request_id_fields, &request);
 	if (r >= 0)
 		*ret = request;
 	return r;
 }
+
+static const struct field list_fields[] = {
+	FIELD("id", field_id, struct request_list, id),
+	FIELD("machine", field_text, struct request_list, machine, .min = 1,
+		.max = LIMIT_NAME_CHARS),
+};
+
+const struct field_set request_list_fields = FIELD_SET(list_fields);
 
 int request_list(struct fields_reader *reader, json_t *parameters, struct request_list *ret)
 {
-	static const struct field fields[] = {
-		FIELD("id", field_id, struct request_list, id),
-		FIELD("machine", field_text, struct request_list, machine, .min = 1,
-			.max = LIMIT_NAME_CHARS),
-	};
 	struct request_list request = {0};
 	int r;
 
-	r = fields_read(reader, parameters, fields, ARRAY_SIZE(fields), &request);
+	r = fields_read(reader, parameters, &request_list_fields, &request);
 	if (r >= 0)
 		*ret = request;
 	return r;
 }
+
+static const struct field viewers_fields[] = {
+	FIELD("id", field_id, struct request_id, id),
+};
+
+const struct field_set request_viewers_fields = FIELD_SET(viewers_fields);
 
 int request_list_viewers(struct fields_reader *reader, json_t *parameters, struct request_id *ret)
 {
-	static const struct field fields[] = {
-		FIELD("id", field_id, struct request_id, id),
-	};
 	struct request_id request = {0};
 	int r;
 
-	r = fields_read(reader, parameters, fields, ARRAY_SIZE(fields), &request);
+	r = fields_read(reader, parameters, &request_viewers_fields, &request);
 	if (r >= 0)
 		*ret = request;
 	return r;
 }
 
+static const struct field attach_fields[] = {
+	FIELD("id", field_id, struct request_attach, id, .required = true),
+	FIELD("mode", field_enum, struct request_attach, mode, .required = true,
+		.names = request_mode_names, .names_used = ARRAY_SIZE(request_mode_names)),
+	FIELD("label", field_text, struct request_attach, label, .min = 1,
+		.max = LIMIT_LABEL_CHARS),
+	FIELD("fileDescriptorIndex", field_fd, struct request_attach, viewer),
+};
+
+const struct field_set request_attach_fields = FIELD_SET(attach_fields);
+
 int request_attach(struct fields_reader *reader, json_t *parameters, struct request_attach *ret)
 {
-	static const struct field fields[] = {
-		FIELD("id", field_id, struct request_attach, id, .required = true),
-		FIELD("mode", field_enum, struct request_attach, mode, .required = true,
-			.names = request_mode_names, .names_used = ARRAY_SIZE(request_mode_names)),
-		FIELD("label", field_text, struct request_attach, label, .min = 1,
-			.max = LIMIT_LABEL_CHARS),
-		FIELD("fileDescriptorIndex", field_fd, struct request_attach, viewer),
-	};
 	struct request_attach request = {.viewer = NO_FIELD_FD};
 	int r;
 
-	r = fields_read(reader, parameters, fields, ARRAY_SIZE(fields), &request);
+	r = fields_read(reader, parameters, &request_attach_fields, &request);
 	if (r >= 0)
 		*ret = request;
 	else
@@ -75,22 +87,25 @@ int request_attach(struct fields_reader *reader, json_t *parameters, struct requ
 	return r;
 }
 
+static const struct field ticket_fields[] = {
+	FIELD("id", field_id, struct request_ticket, id, .required = true),
+	FIELD("mode", field_enum, struct request_ticket, mode, .required = true,
+		.names = request_mode_names, .names_used = ARRAY_SIZE(request_mode_names)),
+	FIELD("seconds", field_u32, struct request_ticket, seconds, .min = 1,
+		.max = LIMIT_TICKET_SECONDS),
+	FIELD("label", field_text, struct request_ticket, label, .min = 1,
+		.max = LIMIT_LABEL_CHARS),
+};
+
+const struct field_set request_ticket_fields = FIELD_SET(ticket_fields);
+
 int request_issue_ticket(
 	struct fields_reader *reader, json_t *parameters, struct request_ticket *ret)
 {
-	static const struct field fields[] = {
-		FIELD("id", field_id, struct request_ticket, id, .required = true),
-		FIELD("mode", field_enum, struct request_ticket, mode, .required = true,
-			.names = request_mode_names, .names_used = ARRAY_SIZE(request_mode_names)),
-		FIELD("seconds", field_u32, struct request_ticket, seconds, .min = 1,
-			.max = LIMIT_TICKET_SECONDS),
-		FIELD("label", field_text, struct request_ticket, label, .min = 1,
-			.max = LIMIT_LABEL_CHARS),
-	};
 	struct request_ticket request = {.seconds = TICKET_SECONDS};
 	int r;
 
-	r = fields_read(reader, parameters, fields, ARRAY_SIZE(fields), &request);
+	r = fields_read(reader, parameters, &request_ticket_fields, &request);
 	if (r >= 0)
 		*ret = request;
 	return r;
@@ -113,16 +128,20 @@ static int read_changes(
 	return request_context(reader, value, field, &request->changes);
 }
 
+static const struct field update_fields[] = {
+	FIELD("id", field_id, struct request_update, id, .required = true),
+	WHOLE("context", read_changes, .required = true, .type = "object",
+		.inside = &request_context_fields),
+};
+
+const struct field_set request_update_fields = FIELD_SET(update_fields);
+
 int request_update(struct fields_reader *reader, json_t *parameters, struct request_update *ret)
 {
-	static const struct field fields[] = {
-		FIELD("id", field_id, struct request_update, id, .required = true),
-		WHOLE("context", read_changes, .required = true),
-	};
 	struct request_update request = {0};
 	int r;
 
-	r = fields_read(reader, parameters, fields, ARRAY_SIZE(fields), &request);
+	r = fields_read(reader, parameters, &request_update_fields, &request);
 	if (r >= 0)
 		*ret = request;
 	else
@@ -130,22 +149,27 @@ int request_update(struct fields_reader *reader, json_t *parameters, struct requ
 	return r;
 }
 
+static const struct field detach_fields[] = {
+	FIELD("viewer", field_text, struct request_detach, viewer, .required = true, .min = 1,
+		.max = sizeof(((struct request_detach *)0)->viewer) - 1),
+};
+
+const struct field_set request_detach_fields = FIELD_SET(detach_fields);
+
 int request_detach(struct fields_reader *reader, json_t *parameters, struct request_detach *ret)
 {
-	static const struct field fields[] = {
-		FIELD("viewer", field_text, struct request_detach, viewer, .required = true,
-			.min = 1, .max = sizeof(ret->viewer) - 1),
-	};
 	struct request_detach request = {0};
 	int r;
 
-	r = fields_read(reader, parameters, fields, ARRAY_SIZE(fields), &request);
+	r = fields_read(reader, parameters, &request_detach_fields, &request);
 	if (r >= 0)
 		*ret = request;
 	return r;
 }
 
+const struct field_set request_no_fields = {0};
+
 int request_nothing(struct fields_reader *reader, json_t *parameters)
 {
-	return fields_read(reader, parameters, NULL, 0, NULL);
+	return fields_read(reader, parameters, &request_no_fields, NULL);
 }

@@ -52,6 +52,10 @@ struct request_detach {
 	char viewer[24];
 };
 
+/* What each reads, for the table. */
+extern const struct field_set request_register_fields, request_id_fields, request_list_fields, request_viewers_fields,
+	request_attach_fields, request_ticket_fields, request_update_fields, request_detach_fields, request_no_fields;
+
 /* Fills all of @ret but the registrant. Pair with handover_finish(), on success only. */
 int request_register(struct fields_reader *reader, json_t *parameters, struct handover *ret,
 	struct request_indexes *ret_indexes);

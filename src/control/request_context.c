@@ -78,21 +78,23 @@ static const struct field context_fields[] = {
 	FIELD("id", field_id, struct context, id),
 	FIELD("name", field_text, struct context, name, .min = 1, .max = LIMIT_NAME_CHARS),
 	FIELD("machine", field_text, struct context, machine, .min = 1, .max = LIMIT_NAME_CHARS),
-	WHOLE("head", read_head, .max = INT_MAX),
-	WHOLE("labels", read_labels),
+	WHOLE("head", read_head, .max = INT_MAX, .type = "int"),
+	WHOLE("labels", read_labels, .type = "[string]string"),
 	FIELD("framesPerSecondMaximum", field_u32, struct context, frames_maximum, .min = 1,
 		.max = LIMIT_FRAMES_MAX),
 	FIELD("bytesPerSecondMaximum", field_u32, struct context, bytes_maximum, .min = 1,
 		.max = UINT32_MAX),
 	WHOLE("sharing", read_sharing, .names = sharing_names,
-		.names_used = ARRAY_SIZE(sharing_names)),
+		.names_used = ARRAY_SIZE(sharing_names), .type = "enum"),
 	FIELD("viewersMaximum", field_u32, struct context, viewers_maximum, .min = 1,
 		.max = LIMIT_VIEWERS_MAX),
 	FIELD("viewOnly", field_bool, struct context, view_only),
 };
 
+const struct field_set request_context_fields = FIELD_SET(context_fields);
+
 int request_context(
 	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
 {
-	return fields_read(reader, value, context_fields, ARRAY_SIZE(context_fields), at);
+	return fields_read(reader, value, &request_context_fields, at);
 }

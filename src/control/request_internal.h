@@ -18,11 +18,14 @@
 		.name = (n), .read = (fn), __VA_ARGS__ \
 	}
 
+#define FIELD_SET(array) {.fields = (array), .used = ARRAY_SIZE(array)}
+
 #define NO_FIELD_FD ((struct field_fd){.fd = -EBADF, .index = -1})
 
 /* Of enum view_mode. */
 extern const char *const request_mode_names[VIEW_MODE_EXCLUSIVE + 1];
 
-/* A field's read function: into a struct context. */
+/* A field's read function, its type and what is inside: into a struct context. */
 int request_context(
 	struct fields_reader *reader, json_t *value, const struct field *field, void *at);
+extern const struct field_set request_context_fields;

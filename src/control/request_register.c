@@ -88,13 +88,17 @@ static const struct field listener_fields[] = {
 	FIELD("mode", field_enum, struct request_listener, mode, .required = true,
 		.names = request_mode_names, .names_used = ARRAY_SIZE(request_mode_names)),
 	FIELD("fileDescriptorIndex", field_fd, struct request_listener, socket),
-	FIELD("security", read_security, struct request_listener, security),
-	FIELD("transports", read_transports, struct request_listener, transports),
+	FIELD("security", read_security, struct request_listener, security, .type = "[]enum",
+		.word = config_offer),
+	FIELD("transports", read_transports, struct request_listener, transports, .type = "[]enum",
+		.word = config_transport),
 	FIELD("origins", read_origins, struct request_listener, origins,
-		.max = sizeof(((struct request_listener *)0)->origins) - 1),
+		.max = sizeof(((struct request_listener *)0)->origins) - 1, .type = "[]string"),
 	FIELD("address", field_text, struct request_listener, address, .min = 1,
 		.max = sizeof(((struct request_listener *)0)->address) - 1),
 };
+
+static const struct field_set listener_set = FIELD_SET(listener_fields);
 
 struct request_registration {
 	struct context context;
@@ -110,7 +114,7 @@ static int read_listener(
 {
 	int r;
 
-	r = fields_read(reader, value, listener_fields, ARRAY_SIZE(listener_fields), listener);
+	r = fields_read(reader, value, &listener_set, listener);
 	if (r < 0)
 		return r;
 	if (listener->socket.fd >= 0 && listener->address[0]) {
@@ -145,7 +149,8 @@ static int read_listeners(
 }
 
 static const struct field register_fields[] = {
-	FIELD("context", request_context, struct request_registration, context),
+	FIELD("context", request_context, struct request_registration, context, .type = "object",
+		.inside = &request_context_fields),
 	FIELD("source", field_enum, struct request_registration, source, .names = source_names,
 		.names_used = ARRAY_SIZE(source_names)),
 	FIELD("deviceFileDescriptorIndex", field_fd, struct request_registration, device,
@@ -155,8 +160,10 @@ static const struct field register_fields[] = {
 	FIELD("renderNodeFileDescriptorIndex", field_fd, struct request_registration, render),
 	FIELD("displayInterrupt", field_bool, struct request_registration, display_interrupt),
 	FIELD("ownsEdid", field_bool, struct request_registration, owns_edid),
-	WHOLE("listen", read_listeners),
+	WHOLE("listen", read_listeners, .type = "[]object", .inside = &listener_set),
 };
+
+const struct field_set request_register_fields = FIELD_SET(register_fields);
 
 static void registration_init(struct request_registration *registration)
 {
@@ -236,8 +243,7 @@ int request_register(struct fields_reader *reader, json_t *parameters, struct ha
 	int r;
 
 	registration_init(&registration);
-	r = fields_read(
-		reader, parameters, register_fields, ARRAY_SIZE(register_fields), &registration);
+	r = fields_read(reader, parameters, &request_register_fields, &registration);
 	if (r >= 0)
 		r = check_source(reader, &registration);
 	if (r >= 0)

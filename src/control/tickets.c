@@ -59,13 +59,11 @@ void method_issue_ticket(struct varlink_call *call, json_t *parameters, void *ar
 	if (r < 0)
 		return refuse_request(call, &reader, r);
 	display = manager_find(arg, request.id);
-	if (!method_may_end(call, arg, display))
-		return refuse_permission(call, request.id, "IssueTicket");
 	if (!display)
 		return refuse_no_such_display(call, request.id);
 	if (request.mode != VIEW_MODE_VIEW && display_context(display)->view_only)
 		return refuse_permission(
-			call, request.id, "a ticket for control of a view-only display");
+			call, request.id, RIGHT_CONTROL, "the display is viewOnly: ask for mode view");
 	display_runtime(display, &runtime);
 	if (runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING)
 		return refuse_not_live(call, request.id, runtime.state);

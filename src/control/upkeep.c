@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* upkeep.c - io.systemd.service, as systemd's own services have it (systemd 256 and later), as far as it means something here. */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -11,17 +10,17 @@
 #include "manager.h"
 #include "varlink/server.h"
 
-static const char description[] = "# What can be asked of a running service.\n"
-				  "interface io.systemd.service\n"
-				  "\n"
-				  "# Answers: it is alive.\n"
-				  "method Ping() -> ()\n"
-				  "\n"
-				  "# Reads certificates and keys again, for new connections; those "
-				  "that are there go on. For root and the service's own user.\n"
-				  "# Where they cannot be used, those from before stay, and the "
-				  "answer is org.vfiodisplay.Display.Unavailable with the reason.\n"
-				  "method Reload() -> ()\n";
+const char service_text[] = "# What can be asked of a running service.\n"
+			    "interface io.systemd.service\n"
+			    "\n"
+			    "# Answers: it is alive.\n"
+			    "method Ping() -> ()\n"
+			    "\n"
+			    "# Reads certificates and keys again, for new connections; those "
+			    "that are there go on. For root and the service's own user.\n"
+			    "# Where they cannot be used, those from before stay, and the "
+			    "answer is org.vfiodisplay.Display.Unavailable with the reason.\n"
+			    "method Reload() -> ()\n";
 
 /* True: there are no parameters, as there should be. */
 static bool takes_nothing(struct varlink_call *call, json_t *parameters)
@@ -36,35 +35,20 @@ static bool takes_nothing(struct varlink_call *call, json_t *parameters)
 	return r == 0;
 }
 
-static void method_ping(struct varlink_call *call, json_t *parameters, void *arg)
+void method_ping(struct varlink_call *call, json_t *parameters, void *arg)
 {
 	if (takes_nothing(call, parameters))
 		varlink_reply(call, NULL);
 }
 
-static void method_reload(struct varlink_call *call, json_t *parameters, void *arg)
+void method_reload(struct varlink_call *call, json_t *parameters, void *arg)
 {
-	uid_t uid = varlink_call_peer(call)->uid;
 	_cleanup_free_ char *error = NULL;
 
 	if (!takes_nothing(call, parameters))
 		return;
-	if (uid != 0 && uid != geteuid())
-		refuse_permission(call, NULL, "Reload");
-	else if (manager_reload(arg, &error) < 0)
+	if (manager_reload(arg, &error) < 0)
 		refuse_unavailable(call, error ? error : "out of memory");
 	else
 		varlink_reply(call, NULL);
 }
-
-static const struct varlink_method methods[] = {
-	{"Ping", 0, method_ping},
-	{"Reload", 0, method_reload},
-};
-
-const struct varlink_interface upkeep_interface = {
-	.name = "io.systemd.service",
-	.description = description,
-	.methods = methods,
-	.methods_used = ARRAY_SIZE(methods),
-};

@@ -76,7 +76,8 @@ static void attach_to(struct varlink_call *call, struct manager *manager, struct
 		!display_wall(display))
 		return refuse_not_live(call, request->id, runtime.state);
 	if (request->mode != VIEW_MODE_VIEW && display_context(display)->view_only)
-		return refuse_permission(call, request->id, "control of a view-only display");
+		return refuse_permission(
+			call, request->id, RIGHT_CONTROL, "the display is viewOnly: ask for mode view");
 	if (request->viewer.fd >= 0) {
 		unfit = descriptor_stream(request->viewer.fd);
 		if (unfit)
@@ -143,7 +144,8 @@ void method_list_viewers(struct varlink_call *call, json_t *parameters, void *ar
 		list_viewers_of(&series, display);
 	} else {
 		while ((display = manager_next(arg, display)))
-			if (!list_viewers_of(&series, display))
+			if (method_may(call, arg, RIGHT_OBSERVE, display) &&
+				!list_viewers_of(&series, display))
 				break;
 	}
 	if (!reply_series_end(&series))
@@ -162,8 +164,6 @@ void method_detach(struct varlink_call *call, json_t *parameters, void *arg)
 	if (r < 0)
 		return refuse_request(call, &reader, r);
 	display = manager_find_viewer(arg, request.viewer);
-	if (!method_may_end(call, arg, display))
-		return refuse_permission(call, NULL, "Detach");
 	if (!display ||
 		wall_detach(display_wall(display), request.viewer, "detached by request") < 0)
 		return refuse_no_such_viewer(call, request.viewer);

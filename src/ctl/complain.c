@@ -174,7 +174,11 @@ static void say_shutting_down(const char *about, const char *method, const json_
 
 static void say_permission(const char *about, const char *method, const json_t *parameters)
 {
-	if (strcmp(method, "IssueTicket") == 0)
+	const char *reason = json_string_value(json_object_get(parameters, "reason"));
+
+	if (reason)
+		complain(about, "permission denied: %s", reason);
+	else if (strcmp(method, "IssueTicket") == 0)
 		complain(about,
 			"permission denied: only who registered the display may do that, or root, "
 			"and for a display that is view-only with --mode view");

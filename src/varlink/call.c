@@ -263,7 +263,9 @@ static void call_run(struct varlink_call *call, const char *name, json_t *parame
 		error_about(call, "org.varlink.service.MethodNotImplemented", "method", name);
 	else if ((method->flags & VARLINK_NEEDS_MORE) && !call->more)
 		varlink_error(call, "org.varlink.service.ExpectedMore", NULL);
-	else
+	else if (!exported->interface->admit ||
+		 exported->interface->admit(
+			 call, method - exported->interface->methods, parameters, exported->arg))
 		method->fn(call, parameters, exported->arg);
 }
 

@@ -37,6 +37,8 @@ struct varlink_interface {
 	const char *description; /* IDL text */
 	const struct varlink_method *methods;
 	size_t methods_used;
+	/* Asked before methods[method] runs; false: it has refused, and the call is ended. NULL: everybody may call all. */
+	bool (*admit)(struct varlink_call *call, size_t method, json_t *parameters, void *arg);
 };
 
 struct varlink_identity {

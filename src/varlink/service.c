@@ -33,8 +33,8 @@ static const char description[] =
 	"# A parameter is missing, has the wrong type or a bad value.\n"
 	"error InvalidParameter (parameter: string)\n"
 	"\n"
-	"# The caller may not do this.\n"
-	"error PermissionDenied ()\n"
+	"# The caller may not do this: which right it lacks, and who can give it.\n"
+	"error PermissionDenied (right: ?string, reason: ?string)\n"
 	"\n"
 	"# The method answers several times and must be called with \"more\".\n"
 	"error ExpectedMore ()\n";

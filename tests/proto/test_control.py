@@ -526,12 +526,12 @@ class Test(unittest.TestCase):
             other = self.connect()
         finally:
             os.seteuid(0)
-        for identity in ("vm1", "vm2"):
-            got = self.refused(SERVICE + "PermissionDenied", "Unregister", {"id": identity}, connection=other)
-            self.assertEqual(got, {})
-            for method, rest in (("IssueTicket", {"mode": "view"}), ("Update", {"context": {"name": "mine"}})):
-                got = self.refused(SERVICE + "PermissionDenied", method, {"id": identity, **rest}, connection=other)
-                self.assertEqual(got, {})
+        for right, method, rest in (("manage", "Unregister", {}), ("ticket", "IssueTicket", {"mode": "view"}),
+                                    ("manage", "Update", {"context": {"name": "mine"}})):
+            got = self.refused(SERVICE + "PermissionDenied", method, {"id": "vm1", **rest}, connection=other)
+            self.assertEqual(got["right"], right)
+            self.assertIn("vm1", got["reason"])
+            self.refused(INTERFACE + "NoSuchDisplay", method, {"id": "vm2", **rest}, connection=other)
         self.refused(SERVICE + "PermissionDenied", "Detach", {"viewer": "1-2"}, connection=other)
         self.assertEqual(self.listed(), ["vm1"])
 

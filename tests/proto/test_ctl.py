@@ -207,6 +207,7 @@ class Test(unittest.TestCase):
             ("unregister", INTERFACE + "NoSuchDisplay", {"id": "vm1"}, ["vm1: there is no such display"]),
             ("unregister", SERVICE + "PermissionDenied", {}, ["vm1: ", "who registered"]),
             ("attach", SERVICE + "PermissionDenied", {}, ["vm1: ", "--view-only"]),
+            ("attach", SERVICE + "PermissionDenied", {"right": "view", "reason": "ask root"}, ["vm1: ", "denied: ask root"]),
             ("attach", INTERFACE + "LimitReached", {"limit": "viewersMaximum", "value": 16},
              ["vm1: ", "viewersMaximum", "16"]),
             ("detach", INTERFACE + "NoSuchViewer", {"viewer": "vm1"}, ["vm1: ", "no such viewer"]),

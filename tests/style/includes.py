@@ -40,6 +40,7 @@ TOP = {
     "credentials": [*LINE, "."],
     "admission": [*LINE, "."],
     "policy": ["frame"],
+    "rights": ["varlink"],
     "pem": [],
     "secrets": ["frame", "."],
     "entrance": [*LINE, ".", "state"],

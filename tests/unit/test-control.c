@@ -21,9 +21,11 @@
 #include "control/interface_text.h"
 #include "control/methods.h"
 #include "control/request.h"
+#include "control/table.h"
 #include "frame/wall.h"
 #include "credentials.h"
 #include "manager.h"
+#include "rights.h"
 #include "ticket.h"
 #include "varlink/server.h"
 
@@ -269,6 +271,7 @@ int display_snapshot(struct display *display, display_snapshot_fn fn, void *arg)
 struct manager {
 	struct loop *loop;
 	struct config config;
+	struct rights *rights;
 	struct display displays[3];
 	size_t displays_used;
 	/* What manager_register() does. */
@@ -356,6 +359,11 @@ const struct config *manager_config(const struct manager *manager)
 	return &manager->config;
 }
 
+const struct rights *manager_rights(const struct manager *manager)
+{
+	return manager->rights;
+}
+
 struct loop *manager_loop(struct manager *manager)
 {
 	return manager->loop;
@@ -422,13 +430,29 @@ static void call_finish(void)
 	call.replies = NULL;
 }
 
-static void call_run(void (*method)(struct varlink_call *call, json_t *parameters, void *arg),
-	const char *parameters)
+typedef void (*method_fn)(struct varlink_call *call, json_t *parameters, void *arg);
+
+/* As a call on the wire would: the caller's right is looked at first. */
+static bool call_through(
+	const struct varlink_interface *interface, method_fn method, json_t *parameters)
+{
+	for (size_t i = 0; i < interface->methods_used; i++) {
+		if (interface->methods[i].fn != method)
+			continue;
+		if (interface->admit(&call, i, parameters, &manager))
+			method(&call, parameters, &manager);
+		return true;
+	}
+	return false;
+}
+
+static void call_run(method_fn method, const char *parameters)
 {
 	json_t *json = json_loads(parameters, 0, NULL);
 
 	assert_non_null(json);
-	method(&call, json, &manager);
+	assert_true(call_through(&control_interface, method, json) ||
+		    call_through(&upkeep_interface, method, json));
 	json_decref(json);
 }
 
@@ -458,7 +482,7 @@ static int scene_begin(void **state)
 	fds_before = fds_open();
 	memset(&manager, 0, sizeof(manager));
 	manager.config.viewers_maximum = 16;
-	if (loop_create(&manager.loop) < 0)
+	if (loop_create(&manager.loop) < 0 || rights_create(&manager.rights) < 0)
 		return -1;
 	fds_at_rest = fds_open();
 	return 0;
@@ -472,6 +496,7 @@ static int scene_end(void **state)
 		fd_closep(&manager.displays[i].wall.attached);
 		context_finish(&manager.displays[i].handover.context);
 	}
+	rights_destroy(manager.rights);
 	loop_destroy(manager.loop);
 	return fds_open() == fds_before ? 0 : -1;
 }
@@ -900,13 +925,16 @@ static void test_unregister_belongs_to_owners(void **state)
 	struct display *display = add_display("vm1", OTHER_UID);
 	static const char *const ids[] = {"{\"id\":\"vm1\"}", "{\"id\":\"vm2\"}"};
 
-	/* To one who owns nothing both look the same. */
-	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
-		call_begin(false, OTHER_UID + 1);
-		call_run(method_unregister, ids[i]);
-		reply(0, "org.varlink.service.PermissionDenied");
-		call_finish();
-	}
+	/* Everybody may observe, so everybody may learn that there is none. */
+	call_begin(false, OTHER_UID + 1);
+	call_run(method_unregister, ids[0]);
+	assert_string_equal(
+		text(reply(0, "org.varlink.service.PermissionDenied"), "right"), "manage");
+	call_finish();
+	call_begin(false, OTHER_UID + 1);
+	call_run(method_unregister, ids[1]);
+	reply(0, ERROR("NoSuchDisplay"));
+	call_finish();
 	assert_int_equal(display->released, -1);
 	call_begin(false, OTHER_UID);
 	call_run(method_unregister, ids[1]);
@@ -1201,13 +1229,11 @@ static void test_ticket_is_refused(void **state)
 			wrong[i].path);
 		call_finish();
 	}
-	/* To one who owns nothing both look the same. */
-	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
-		call_begin(false, OTHER_UID + 1);
-		call_run(method_issue_ticket, ids[i]);
-		reply(0, "org.varlink.service.PermissionDenied");
-		call_finish();
-	}
+	call_begin(false, OTHER_UID + 1);
+	call_run(method_issue_ticket, ids[0]);
+	assert_string_equal(
+		text(reply(0, "org.varlink.service.PermissionDenied"), "right"), "ticket");
+	call_finish();
 	call_begin(false, OTHER_UID);
 	call_run(method_issue_ticket, ids[1]);
 	assert_string_equal(text(reply(0, ERROR("NoSuchDisplay")), "id"), "vm2");
@@ -1298,7 +1324,7 @@ static void test_update_is_refused(void **state)
 	call_finish();
 	call_begin(false, OTHER_UID + 1);
 	call_run(method_update, "{\"id\":\"vm2\",\"context\":{\"name\":\"mine\"}}");
-	reply(0, "org.varlink.service.PermissionDenied");
+	reply(0, ERROR("NoSuchDisplay"));
 	assert_string_equal(manager.displays[0].handover.context.name, "");
 }
 
@@ -1522,10 +1548,10 @@ static void test_plane_is_described(void **state)
 
 static void test_interface_has_each_method(void **state)
 {
-	for (unsigned int i = 0; control_method_name(i); i++) {
+	for (size_t i = 0; i < control_methods_used; i++) {
 		char line[64];
 
-		snprintf(line, sizeof(line), "\nmethod %s(", control_method_name(i));
+		snprintf(line, sizeof(line), "\nmethod %s(", control_methods[i].name);
 		assert_non_null(strstr(interface_text, line));
 	}
 	call_begin(false, 1);
@@ -1539,10 +1565,10 @@ static void test_table_has_each_method(void **state)
 	while ((at = strstr(at, "\nmethod "))) {
 		at += strlen("\nmethod ");
 		methods++;
-		for (unsigned int i = 0; control_method_name(i); i++) {
-			size_t n = strlen(control_method_name(i));
+		for (size_t i = 0; i < control_methods_used; i++) {
+			size_t n = strlen(control_methods[i].name);
 
-			found += strncmp(at, control_method_name(i), n) == 0 && at[n] == '(';
+			found += strncmp(at, control_methods[i].name, n) == 0 && at[n] == '(';
 		}
 	}
 	assert_true(methods > 0);
@@ -1566,41 +1592,32 @@ static void test_capabilities(void **state)
 		text(reply(0, "org.varlink.service.InvalidParameter"), "parameter"), "all");
 }
 
-static void (*upkeep(const char *name))(struct varlink_call *, json_t *, void *)
-{
-	for (size_t i = 0; i < upkeep_interface.methods_used; i++)
-		if (strcmp(upkeep_interface.methods[i].name, name) == 0)
-			return upkeep_interface.methods[i].fn;
-	fail_msg("no method %s", name);
-	return NULL;
-}
-
 static void test_ping(void **state)
 {
 	call_begin(false, 4711);
-	call_run(upkeep("Ping"), "{}");
+	call_run(method_ping, "{}");
 	reply(0, NULL);
 	call_finish();
 	call_begin(false, 4711);
-	call_run(upkeep("Ping"), "{\"x\":1}");
+	call_run(method_ping, "{\"x\":1}");
 	reply(0, "org.varlink.service.InvalidParameter");
 }
 
 static void test_reload(void **state)
 {
 	call_begin(false, 4711);
-	call_run(upkeep("Reload"), "{}");
+	call_run(method_reload, "{}");
 	reply(0, "org.varlink.service.PermissionDenied");
 	assert_int_equal(manager.reloads, 0);
 	call_finish();
 	call_begin(false, 0);
-	call_run(upkeep("Reload"), "{}");
+	call_run(method_reload, "{}");
 	reply(0, NULL);
 	assert_int_equal(manager.reloads, 1);
 	call_finish();
 	manager.reload_result = -EINVAL;
 	call_begin(false, geteuid());
-	call_run(upkeep("Reload"), "{}");
+	call_run(method_reload, "{}");
 	assert_string_equal(text(reply(0, "org.vfiodisplay.Display.Unavailable"), "reason"),
 		"key /k: is empty");
 }

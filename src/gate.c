@@ -279,6 +279,11 @@ int gate_create(const struct gate_options *options, struct gate **ret)
 	return 0;
 }
 
+struct wall *gate_wall(struct gate *gate)
+{
+	return gate->wall;
+}
+
 void gate_renew(struct gate *gate)
 {
 	if (gate)

@@ -15,6 +15,7 @@ struct display;
 struct entrance;
 struct gate;
 struct loop;
+struct wall;
 
 struct gate_options {
 	struct loop *loop;
@@ -30,5 +31,6 @@ struct gate_options {
 int gate_create(const struct gate_options *options, struct gate **ret);
 /* Takes NULL. */
 void gate_destroy(struct gate *gate);
+struct wall *gate_wall(struct gate *gate);
 /* There are other certificates. Takes NULL. */
 void gate_renew(struct gate *gate);

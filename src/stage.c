@@ -146,10 +146,13 @@ void stage_patience_anew(struct stage *stage, uint64_t now)
 /* A frame that nobody reads yet. The old one lives on in the RFB program until its last reader leaves it. */
 static int new_frame(struct stage *stage, uint32_t width, uint32_t height, bool placard)
 {
+	uint32_t before = stage->frame ? 0 : wall_generation(stage->wall);
 	struct tiles *tiles = NULL;
 	struct frame *frame;
 	int r;
 
+	if (before)
+		stage->generation = stage->taken = before;
 	if (too_many_untaken(stage))
 		return -EAGAIN;
 	if (!placard) {

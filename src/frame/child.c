@@ -21,7 +21,7 @@
 struct child {
 	TAILQ_ENTRY(child) link; /* left */
 	bool left;
-	pid_t pid;
+	pid_t pid; /* 0: not our child */
 	int pidfd; /* owned */
 	struct loop_source *source, *timer;
 	void (*ended)(void *arg, const char *how);
@@ -47,6 +47,7 @@ static void on_exit_seen(int fd, unsigned int events, void *arg)
 	siginfo_t info = {0};
 	char how[32] = "gone";
 
+	/* Of somebody else's child: ECHILD. Its pidfd is readable, so it has ended. */
 	if (waitid(P_PIDFD, child->pidfd, &info, WEXITED | WNOHANG) == 0 && !info.si_pid)
 		return;
 	if (info.si_pid)
@@ -64,6 +65,19 @@ static void on_late(void *arg)
 	child_kill(arg);
 }
 
+static int child_watch(struct loop *loop, struct child *child,
+	void (*ended)(void *arg, const char *how), void *arg)
+{
+	int r;
+
+	r = loop_fd_add(loop, child->pidfd, LOOP_READ, on_exit_seen, child, &child->source);
+	if (r == 0)
+		r = loop_timer_add(loop, on_late, child, &child->timer);
+	child->ended = ended;
+	child->arg = arg;
+	return r;
+}
+
 int child_spawn(struct loop *loop, const char *program, char *const arguments[], int socket,
 	void (*ended)(void *arg, const char *how), void *arg, struct child **ret)
 {
@@ -78,19 +92,52 @@ int child_spawn(struct loop *loop, const char *program, char *const arguments[],
 		child_free(child);
 		return r;
 	}
-	r = loop_fd_add(loop, child->pidfd, LOOP_READ, on_exit_seen, child, &child->source);
-	if (r == 0)
-		r = loop_timer_add(loop, on_late, child, &child->timer);
+	r = child_watch(loop, child, ended, arg);
 	if (r < 0) {
 		kill(child->pid, SIGKILL);
 		waitpid(child->pid, NULL, 0);
 		child_free(child);
 		return r;
 	}
-	child->ended = ended;
-	child->arg = arg;
 	*ret = child;
 	return 0;
+}
+
+/* Signal 0 goes through a pidfd and through nothing else: EBADF. Who is gone already is told by the loop. */
+static bool is_pidfd(int fd)
+{
+	return syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) == 0 || errno != EBADF;
+}
+
+int child_adopt(struct loop *loop, int pidfd, void (*ended)(void *arg, const char *how), void *arg,
+	struct child **ret)
+{
+	struct child *child;
+	int r;
+
+	if (!is_pidfd(pidfd)) {
+		fd_close(pidfd);
+		return -EBADF;
+	}
+	child = new0(struct child);
+	if (!child) {
+		fd_close(pidfd);
+		return -ENOMEM;
+	}
+	child->pidfd = fd_move_high(pidfd);
+	r = child->pidfd < 0 ? child->pidfd : child_watch(loop, child, ended, arg);
+	if (r < 0) {
+		child_free(child);
+		return r;
+	}
+	*ret = child;
+	return 0;
+}
+
+void child_release(struct child *child)
+{
+	if (child)
+		child_free(child);
 }
 
 void child_leave(struct child *child)
@@ -113,13 +160,19 @@ pid_t child_pid(const struct child *child)
 	return child->pid;
 }
 
+int child_pidfd(const struct child *child)
+{
+	return child->pidfd;
+}
+
 void child_reap_all(void)
 {
 	struct child *child;
 
 	while ((child = TAILQ_FIRST(&left))) {
 		child_kill(child);
-		waitpid(child->pid, NULL, 0);
+		if (child->pid)
+			waitpid(child->pid, NULL, 0);
 		child_free(child);
 	}
 }

@@ -69,6 +69,7 @@ static bool broker_message_valid(const struct link_message *m, bool has_fd)
 {
 	switch (m->type) {
 	case LINK_HELLO:
+	case LINK_RESUME:
 		return !has_fd && m->hello.version == LINK_VERSION &&
 		       m->hello.role <= LINK_ROLE_GATE && policy_valid(&m->hello.policy) &&
 		       text_ends(m->hello.id, sizeof(m->hello.id)) && m->hello.id[0] &&
@@ -121,6 +122,13 @@ static bool check_valid(const struct link_message *m)
 	       text_ends(m->check.secret, sizeof(m->check.secret));
 }
 
+static bool here_valid(const struct link_message *m)
+{
+	return mode_valid(m->here.mode) && is_switch(m->here.in) &&
+	       (m->here.in || m->here.viewer % 2 == 0) &&
+	       text_is_plain(m->here.peer, sizeof(m->here.peer));
+}
+
 static bool rfb_message_valid(const struct link_message *m, bool has_fd)
 {
 	if (has_fd)
@@ -128,6 +136,11 @@ static bool rfb_message_valid(const struct link_message *m, bool has_fd)
 	switch (m->type) {
 	case LINK_READY:
 		return m->ready.version == LINK_VERSION;
+	case LINK_RESUMED:
+		return m->resumed.version == LINK_VERSION &&
+		       m->resumed.viewers <= LIMIT_VIEWERS_MAX + LIMIT_KNOCKING;
+	case LINK_HERE:
+		return here_valid(m);
 	case LINK_MAY_WRITE:
 	case LINK_BUSY:
 	case LINK_TAKEN:

@@ -16,6 +16,13 @@
  * Viewers: numbers are unique for the life of the broker's link. Even: given by the broker (VIEWER). Odd: given by the RFB
  * program to those that came through a LISTENER. VIEWER_ADDED when authenticated (both kinds), VIEWER_GONE at the end (also
  * for a VIEWER that never got so far). WATCH says how many viewers want pictures; at 0 the broker stops looking.
+ *
+ * Another broker: the program lives as long as somebody holds the other end of its link, and goes on while nobody reads there. A broker
+ * that has taken such an end over says RESUME first, then what a new program is told after HELLO (listeners too: those that it had are
+ * closed by RESUME, their connections stay). What the program had said before is void, whether it was read or not; it answers RESUMED, and
+ * right behind it HERE for each viewer that is in and for each VIEWER that may yet come in. Then it goes on as ever: CHECKs without a
+ * VERDICT come again, and so does WATCH. It has no frame from then on: what viewers see stands, and nothing is read before the next FRAME's
+ * first PUBLISH. Grants are void.
  */
 #pragma once
 
@@ -24,7 +31,7 @@
 
 #include "base/limits.h"
 
-#define LINK_VERSION 3u
+#define LINK_VERSION 4u
 
 enum link_type {
 	/* broker -> rfb */
@@ -44,6 +51,7 @@ enum link_type {
 	LINK_NAME,     /* the desktop has another name */
 	LINK_LEDS,     /* of the guest's keyboard; before the first: not known */
 	LINK_POINTER_MODE, /* does the guest's pointer want places or steps? Before the first: places */
+	LINK_RESUME,   /* from a broker that has taken over this link; as HELLO, of the same role and id */
 	/* rfb -> broker */
 	LINK_READY = 64,
 	LINK_MAY_WRITE,
@@ -57,6 +65,8 @@ enum link_type {
 	LINK_RESIZE,   /* a viewer that may control asks for another size, within the last SIZES */
 	LINK_CHECK,    /* may somebody with these credentials come in? Answered by a VERDICT, always */
 	LINK_POWER,    /* a viewer that may control asks for it (xvp) */
+	LINK_RESUMED,  /* answers RESUME; what came before it is void */
+	LINK_HERE,     /* follows RESUMED, once for each viewer */
 };
 
 enum link_role { LINK_ROLE_DISPLAY, LINK_ROLE_GATE };
@@ -131,10 +141,11 @@ struct link_message {
 			struct link_policy policy;
 			uint32_t grace_ms, stall_ms;
 			uint32_t log_level;
+			uint32_t turn; /* RESUME's: any number, for RESUMED to say which RESUME it answers */
 			uint8_t challenge[LINK_CHALLENGE]; /* that tickets answer: one for the daemon's life */
 			char id[LIMIT_ID_CHARS + 1];
 			char name[LIMIT_NAME_CHARS + 1]; /* UTF-8 */
-		} hello;
+		} hello; /* also resume */
 		struct link_listener listener;
 		struct link_policy policy;
 		struct {
@@ -208,6 +219,18 @@ struct link_message {
 		struct {
 			uint32_t version;
 		} ready;
+		struct {
+			uint32_t version;
+			uint32_t turn;	     /* RESUME's */
+			uint32_t generation; /* of the newest frame that has come; 0: none */
+			uint32_t viewers;    /* so many HERE follow */
+		} resumed;
+		struct {
+			uint32_t viewer;
+			uint32_t mode;
+			uint32_t in; /* 1: authenticated; 0: a VIEWER on its way */
+			char peer[64];
+		} here;
 		uint8_t pad[504];
 	};
 };

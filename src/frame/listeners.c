@@ -88,20 +88,34 @@ int listeners_send(const struct listeners *listeners, int link)
 	return r;
 }
 
-void listeners_close(struct listeners *listeners)
+static void forget_all(struct listeners *listeners)
 {
 	for (size_t i = 0; i < listeners->used; i++) {
 		struct listener *listener = &listeners->at[i];
 
 		loop_source_free(listener->source);
-		/* A program closes its copy when it hears of this; who listens there next does not wait for that. */
-		if (listener->ours)
-			shutdown(listener->fd, SHUT_RDWR);
 		fd_discard(listener->fd);
-		if (listener->unlink_path)
-			unlink(listener->unlink_path);
 		free(listener->unlink_path);
 	}
 	explicit_bzero(listeners->at, sizeof(listeners->at)); /* passwords */
 	listeners->used = 0;
+}
+
+void listeners_close(struct listeners *listeners)
+{
+	for (size_t i = 0; i < listeners->used; i++) {
+		const struct listener *listener = &listeners->at[i];
+
+		/* A program closes its copy when it hears of this; who listens there next does not wait for that. */
+		if (listener->ours)
+			shutdown(listener->fd, SHUT_RDWR);
+		if (listener->unlink_path)
+			unlink(listener->unlink_path);
+	}
+	forget_all(listeners);
+}
+
+void listeners_abandon(struct listeners *listeners)
+{
+	forget_all(listeners);
 }

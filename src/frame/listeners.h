@@ -47,3 +47,5 @@ void listeners_watch(struct listeners *listeners, bool watch);
 int listeners_send(const struct listeners *listeners, int link);
 /* Closes all; more may be added. The addresses of those that are ours are free then, whoever still holds a copy. */
 void listeners_close(struct listeners *listeners);
+/* Closes this daemon's copies and nothing else: another broker has them, too. */
+void listeners_abandon(struct listeners *listeners);

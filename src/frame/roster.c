@@ -84,15 +84,24 @@ void roster_listener(struct roster *roster, const struct link_listener *listener
 int roster_asked(struct roster *roster, const struct link_message *message)
 {
 	uint32_t number = message->check.viewer;
+	const struct roster_check *check = find_check(roster, number);
 
-	if (message->check.mode > roster->mode_checked || find(roster, number) ||
-		find_check(roster, number))
+	if (message->check.mode > roster->mode_checked || find(roster, number))
 		return -EPROTO;
+	if (check)
+		return check->kept ? 1 : -EPROTO;
 	/* Those who hung up are still here until they are answered: so many are no lie. */
 	if (!make_room(roster))
 		return -EBUSY;
 	roster->checks[roster->checks_used++] = (struct roster_check){.number = number};
 	return 0;
+}
+
+uint32_t roster_allowed(const struct roster *roster, uint32_t number)
+{
+	const struct roster_check *check = find_check((struct roster *)roster, number);
+
+	return check ? check->mode : 0;
 }
 
 bool roster_answer(struct roster *roster, uint32_t number, uint32_t mode, const char *label)
@@ -236,4 +245,109 @@ unsigned int roster_ready(const struct roster *roster)
 	for (size_t i = 0; i < roster->used; i++)
 		ready += roster->viewers[i].ready;
 	return ready;
+}
+
+void roster_keep(const struct roster *roster, struct roster_kept *ret)
+{
+	struct roster_kept_viewer *at = ret->at;
+
+	ret->serial = roster->serial;
+	ret->mode = roster->mode;
+	ret->mode_checked = roster->mode_checked;
+	for (size_t i = 0; i < roster->used; i++, at++) {
+		const struct wall_viewer *viewer = &roster->viewers[i];
+
+		*at = (struct roster_kept_viewer){
+			.number = viewer->number, .mode = viewer->mode, .in = viewer->ready};
+		memcpy(at->label, viewer->label, sizeof(at->label));
+		memcpy(at->peer, viewer->peer, sizeof(at->peer));
+	}
+	for (size_t i = 0; i < roster->checks_used; i++) {
+		const struct roster_check *check = &roster->checks[i];
+
+		if (!check->mode)
+			continue; /* is asked about again */
+		*at = (struct roster_kept_viewer){.number = check->number, .mode = check->mode};
+		memcpy(at->label, check->label, sizeof(at->label));
+		at++;
+	}
+	ret->used = at - ret->at;
+}
+
+/* Even numbers were given by a broker; odd ones are in, or have been allowed to. */
+static bool adopt_one(struct roster *roster, const struct roster_kept_viewer *kept)
+{
+	struct wall_viewer *viewer;
+	struct roster_check *check;
+
+	if (kept->mode < LINK_MODE_VIEW || kept->mode > LINK_MODE_EXCLUSIVE ||
+		find(roster, kept->number) || find_check(roster, kept->number))
+		return false;
+	if (kept->number % 2 && !kept->in) {
+		if (roster->checks_used == ARRAY_SIZE(roster->checks))
+			return false;
+		check = &roster->checks[roster->checks_used++];
+		*check = (struct roster_check){
+			.number = kept->number, .mode = kept->mode, .kept = true};
+		snprintf(check->label, sizeof(check->label), "%s", kept->label);
+		return true;
+	}
+	viewer = roster_add(roster, kept->number);
+	if (!viewer)
+		return false;
+	viewer->mode = kept->mode;
+	viewer->ready = kept->in;
+	viewer->kept = true;
+	snprintf(viewer->label, sizeof(viewer->label), "%s", kept->label);
+	snprintf(viewer->peer, sizeof(viewer->peer), "%s", kept->peer);
+	return true;
+}
+
+int roster_adopt(struct roster *roster, const struct roster_kept *kept)
+{
+	bool good = kept->used <= ARRAY_SIZE(kept->at) && kept->mode <= LINK_MODE_EXCLUSIVE &&
+		    kept->mode_checked <= LINK_MODE_EXCLUSIVE;
+
+	roster->serial = kept->serial;
+	roster->mode = MAX(roster->mode, kept->mode);
+	roster->mode_checked = MAX(roster->mode_checked, kept->mode_checked);
+	for (size_t i = 0; good && i < kept->used; i++)
+		good = adopt_one(roster, &kept->at[i]);
+	if (good)
+		return 0;
+	roster->used = roster->checks_used = 0;
+	return -EINVAL;
+}
+
+bool roster_here(struct roster *roster, const struct link_message *message)
+{
+	struct link_message added = {.type = LINK_VIEWER_ADDED};
+	struct wall_viewer *viewer = find(roster, message->here.viewer);
+
+	added.seen.viewer = message->here.viewer;
+	added.seen.mode = message->here.mode;
+	memcpy(added.seen.peer, message->here.peer, sizeof(added.seen.peer));
+	/* It came in while no broker heard of it. */
+	if (!viewer)
+		return message->here.viewer % 2 && roster_added(roster, &added);
+	if (!viewer->kept || message->here.mode > viewer->mode ||
+		(viewer->ready && !message->here.in))
+		return false;
+	viewer->kept = false;
+	return viewer->ready || !message->here.in || roster_added(roster, &added);
+}
+
+void roster_settle(struct roster *roster)
+{
+	for (size_t i = 0; i < roster->used;) {
+		struct wall_viewer *viewer = &roster->viewers[i];
+
+		if (!viewer->kept) {
+			i++;
+			continue;
+		}
+		if (worth_a_line(roster))
+			log_info(roster->id, "viewer %s left meanwhile", viewer->name);
+		*viewer = roster->viewers[--roster->used];
+	}
 }

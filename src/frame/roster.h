@@ -21,13 +21,28 @@ struct wall_viewer {
 	uint64_t bytes_sent;
 	uint32_t frames_behind;
 	bool ready; /* authenticated */
+	bool kept;  /* known from an earlier broker; the program has not yet said that it is still here */
 };
 
 /* Somebody whose credentials the broker was asked about, and who has not come in yet. */
 struct roster_check {
 	uint32_t number;
 	uint32_t mode; /* that was allowed; 0: not answered yet */
+	bool kept;     /* an earlier broker has answered it; whether the program has read that is not known */
 	char label[LIMIT_LABEL_CHARS + 1];
+};
+
+/* What another broker must know to go on with the same program (roster_keep). Some 40 KiB: not for the stack. */
+struct roster_kept {
+	uint32_t serial, mode, mode_checked; /* as in struct roster */
+	size_t used;
+	struct roster_kept_viewer {
+		uint32_t number;
+		uint32_t mode;
+		bool in; /* false: it may come in, with this mode at most */
+		char label[LIMIT_LABEL_CHARS + 1];
+		char peer[64];
+	} at[LIMIT_VIEWERS_MAX + LIMIT_KNOCKING];
 };
 
 struct roster {
@@ -45,10 +60,12 @@ struct roster {
 
 /* A listener that gives this has been opened. What earlier ones gave is not forgotten: who came through them may still be on the way. */
 void roster_listener(struct roster *roster, const struct link_listener *listener);
-/* The program asks about somebody: -EPROTO: it lies; -EBUSY: too many wait for their answer, that one is to be refused. */
+/* The program asks about somebody: -EPROTO: it lies; -EBUSY: too many wait for their answer, that one is to be refused; 1: an earlier
+ * broker has allowed it already, roster_allowed() says what. */
 int roster_asked(struct roster *roster, const struct link_message *message);
 /* It is answered; @mode 0: may not come in. False: nobody waits for that any more. */
 bool roster_answer(struct roster *roster, uint32_t number, uint32_t mode, const char *label);
+uint32_t roster_allowed(const struct roster *roster, uint32_t number);
 /* NULL: LIMIT_VIEWERS_MAX. */
 struct wall_viewer *roster_add(struct roster *roster, uint32_t number);
 bool roster_added(struct roster *roster, const struct link_message *message);
@@ -64,3 +81,11 @@ const struct wall_viewer *roster_controls(const struct roster *roster, uint32_t 
 bool roster_exclusive(const struct roster *roster);
 /* How many are in. */
 unsigned int roster_ready(const struct roster *roster);
+
+void roster_keep(const struct roster *roster, struct roster_kept *ret);
+/* Of an empty roster, before roster_here(). Listeners may have been told before. -EINVAL: that cannot be true. */
+int roster_adopt(struct roster *roster, const struct roster_kept *kept);
+/* LINK_HERE. */
+bool roster_here(struct roster *roster, const struct link_message *message);
+/* All HERE have come: who was kept and was not among them has left. */
+void roster_settle(struct roster *roster);

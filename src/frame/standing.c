@@ -24,14 +24,22 @@ void standing_init(struct standing *standing, const struct wall_options *options
 	memcpy(hello->hello.name, options->name, sizeof(hello->hello.name));
 }
 
-int standing_greet(struct standing *standing, int link)
+int standing_greet(struct standing *standing, int link, const uint32_t *turn)
 {
 	const struct link_message *more[] = {&standing->leds, &standing->pointer_mode};
+	struct link_message first;
 	int r;
 
 	standing->hello.hello.log_level =
 		log_enabled(LOG_LEVEL_DEBUG) ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
-	r = link_send(link, &standing->hello, -EBADF);
+	first = standing->hello;
+	if (turn) {
+		first.type = LINK_RESUME;
+		first.hello.turn = *turn;
+		/* It may have been told something else. */
+		standing->pointer_mode.type = LINK_POINTER_MODE;
+	}
+	r = link_send(link, &first, -EBADF);
 	if (r == 0 && standing->secrets.type)
 		r = link_send(link, &standing->secrets, standing->secrets_fd);
 	for (size_t i = 0; i < ARRAY_SIZE(more) && r == 0; i++)

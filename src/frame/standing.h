@@ -17,8 +17,8 @@ struct standing {
 struct wall_options;
 
 void standing_init(struct standing *standing, const struct wall_options *options);
-/* The first messages of a new program. As link_send(). */
-int standing_greet(struct standing *standing, int link);
+/* The first messages of a new program, or with @turn, NULL for that, of another broker to one that it takes over. As link_send(). */
+int standing_greet(struct standing *standing, int link, const uint32_t *turn);
 
 /* Each notes it, and returns true with the message for a program that runs: nothing needs to be said where nothing has changed. */
 bool standing_policy(struct standing *standing, const struct link_policy *policy, struct link_message *ret);

@@ -18,17 +18,15 @@
 #include "frame/child.h"
 #include "frame/wall_internal.h"
 
-/* Unique for the daemon's life. */
+/* Unique for the daemon's life, and that of those that go on where it ends. */
 static uint32_t programs_started;
-
-static void program_end(struct wall *wall, const char *why);
 
 int wall_send(struct wall *wall, const struct link_message *message, int fd)
 {
 	int r = link_send(wall->link, message, fd);
 
 	if (r < 0)
-		program_end(wall, r == -EAGAIN ? "it does not read its messages" : "it hung up");
+		wall_end(wall, r == -EAGAIN ? "it does not read its messages" : "it hung up");
 	return r;
 }
 
@@ -38,15 +36,29 @@ void wall_tell(struct wall *wall, const struct link_message *message, int fd)
 		wall_send(wall, message, fd);
 }
 
+uint32_t wall_last_program(void)
+{
+	return programs_started;
+}
+
+void wall_programs_begin(uint32_t last)
+{
+	programs_started = MAX(programs_started, last);
+}
+
 static bool on_check(struct wall *wall, const struct link_message *m)
 {
 	uint64_t check = (uint64_t)wall->roster.serial << 32 | m->check.viewer;
-	struct link_message refusal = {.type = LINK_VERDICT};
+	struct link_message known = {.type = LINK_VERDICT};
 	int r = roster_asked(&wall->roster, m);
 
-	if (r == -EBUSY) {
-		refusal.verdict.viewer = m->check.viewer;
-		wall_send(wall, &refusal, -EBADF);
+	if (r == 1) {
+		known.verdict.mode = roster_allowed(&wall->roster, m->check.viewer);
+		known.verdict.allowed = 1;
+	}
+	if (r == -EBUSY || r == 1) {
+		known.verdict.viewer = m->check.viewer;
+		wall_send(wall, &known, -EBADF);
 		return true;
 	}
 	if (r < 0)
@@ -73,8 +85,20 @@ static bool on_power(struct wall *wall, const struct link_message *m)
 	return true;
 }
 
+static bool on_seen(struct wall *wall, const struct link_message *m)
+{
+	bool good = m->type == LINK_VIEWER_ADDED
+			    ? roster_added(&wall->roster, m)
+			    : roster_gone(&wall->roster, m) || wall->options.role == LINK_ROLE_GATE;
+
+	wall_note(wall);
+	return good;
+}
+
 static bool on_message(struct wall *wall, const struct link_message *m)
 {
+	if (wall->resuming)
+		return wall_hear_resumed(wall, m);
 	switch (m->type) {
 	case LINK_READY:
 		wall->ready = true;
@@ -90,11 +114,10 @@ static bool on_message(struct wall *wall, const struct link_message *m)
 		wall->events.taken(wall->arg, m->publish.generation);
 		return true;
 	case LINK_VIEWER_ADDED:
-		return roster_added(&wall->roster, m);
+	case LINK_VIEWER_GONE:
+		return on_seen(wall, m);
 	case LINK_VIEWER_STATE:
 		return roster_state(&wall->roster, m);
-	case LINK_VIEWER_GONE:
-		return roster_gone(&wall->roster, m) || wall->options.role == LINK_ROLE_GATE;
 	case LINK_RESIZE:
 		return sizes_wish(&wall->sizes, &wall->roster, m);
 	case LINK_CHECK:
@@ -107,14 +130,14 @@ static bool on_message(struct wall *wall, const struct link_message *m)
 		return true;
 	case LINK_IDLE:
 		if (!wall->roster.used)
-			program_end(wall, NULL);
+			wall_end(wall, NULL);
 		return true;
 	default:
 		return false;
 	}
 }
 
-static void on_link(int fd, unsigned int events, void *arg)
+void wall_on_link(int fd, unsigned int events, void *arg)
 {
 	struct wall *wall = arg;
 	struct link_message message;
@@ -127,25 +150,24 @@ static void on_link(int fd, unsigned int events, void *arg)
 		if (r == -EAGAIN)
 			break;
 		if (r == -EPIPE)
-			program_end(wall, "it hung up");
+			wall_end(wall, "it hung up");
 		else if (r < 0 || !on_message(wall, &message))
-			program_end(wall, "it sent a message that cannot be true");
+			wall_end(wall, "it sent a message that cannot be true");
 	}
 	explicit_bzero(&message, sizeof(message)); /* a password, maybe */
 }
 
-static void on_child_ended(void *arg, const char *how)
+void wall_on_child_ended(void *arg, const char *how)
 {
 	struct wall *wall = arg;
 
 	pthread_mutex_lock(&wall->lock);
 	wall->child = NULL;
 	pthread_mutex_unlock(&wall->lock);
-	program_end(wall, how);
+	wall_end(wall, how);
 }
 
-/* @why: NULL for the ordinary end. */
-static void program_end(struct wall *wall, const char *why)
+void wall_end(struct wall *wall, const char *why)
 {
 	struct link_message stop = {.type = LINK_STOP};
 	struct child *child;
@@ -161,6 +183,7 @@ static void program_end(struct wall *wall, const char *why)
 	link = take_fd(&wall->link);
 	child = take_ptr(wall->child);
 	wall->frame = NULL;
+	wall->generation = 0;
 	pthread_mutex_unlock(&wall->lock);
 	link_send(link, &stop, -EBADF);
 	fd_close(link);
@@ -168,8 +191,10 @@ static void program_end(struct wall *wall, const char *why)
 		child_kill(child);
 	child_leave(child);
 	roster_clear(&wall->roster, why ? "the RFB program ended" : "stopped");
-	wall->ready = false;
+	wall->ready = wall->resuming = wall->resumed = false;
 	wall->watchers = 0;
+	wall_note_program(wall);
+	wall_note(wall);
 	if (why && loop_now_ms() - wall->started_at < LIMIT_RESPAWN_MS)
 		loop_timer_once(wall->timer, LIMIT_RESPAWN_MS);
 	else
@@ -183,18 +208,19 @@ static void on_timer(void *arg)
 	struct wall *wall = arg;
 
 	if (wall->link >= 0)
-		program_end(wall, "it did not start in time");
+		wall_end(wall,
+			wall->resuming ? "it did not answer in time" : "it did not start in time");
 	else
 		listeners_watch(&wall->listeners, true);
 }
 
-static int program_greet(struct wall *wall)
+int wall_greet(struct wall *wall, const uint32_t *turn)
 {
 	struct link_message shown = {.type = LINK_FRAME};
 	struct link_message sizes;
 	int r;
 
-	r = standing_greet(&wall->standing, wall->link);
+	r = standing_greet(&wall->standing, wall->link, turn);
 	if (r == 0)
 		r = listeners_send(&wall->listeners, wall->link);
 	sizes_begin(&wall->sizes);
@@ -224,8 +250,8 @@ static int program_start(struct wall *wall)
 		return -errno;
 	theirs = pair[1];
 	wall->started_at = loop_now_ms();
-	r = child_spawn(
-		wall->loop, wall->options.program, arguments, theirs, on_child_ended, wall, &child);
+	r = child_spawn(wall->loop, wall->options.program, arguments, theirs, wall_on_child_ended,
+		wall, &child);
 	if (r < 0) {
 		fd_close(pair[0]);
 		return r;
@@ -234,17 +260,19 @@ static int program_start(struct wall *wall)
 	wall->link = fd_move_high(pair[0]);
 	wall->child = child;
 	wall->roster.serial = ++programs_started;
-	r = program_greet(wall);
+	r = wall_greet(wall, NULL);
 	pthread_mutex_unlock(&wall->lock);
 	if (r == 0)
 		r = loop_fd_add(
-			wall->loop, wall->link, LOOP_READ, on_link, wall, &wall->link_source);
+			wall->loop, wall->link, LOOP_READ, wall_on_link, wall, &wall->link_source);
 	if (r < 0) {
-		program_end(wall, "it could not be given its listeners");
+		wall_end(wall, "it could not be given its listeners");
 		return r;
 	}
 	listeners_watch(&wall->listeners, false);
 	loop_timer_once(wall->timer, LIMIT_START_MS);
+	wall_note(wall);
+	wall_note_program(wall);
 	log_debug(wall->options.id, "RFB program %d started", (int)child_pid(child));
 	return 0;
 }
@@ -308,7 +336,7 @@ void wall_give(struct wall *wall, const struct wall_events *events, void *arg)
 
 void wall_close(struct wall *wall)
 {
-	program_end(wall, NULL);
+	wall_end(wall, NULL);
 	loop_timer_stop(wall->timer);
 	listeners_close(&wall->listeners);
 	wall->closed = true;
@@ -335,6 +363,7 @@ int wall_listen(struct wall *wall, int fd, const struct link_listener *policy, c
 	if (r < 0)
 		return r;
 	roster_listener(&wall->roster, policy);
+	wall_note(wall);
 	wall_tell(wall, &listener->message, listener->fd);
 	return 0;
 }
@@ -344,6 +373,7 @@ void wall_unlisten(struct wall *wall)
 	struct link_message message = {.type = LINK_UNLISTEN};
 
 	listeners_close(&wall->listeners);
+	wall_note(wall);
 	wall_tell(wall, &message, -EBADF);
 }
 
@@ -386,6 +416,7 @@ int wall_attach(struct wall *wall, int fd, enum link_mode mode, const char *labe
 	message.viewer.mode = mode;
 	memcpy(message.viewer.label, viewer->label, sizeof(message.viewer.label));
 	memcpy(message.viewer.peer, viewer->peer, sizeof(message.viewer.peer));
+	wall_note(wall);
 	return wall_send(wall, &message, socket) < 0 ? -EAGAIN : 0;
 }
 
@@ -430,5 +461,6 @@ bool wall_verdict(struct wall *wall, uint64_t check, uint32_t mode, const char *
 	message.verdict.viewer = number;
 	message.verdict.allowed = mode != 0;
 	message.verdict.mode = mode;
+	wall_note(wall);
 	return wall_send(wall, &message, fd) == 0;
 }

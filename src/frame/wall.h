@@ -3,7 +3,8 @@
  *
  * While no program runs, the wall watches the display's listeners; the first connection starts a program, which then accepts
  * itself. A program that dies is started again by the next connection, not more often than LIMIT_RESPAWN_MS.
- * Main thread only, but for the last six functions.
+ * A program outlives its broker where somebody keeps its link and its pidfd (wall_keep): the next broker goes on with it (wall_adopt).
+ * Main thread only, but for the last seven functions.
  */
 #pragma once
 
@@ -42,11 +43,26 @@ struct wall_options {
 	uint32_t grace_ms, stall_ms;
 };
 
+/* Who keeps what a program needs to outlive this broker. Neither may call the wall back, but for wall_kept(). */
+struct wall_keeper {
+	/* A program runs: its @link and @pidfd, borrowed until the next call, are to be kept. -EBADF, -EBADF: what was kept is void. */
+	void (*program)(void *arg, int link, int pidfd);
+	/* wall_kept() would tell something else now. To be noted before this returns: the program, or a viewer, hears of it next. */
+	void (*changed)(void *arg);
+};
+
+/* What must be noted of a wall, beside those two and its listeners. */
+struct wall_kept {
+	uint32_t version;     /* of the link that its program speaks */
+	uint32_t last_number; /* the last that a viewer of wall_attach() got */
+	struct roster_kept roster;
+};
+
 int wall_create(struct loop *loop, const struct wall_options *options, const struct wall_events *events, void *arg,
 	struct wall **ret);
 /* Whose events they are from now on: a wall can outlive its display. */
 void wall_give(struct wall *wall, const struct wall_events *events, void *arg);
-/* Ends the program and closes the listeners; the last six functions may still be called. */
+/* Ends the program and closes the listeners; the last seven functions may still be called. */
 void wall_close(struct wall *wall);
 void wall_destroy(struct wall *wall); /* takes NULL */
 
@@ -65,6 +81,23 @@ int wall_detach(struct wall *wall, const char *name, const char *reason);
 size_t wall_viewers(const struct wall *wall, const struct wall_viewer **ret); /* array, valid until the loop goes on */
 unsigned int wall_viewers_ready(const struct wall *wall); /* those that are in */
 unsigned int wall_watchers(const struct wall *wall);	   /* the last that events.watch said */
+
+/* NULL: nobody keeps anything, which is how it begins. Both functions are called at once where a program runs. */
+void wall_keep(struct wall *wall, const struct wall_keeper *keeper, void *arg);
+void wall_kept(const struct wall *wall, struct wall_kept *ret);
+/* Goes on with the program behind @link, which an earlier broker has started: both descriptors are consumed in every case. The wall has been
+ * told all that it tells programs, its listeners too. -EBADF: not what they should be;
+ * -EPROTONOSUPPORT: it speaks another version; -EINVAL: @kept cannot be true; -EPIPE and others: it is gone. Then there is no program: one that
+ * runs still has been told to stop, its viewers may reconnect; what was kept of it is void. */
+int wall_adopt(struct wall *wall, int link, int pidfd, const struct wall_kept *kept);
+/* This broker's end, for the next one to go on: program, viewers, listening sockets and what is kept stay as they are, only our descriptors are
+ * closed. No program is started any more. */
+void wall_abandon(struct wall *wall);
+struct listener;
+size_t wall_listeners(const struct wall *wall, const struct listener **ret); /* array, valid until the loop goes on (frame/listeners.h) */
+/* Programs of all walls are numbered: a viewer's name begins with its program's number. The last one, and the one to go on behind. */
+uint32_t wall_last_program(void);
+void wall_programs_begin(uint32_t last);
 
 /* Before the first program: what tickets answer. */
 void wall_challenge(struct wall *wall, const uint8_t challenge[LINK_CHALLENGE]);
@@ -87,6 +120,8 @@ void wall_show(struct wall *wall, const struct frame *frame);
 /* -EPIPE: no program has the frame of this generation. */
 int wall_want_write(struct wall *wall, uint32_t generation);
 int wall_publish(struct wall *wall, uint32_t generation, bool damaged);
+/* The newest generation that the program has from an earlier broker; frames that are shown must have a later one. 0: none. */
+uint32_t wall_generation(struct wall *wall);
 /* The program does not answer (frame/link.h): end it. */
 void wall_stuck(struct wall *wall);
 /* The largest size that viewers may ask for, now and for programs started later. 0, 0: none, which is how it begins. Any thread;

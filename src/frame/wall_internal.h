@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* wall_internal.h - what the two halves of a wall share: wall.c, the life of its program, and telling.c, what a program is told while it
- * runs. Nobody else includes it.
+/* wall_internal.h - what the parts of a wall share: wall.c, the life of its program, telling.c, what a program is told while it
+ * runs, and adopt.c, how one broker goes on where another has ended. Nobody else includes it.
  */
 #pragma once
 
@@ -29,6 +29,14 @@ struct wall {
 	int link;	     /* owned, -EBADF: no program */
 	struct child *child; /* owned */
 	const struct frame *frame;
+	uint32_t generation; /* of an earlier broker's last frame */
+
+	const struct wall_keeper *keeper; /* NULL: none */
+	void *keeper_arg;
+	bool resuming;	   /* RESUME has been sent, and not all of its answer has come */
+	bool resumed;	   /* of that, RESUMED has come */
+	uint32_t turn;	   /* of that RESUME */
+	unsigned int here; /* HERE that are still to come */
 
 	struct loop_source *link_source;
 	struct loop_source *timer; /* no READY yet, or too early for the next program */
@@ -39,7 +47,22 @@ struct wall {
 	uint64_t power_at[LINK_POWER_RESET + 1]; /* when a wish for that was last heard */
 };
 
-/* Main thread. A program that does not take it is ended: -errno. */
+/* Main thread, all of these.
+ *
+ * Ends the program, if one runs. @why: NULL for the ordinary end. */
+void wall_end(struct wall *wall, const char *why);
+/* What each program is told first, or with @turn one that is taken over. As link_send(). */
+int wall_greet(struct wall *wall, const uint32_t *turn);
+/* The link's and the child's callbacks. */
+void wall_on_link(int fd, unsigned int events, void *arg);
+void wall_on_child_ended(void *arg, const char *how);
+/* Tells the keeper. */
+void wall_note(struct wall *wall);
+void wall_note_program(struct wall *wall);
+/* While `resuming`: false: it lies. */
+bool wall_hear_resumed(struct wall *wall, const struct link_message *message);
+
+/* A program that does not take it is ended: -errno. */
 int wall_send(struct wall *wall, const struct link_message *message, int fd);
 /* The same, if a program runs. */
 void wall_tell(struct wall *wall, const struct link_message *message, int fd);

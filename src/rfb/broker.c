@@ -2,6 +2,9 @@
 /* Theory of operation: what the broker must not miss is kept until the link takes it. TAKEN, MAY_WRITE, BUSY, WATCH, RESIZE, POWER and
  * IDLE are one flag each, since only the newest counts, and RESIZE and POWER only while their viewer is there. A second POWER is refused while one waits; VIEWER_ADDED and VIEWER_GONE wait in a list, which is bounded because nobody is admitted while it is
  * long (door_events::congested), and those who are in can each leave once. VIEWER_STATE is offered again by the door.
+ *
+ * So it does not matter whether anybody reads: a program whose broker has died, but whose link is kept by somebody, goes on. When the next
+ * broker says RESUME, all that waits is thrown away, and what is true now is told instead.
  */
 #include "rfb/broker.h"
 
@@ -17,6 +20,7 @@
 #include "rfb/door.h"
 #include "rfb/facts.h"
 #include "rfb/picture.h"
+#include "rfb/questions.h"
 #include "rfb/tls.h"
 
 struct pending {
@@ -50,6 +54,7 @@ struct broker {
 	bool say_may_write, say_watch, say_idle, say_busy, say_taken, say_resize, say_power;
 	uint32_t granted, watch;
 	struct link_message resize, power;
+	struct questions questions;
 	struct facts facts;
 };
 
@@ -219,11 +224,31 @@ static bool on_power(void *arg, uint32_t viewer, enum link_power action)
 static int on_check(void *arg, const struct link_message *check)
 {
 	struct broker *broker = arg;
+	int r;
 
 	if (broker->pending_count >= LIMIT_LINK_PENDING)
 		return -EAGAIN;
-	post(broker, check);
-	return 0;
+	r = questions_note(&broker->questions, check);
+	if (r == 0)
+		post(broker, check);
+	return r;
+}
+
+/* What has been sent will be answered, to nobody; what has not is not sent any more. */
+static void on_unasked(void *arg, uint32_t viewer)
+{
+	struct broker *broker = arg;
+	struct pending *pending;
+
+	questions_forget(&broker->questions, viewer);
+	STAILQ_FOREACH (pending, &broker->pending, link) {
+		if (pending->message.type != LINK_CHECK || pending->message.check.viewer != viewer)
+			continue;
+		STAILQ_REMOVE(&broker->pending, pending, pending, link);
+		broker->pending_count--;
+		pending_free(pending);
+		return;
+	}
 }
 
 static void on_watch(void *arg, uint32_t count)
@@ -262,6 +287,7 @@ static const struct door_events door_events = {
 	.wish = on_wish,
 	.power = on_power,
 	.check = on_check,
+	.unasked = on_unasked,
 	.watch = on_watch,
 	.congested = on_congested,
 	.idle = on_idle,
@@ -363,6 +389,62 @@ static void got_fact(struct broker *broker, const struct link_message *message)
 	door_tell(broker->door, facts);
 }
 
+static void say_no_more(struct broker *broker)
+{
+	struct pending *pending;
+
+	while ((pending = STAILQ_FIRST(&broker->pending))) {
+		STAILQ_REMOVE_HEAD(&broker->pending, link);
+		pending_free(pending);
+	}
+	broker->pending_count = 0;
+	broker->say_may_write = broker->say_busy = broker->say_taken = broker->say_idle = false;
+	broker->say_resize = broker->say_power = false;
+}
+
+static void count_here(void *arg, const struct link_message *here)
+{
+	++*(uint32_t *)arg;
+}
+
+static void post_here(void *arg, const struct link_message *here)
+{
+	post(arg, here);
+}
+
+/* Everything that has been said so far is void, and so are grants. */
+static void got_resume(struct broker *broker, const struct link_message *message)
+{
+	struct link_message resumed = {.type = LINK_RESUMED};
+	struct facts *facts = &broker->facts;
+
+	if (message->hello.role != broker->hello.hello.role ||
+		strcmp(message->hello.id, id(broker)) != 0) {
+		finish(broker, -EPROTO);
+		return;
+	}
+	log_set_level(MIN(message->hello.log_level, (uint32_t)LOG_LEVEL_DEBUG));
+	say_no_more(broker);
+	loop_timer_stop(broker->busy_timer);
+	picture_resume(broker->picture);
+	resumed.resumed.version = LINK_VERSION;
+	resumed.resumed.turn = message->hello.turn;
+	resumed.resumed.generation = broker->generation;
+	door_here(broker->door, count_here, &resumed.resumed.viewers);
+	post(broker, &resumed);
+	door_here(broker->door, post_here, broker);
+	for (size_t i = 0; i < broker->questions.used; i++)
+		post(broker, &broker->questions.at[i]);
+	broker->say_watch = true;
+	say_all(broker);
+	door_resume(broker->door, message);
+	door_policy(broker->door, &message->hello.policy);
+	facts_policy(facts, &message->hello.policy);
+	snprintf(facts->name, sizeof(facts->name), "%s", message->hello.name);
+	door_tell(broker->door, facts);
+	log_info(id(broker), "another broker is there");
+}
+
 /* What is here already stays when this is bad: a program without any certificate would lock everybody out. */
 static void got_tls(struct broker *broker, const struct link_message *message, int fd)
 {
@@ -426,7 +508,12 @@ static void dispatch(struct broker *broker, struct link_message *message, int fd
 	case LINK_TLS:
 		got_tls(broker, message, fd);
 		break;
+	case LINK_RESUME:
+		if (!broker->leaving)
+			got_resume(broker, message);
+		break;
 	case LINK_VERDICT:
+		questions_forget(&broker->questions, message->verdict.viewer);
 		door_verdict(broker->door, message->verdict.viewer, message->verdict.allowed,
 			message->verdict.mode, fd);
 		break;
@@ -515,8 +602,6 @@ int broker_create(
 
 void broker_destroy(struct broker *broker)
 {
-	struct pending *pending;
-
 	if (!broker)
 		return;
 	door_destroy(broker->door);
@@ -525,10 +610,8 @@ void broker_destroy(struct broker *broker)
 	loop_source_free(broker->idle_source);
 	loop_source_free(broker->busy_timer);
 	fd_close(broker->idle);
-	while ((pending = STAILQ_FIRST(&broker->pending))) {
-		STAILQ_REMOVE_HEAD(&broker->pending, link);
-		pending_free(pending);
-	}
+	say_no_more(broker);
+	questions_finish(&broker->questions);
 	free(broker);
 }
 

@@ -291,6 +291,8 @@ static void left(struct caller_host *host, struct caller *caller, const char *re
 	if (was_viewer || caller_number(caller) % 2 == 0)
 		door->events->gone(door->arg, caller_number(caller), caller_mode(caller),
 			caller_peer(caller), reason);
+	else
+		door->events->unasked(door->arg, caller_number(caller));
 	if (!was_viewer || host->gate)
 		return;
 	wish_forget(&door->wish, caller_number(caller));
@@ -459,6 +461,41 @@ void door_resize(struct door *door, uint32_t width, uint32_t height)
 void door_picture(struct door *door)
 {
 	each(door, caller_start);
+}
+
+void door_resume(struct door *door, const struct link_message *hello)
+{
+	struct caller_entry *entry;
+
+	entrance_unlisten(&door->entrance);
+	door->options.grace_ms = hello->hello.grace_ms;
+	door->options.stall_ms = door->host.stall_ms = hello->hello.stall_ms;
+	memcpy(door->host.challenge, hello->hello.challenge, sizeof(door->host.challenge));
+	TAILQ_FOREACH (entry, &door->callers, link)
+		entry->told_encoding = NULL;
+	if (!door->host.gate)
+		door->ticking = loop_timer_once(door->tick, TICK_MS) == 0;
+	if (TAILQ_EMPTY(&door->callers))
+		loop_timer_once(door->idle, MAX(door->options.grace_ms, IDLE_FIRST_MS));
+}
+
+void door_here(struct door *door, void (*fn)(void *arg, const struct link_message *here), void *arg)
+{
+	struct caller_entry *entry;
+
+	TAILQ_FOREACH (entry, &door->callers, link) {
+		struct link_message here = {.type = LINK_HERE};
+
+		/* Odd: broker hears of it when it is in. */
+		if (door->host.gate || caller_closed(entry->caller) ||
+			(!entry->joined && caller_number(entry->caller) % 2))
+			continue;
+		here.here.viewer = caller_number(entry->caller);
+		here.here.mode = caller_mode(entry->caller);
+		here.here.in = entry->joined;
+		snprintf(here.here.peer, sizeof(here.here.peer), "%s", caller_peer(entry->caller));
+		fn(arg, &here);
+	}
 }
 
 static void send_off(struct caller *caller)

@@ -36,6 +36,7 @@ struct door_events {
 	/* It wishes for a shutdown, reboot or reset. False: not now. */
 	bool (*power)(void *arg, uint32_t viewer, enum link_power action);
 	int (*check)(void *arg, const struct link_message *check); /* -EAGAIN: not now; else door_verdict() answers */
+	void (*unasked)(void *arg, uint32_t viewer); /* it left without having come in: what it asked by `check`, if at all, is of no interest */
 	void (*watch)(void *arg, uint32_t count); /* viewers that want pictures */
 	bool (*congested)(void *arg);		  /* nobody may be admitted now */
 	void (*idle)(void *arg);		  /* nobody for the grace time; accepting rests for a while */
@@ -53,6 +54,11 @@ void door_tls(struct door *door, struct tls *tls);
 void door_policy(struct door *door, const struct link_policy *policy);
 /* Nobody new comes through a listener until there is another. Who is in stays; who knocks, and lives by its listener's rules, goes. */
 void door_unlisten(struct door *door);
+/* Another broker (LINK_RESUME): listeners are closed, others will come, and nobody goes for it. The rest of @hello is as in the options. The
+ * state of each viewer is told again. */
+void door_resume(struct door *door, const struct link_message *hello);
+/* Calls @fn for each viewer that is in, and for each of door_attach() that may yet be. */
+void door_here(struct door *door, void (*fn)(void *arg, const struct link_message *here), void *arg);
 /* @fd is consumed in every case. -EINVAL: not a listening stream socket; -ENOSPC: LIMIT_LISTENERS. */
 int door_listen(struct door *door, int fd, const struct link_listener *policy);
 /* @fd, a connected stream socket, is consumed in every case; its viewer needs no authentication. @peer: empty, it is the caller's of Attach.

@@ -284,6 +284,13 @@ void picture_unwatched(struct picture *picture)
 	pthread_mutex_unlock(&picture->mutex);
 }
 
+void picture_resume(struct picture *picture)
+{
+	pthread_mutex_lock(&picture->mutex);
+	picture->ready = picture->wanted = picture->writing = false;
+	pthread_mutex_unlock(&picture->mutex);
+}
+
 const struct frame *picture_current(struct picture *picture)
 {
 	const struct frame *frame;

@@ -31,6 +31,8 @@ void picture_published(struct picture *picture, bool damaged);
 bool picture_ready(struct picture *picture); /* a first publish of the current frame has come */
 /* Nobody looks any more, so the broker stops looking too: what is here grows old, and nobody reads it before the next publish. */
 void picture_unwatched(struct picture *picture);
+/* Another broker is there: what was wanted or granted is void, and so is the frame. Nobody reads before the next one's first publish. */
+void picture_resume(struct picture *picture);
 /* The current frame or NULL, valid until the next picture_frame(): its geometry and its fd, not its pixels. */
 const struct frame *picture_current(struct picture *picture);
 

@@ -49,6 +49,7 @@ static void check_strings(const struct link_message *m)
 
 	switch (m->type) {
 	case LINK_HELLO:
+	case LINK_RESUME:
 		ends = memchr(m->hello.id, 0, sizeof(m->hello.id))
 			       ? memchr(m->hello.name, 0, sizeof(m->hello.name))
 			       : NULL;
@@ -72,6 +73,10 @@ static void check_strings(const struct link_message *m)
 		ends = memchr(m->seen.peer, 0, sizeof(m->seen.peer))
 			       ? memchr(m->seen.reason, 0, sizeof(m->seen.reason))
 			       : NULL;
+		break;
+	case LINK_HERE:
+		ends = memchr(m->here.peer, 0, sizeof(m->here.peer));
+		expect(m->here.in <= 1 && (m->here.in || m->here.viewer % 2 == 0));
 		break;
 	case LINK_DETACH:
 		ends = memchr(m->seen.reason, 0, sizeof(m->seen.reason));

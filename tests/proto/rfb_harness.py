@@ -20,9 +20,10 @@ import threading
 import time
 
 HELLO, LISTENER, VIEWER, FRAME, WANT_WRITE, PUBLISH, DETACH, SIZES, STOP, TLS, POLICY, UNLISTEN, VERDICT, NAME, LEDS, \
-    POINTER_MODE = range(1, 17)
-READY, MAY_WRITE, VIEWER_ADDED, VIEWER_STATE, VIEWER_GONE, WATCH, IDLE, BUSY, TAKEN, RESIZE, CHECK, POWER = range(64, 76)
-VERSION = 3
+    POINTER_MODE, RESUME = range(1, 18)
+READY, MAY_WRITE, VIEWER_ADDED, VIEWER_STATE, VIEWER_GONE, WATCH, IDLE, BUSY, TAKEN, RESIZE, CHECK, POWER, \
+    RESUMED, HERE = range(64, 78)
+VERSION = 4
 # Of listeners; the first two are RFB's numbers too.
 NONE, VNCAUTH, TLS_NONE, TLS_VNC, TLS_PLAIN, X509_NONE, X509_VNC, X509_PLAIN, RSA_AES, RSA_AES_256 = (
     1 << i for i in range(10))
@@ -108,8 +109,8 @@ class Broker:
         self.published = 0
         self.listeners = []
         self.over = False
-        self.send(HELLO, struct.pack("=10I16s65s129s", VERSION, role, viewers, frames, rate, sharing, power, grace_ms,
-                                     stall_ms, level, CHALLENGE, b"test", "Tést display".encode()))
+        self.send(HELLO, struct.pack("=11I16s65s129s", VERSION, role, viewers, frames, rate, sharing, power, grace_ms,
+                                     stall_ms, level, 0, CHALLENGE, b"test", "Tést display".encode()))
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
         self.wait(READY)

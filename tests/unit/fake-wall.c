@@ -148,6 +148,11 @@ int wall_publish(struct wall *wall, uint32_t generation, bool damaged)
 	return r;
 }
 
+uint32_t wall_generation(struct wall *wall)
+{
+	return 0;
+}
+
 void wall_stuck(struct wall *wall)
 {
 }

@@ -176,6 +176,44 @@ static void messages_are_checked(void **state)
 	assert_int_equal(link_check(&m, false, false), -EPROTO);
 }
 
+/* One broker takes over from another. */
+static void resuming_is_checked(void **state)
+{
+	struct link_message m = {.type = LINK_RESUME};
+
+	m.hello.version = LINK_VERSION;
+	m.hello.policy.viewers_maximum = 1;
+	m.hello.policy.frames_maximum = 60;
+	strcpy(m.hello.id, "a");
+	assert_int_equal(link_check(&m, true, false), 0);
+	assert_int_equal(link_check(&m, true, true), -EPROTO);
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
+	m.hello.version--;
+	assert_int_equal(link_check(&m, true, false), -EPROTO);
+
+	m = (struct link_message){.type = LINK_RESUMED};
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
+	m.resumed.version = LINK_VERSION;
+	m.resumed.viewers = LIMIT_VIEWERS_MAX + LIMIT_KNOCKING;
+	assert_int_equal(link_check(&m, false, false), 0);
+	assert_int_equal(link_check(&m, true, false), -EPROTO);
+	m.resumed.viewers++;
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
+
+	m = (struct link_message){.type = LINK_HERE};
+	m.here.viewer = 2;
+	assert_int_equal(link_check(&m, false, false), -EPROTO); /* no mode */
+	m.here.mode = LINK_MODE_VIEW;
+	assert_int_equal(link_check(&m, false, false), 0);
+	assert_int_equal(link_check(&m, true, false), -EPROTO);
+	m.here.viewer = 3; /* nobody waits for it */
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
+	m.here.in = 1;
+	assert_int_equal(link_check(&m, false, false), 0);
+	memset(m.here.peer, 'x', sizeof(m.here.peer));
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
+}
+
 /* Who may come in: asked by one side, answered by the other. */
 static void credentials_are_checked(void **state)
 {
@@ -253,7 +291,7 @@ int main(void)
 		cmocka_unit_test(frame_wants_seals),
 		cmocka_unit_test(message_crosses_with_its_fd),
 		cmocka_unit_test(messages_are_checked),
-		cmocka_unit_test(credentials_are_checked),
+		cmocka_unit_test(resuming_is_checked),
 		cmocka_unit_test(credentials_are_checked),
 		cmocka_unit_test(sizes_are_checked),
 	};

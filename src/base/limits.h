@@ -39,6 +39,7 @@
 #define LIMIT_VARLINK_FDS         16           /* descriptors with one message */
 #define LIMIT_VARLINK_CONNECTIONS 512
 #define LIMIT_VARLINK_PER_UID     64 /* connections of one non-root uid */
+#define LIMIT_PEER_GROUPS         1024 /* supplementary groups of a peer that are kept, 4 KiB for each connection; who is in more has none here */
 #define LIMIT_VARLINK_DEPTH       16 /* nesting of JSON */
 
 /* Viewers (the RFB program). */

@@ -26,6 +26,7 @@ static void call_free(struct varlink_call *call)
 {
 	discard_all(call->fds, &call->fds_used);
 	close_all(call->out, &call->out_used);
+	groups_unuse(call->groups);
 	if (call->server)
 		LIST_REMOVE(call, link);
 	free(call);
@@ -289,6 +290,7 @@ int call_dispatch(struct connection *connection, struct wire_message *message)
 	call->server = connection->server;
 	call->connection = connection;
 	call->peer = connection->peer;
+	call->groups = groups_use(connection->groups);
 	call->more = request.more;
 	call->oneway = request.oneway;
 	memcpy(call->fds, message->fds, message->fds_used * sizeof(*message->fds));

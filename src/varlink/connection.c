@@ -88,6 +88,7 @@ void connection_drop(struct connection *connection, int why)
 void connection_free(struct connection *connection)
 {
 	LIST_REMOVE(connection, link);
+	groups_unuse(connection->groups);
 	free(connection);
 }
 
@@ -178,15 +179,18 @@ static void on_socket(int fd, unsigned int events, void *arg)
 		connection_settle(connection);
 }
 
-int connection_create(struct varlink_server *server, int fd, const struct varlink_peer *peer)
+int connection_create(struct varlink_server *server, int fd, const struct varlink_peer *peer,
+	struct groups *groups)
 {
-	struct connection *connection = new0(struct connection);
+	struct connection *connection = fd < 0 ? NULL : new0(struct connection);
 	int r;
 
 	if (!connection) {
+		groups_unuse(groups);
 		fd_close(fd);
-		return -ENOMEM;
+		return fd < 0 ? fd : -ENOMEM;
 	}
+	connection->groups = groups;
 	connection->server = server;
 	connection->peer = *peer;
 	outbox_init(&connection->outbox);

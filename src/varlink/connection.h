@@ -37,11 +37,18 @@ struct varlink_server {
 	bool crowded; /* a cap has been logged */
 };
 
+/* A peer's groups: the connection's, and of each of its calls. */
+struct groups {
+	unsigned int users;
+	gid_t list[];
+};
+
 struct connection {
 	LIST_ENTRY(connection) link; /* varlink_server::connections or ::dropped */
 	struct varlink_server *server;
 	int fd; /* owned; -EBADF: dropped */
 	struct varlink_peer peer;
+	struct groups *groups; /* peer.groups, one use of it; NULL: none */
 	struct wire *wire; /* owned */
 	struct outbox outbox;
 	struct loop_source *source;
@@ -54,6 +61,7 @@ struct varlink_call {
 	struct varlink_server *server; /* NULL: destroyed */
 	struct connection *connection; /* NULL: the peer is gone */
 	struct varlink_peer peer;
+	struct groups *groups; /* likewise */
 	bool more, oneway;
 	bool running;		    /* the method's function is on the stack: it frees */
 	bool finished;		    /* the last reply was given */
@@ -70,8 +78,13 @@ const struct exported *server_find(
 	const struct varlink_server *server, const char *name, size_t name_size);
 void server_sweep_soon(struct varlink_server *server);
 
-/* connection.c. @fd is consumed in every case. */
-int connection_create(struct varlink_server *server, int fd, const struct varlink_peer *peer);
+/* peer.c. Who is at the other end of @fd. */
+int peer_read(int fd, struct varlink_peer *ret, struct groups **ret_groups);
+struct groups *groups_use(struct groups *groups);
+void groups_unuse(struct groups *groups); /* takes NULL */
+
+/* connection.c. @fd and one use of @groups are consumed in every case. */
+int connection_create(struct varlink_server *server, int fd, const struct varlink_peer *peer, struct groups *groups);
 /* Closes it; a pending call lives on without it. The memory stays until the sweep. @why: -errno to be logged, or 0. */
 void connection_drop(struct connection *connection, int why);
 void connection_free(struct connection *connection);

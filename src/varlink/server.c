@@ -20,6 +20,7 @@ struct listener {
 	LIST_ENTRY(listener) link; /* varlink_server::listeners */
 	struct varlink_server *server;
 	int fd; /* owned */
+	bool monitor;
 	struct loop_source *source;
 };
 
@@ -164,18 +165,6 @@ static int check_kind(int fd)
 	return domain == AF_UNIX && type == SOCK_STREAM ? 0 : -EPROTOTYPE;
 }
 
-static int read_peer(int fd, struct varlink_peer *ret)
-{
-	struct ucred credentials;
-	socklen_t size = sizeof(credentials);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
-		return -errno;
-	*ret = (struct varlink_peer){
-		.uid = credentials.uid, .gid = credentials.gid, .pid = credentials.pid};
-	return 0;
-}
-
 static bool server_is_full(struct varlink_server *server, uid_t uid)
 {
 	const struct connection *connection;
@@ -196,8 +185,9 @@ static bool server_is_full(struct varlink_server *server, uid_t uid)
 	return full;
 }
 
-int varlink_server_adopt(struct varlink_server *server, int fd)
+static int adopt(struct varlink_server *server, int fd, bool monitor)
 {
+	struct groups *groups = NULL;
 	struct varlink_peer peer;
 	int r;
 
@@ -205,15 +195,21 @@ int varlink_server_adopt(struct varlink_server *server, int fd)
 		return -EBADF;
 	r = check_kind(fd);
 	if (r == 0)
-		r = read_peer(fd, &peer);
+		r = peer_read(fd, &peer, &groups);
 	if (r == 0 && server_is_full(server, peer.uid))
 		r = -EUSERS;
 	if (r < 0) {
+		groups_unuse(groups);
 		fd_close(fd);
 		return r;
 	}
-	fd = fd_move_high(fd);
-	return fd < 0 ? fd : connection_create(server, fd, &peer);
+	peer.monitor = monitor;
+	return connection_create(server, fd_move_high(fd), &peer, groups);
+}
+
+int varlink_server_adopt(struct varlink_server *server, int fd)
+{
+	return adopt(server, fd, false);
 }
 
 static void pause_accepting(struct varlink_server *server, int error)
@@ -235,7 +231,7 @@ static int accept_all(struct listener *listener)
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0)
-			r = varlink_server_adopt(listener->server, fd);
+			r = adopt(listener->server, fd, listener->monitor);
 		else
 			r = errno == ECONNABORTED || errno == EINTR ? 0 : -errno;
 		if (r == -EAGAIN)
@@ -253,7 +249,7 @@ static void on_listener(int fd, unsigned int events, void *arg)
 	accept_all(arg);
 }
 
-int varlink_server_listen(struct varlink_server *server, int fd)
+static int listen_on(struct varlink_server *server, int fd, bool monitor)
 {
 	struct listener *listener;
 	int flags, r;
@@ -266,6 +262,7 @@ int varlink_server_listen(struct varlink_server *server, int fd)
 		return -ENOMEM;
 	}
 	listener->server = server;
+	listener->monitor = monitor;
 	LIST_INSERT_HEAD(&server->listeners, listener, link);
 	listener->fd = fd;
 	flags = fcntl(fd, F_GETFL);
@@ -276,4 +273,14 @@ int varlink_server_listen(struct varlink_server *server, int fd)
 	if (r < 0)
 		listener_destroy(listener);
 	return r;
+}
+
+int varlink_server_listen(struct varlink_server *server, int fd)
+{
+	return listen_on(server, fd, false);
+}
+
+int varlink_server_listen_monitor(struct varlink_server *server, int fd)
+{
+	return listen_on(server, fd, true);
 }

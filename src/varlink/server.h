@@ -11,16 +11,22 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct loop;
 struct varlink_call;
 struct varlink_server;
 
+/* As the kernel noted it when the peer connected (socket(7): SO_PEERCRED, SO_PEERGROUPS, SO_PEERPIDFD). */
 struct varlink_peer {
 	uid_t uid;
 	gid_t gid;
-	pid_t pid;
+	pid_t pid;	      /* 0: not of this pid namespace */
+	uint64_t process;     /* the inode number of its pidfd: no other process has it while the host runs (pidfs, Linux 6.9); 0: not known */
+	const gid_t *groups;  /* supplementary ones, borrowed for as long as the call; may hold gid, too */
+	size_t groups_used;
+	bool monitor;	      /* it came by varlink_server_listen_monitor() */
 };
 
 enum varlink_flags { VARLINK_NEEDS_MORE = 1 }; /* called without "more": ExpectedMore */
@@ -55,6 +61,8 @@ int varlink_server_add(
 	struct varlink_server *server, const struct varlink_interface *interface, void *arg);
 /* @fd: a listening Unix stream socket, consumed in every case. -EPROTOTYPE: another kind. */
 int varlink_server_listen(struct varlink_server *server, int fd);
+/* Likewise, for peers that may look and change nothing: it only marks them. */
+int varlink_server_listen_monitor(struct varlink_server *server, int fd);
 /* @fd: a connected Unix stream socket, consumed in every case. -EPROTOTYPE; -EUSERS: a cap is reached. */
 int varlink_server_adopt(struct varlink_server *server, int fd);
 

@@ -7,6 +7,9 @@
 #include <cmocka.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "example-service.h"
 
@@ -119,10 +122,21 @@ static void method_huge(struct varlink_call *call, json_t *parameters, void *arg
 static void method_peer(struct varlink_call *call, json_t *parameters, void *arg)
 {
 	const struct varlink_peer *peer = varlink_call_peer(call);
+	gid_t groups[LIMIT_PEER_GROUPS];
+	_cleanup_fd_ int pidfd = -EBADF;
+	struct stat st;
 
 	assert_int_equal(peer->pid, getpid());
 	assert_int_equal(peer->uid, geteuid());
 	assert_int_equal(peer->gid, getegid());
+	assert_int_equal(peer->groups_used, getgroups(ARRAY_SIZE(groups), groups));
+	assert_memory_equal(peer->groups, groups, peer->groups_used * sizeof(*groups));
+	/* Where pidfds have numbers of their own, it is ours. */
+	if (peer->process) {
+		pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+		assert_int_equal(fstat(pidfd, &st), 0);
+		assert_int_equal(peer->process, st.st_ino);
+	}
 	varlink_reply(call, NULL);
 }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What may change about a display while it runs, and what of it the RFB program is told: main thread. */
+#include <errno.h>
+
 #include "base/config.h"
+#include "base/log.h"
 #include "display_internal.h"
 #include "frame/wall.h"
 
@@ -90,4 +93,36 @@ void display_on_check(struct display *d, const uint8_t *challenge, display_check
 	d->check = fn;
 	d->check_arg = arg;
 	wall_challenge(d->wall, challenge);
+}
+
+/* ---- The guest's keyboard and pointers ---- */
+
+static void on_input_lost(void *arg, size_t n, const char *why)
+{
+	struct display *d = arg;
+
+	log_warn(d->handover.context.id, "its %s is lost: %s",
+		input_kind_name(d->inputs.slots[n]->kind.kind), why);
+}
+
+static void on_input_leds(void *arg)
+{
+}
+
+static const struct inputs_events inputs_events = {.lost = on_input_lost, .leds = on_input_leds};
+
+int amend_inputs_begin(struct display *d)
+{
+	inputs_init(&d->inputs, d->loop, &inputs_events, d);
+	return inputs_set(&d->inputs, d->handover.inputs, d->handover.inputs_used);
+}
+
+struct inputs *display_inputs(struct display *d)
+{
+	return &d->inputs;
+}
+
+int display_set_inputs(struct display *d, struct handover_input *inputs, size_t n)
+{
+	return d->ending ? -ENODATA : inputs_set(&d->inputs, inputs, n);
 }

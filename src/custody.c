@@ -229,6 +229,8 @@ int display_create(struct loop *loop, const struct config *config, struct handov
 		d->lease_is_descriptor = true;
 	}
 	if (r == 0)
+		r = amend_inputs_begin(d);
+	if (r == 0)
 		r = audience_begin(d, ghost);
 	if (r == 0) {
 		pace_init(&d->pace, d->change.event >= 0, config->timer_fast_ms,
@@ -265,6 +267,7 @@ void display_destroy(struct display *d)
 		free(waiter);
 	}
 	power_finish(&d->power);
+	inputs_finish(&d->inputs);
 	lease_destroy(d->lease);
 	stage_destroy(d->stage);
 	wall_destroy(d->wall);
@@ -292,6 +295,7 @@ void display_release(struct display *d, enum display_state why, display_done_fn 
 	d->ending = true;
 	d->why = why;
 	d->device = -EBADF;
+	inputs_finish(&d->inputs);
 	audience_complain(d);
 	lease_destroy(take_ptr(d->lease));
 	tell_ready(d, -ECANCELED, "it was released before it was ready");

@@ -15,6 +15,7 @@
 #include "driver.h"
 #include "frame/link.h"
 #include "inbox.h"
+#include "input/inputs.h"
 #include "power.h"
 #include "resize.h"
 
@@ -48,6 +49,7 @@ struct display {
 	uint64_t lingers_until;
 	TAILQ_HEAD(, waiter) waiters;
 	struct power power;
+	struct inputs inputs;
 	display_check_fn check; /* NULL: nobody answers */
 	void *check_arg;
 	display_snapshot_fn snapshot;
@@ -108,6 +110,8 @@ void monitor_end(struct display *display);
 struct link_policy amend_policy(const struct display *display);
 const char *amend_name(const struct display *display);
 void amend_tell(struct display *display);
+/* Its sinks, as they were handed over. -ENOMEM, -EINVAL. */
+int amend_inputs_begin(struct display *display);
 
 /* audience.c: the wall, the @ghost's or (NULL) a new one; and what came with it, once the display can be told. */
 int audience_begin(struct display *display, struct display *ghost);

@@ -133,6 +133,10 @@ static const char *unfit_descriptor(const struct handover *h, int *ret_index)
 		if (h->listeners[i].fd >= 0)
 			unfit = descriptor_listener(h->listeners[i].fd);
 	}
+	for (size_t i = 0; i < h->inputs_used && !unfit; i++) {
+		*ret_index = HANDOVER_INPUTS + (int)i;
+		unfit = descriptor_stream(h->inputs[i].fd);
+	}
 	return unfit;
 }
 

@@ -30,6 +30,18 @@
 #define LIMIT_REGIONS       64           /* likewise, for its EDID */
 #define LIMIT_EDID          1024         /* bytes: eight blocks, what mbochs takes; more of a device's room is not used */
 
+/* Guest input. */
+#define LIMIT_INPUTS         4    /* sinks of one display: one of each kind */
+#define LIMIT_INPUT_EVENTS   256  /* of one SendInput: a line of text */
+#define LIMIT_INPUT_GROUP    64   /* events that belong together: ten fingers have some fifty */
+#define LIMIT_INPUT_QUEUE    640  /* records for a VMM that does not read, some 256 keys; then groups are dropped and counted */
+#define LIMIT_INPUT_SOCKET   4096 /* bytes in the kernel's buffer: what is there is too late to be replaced by something newer */
+#define LIMIT_INPUT_BACK     1000 /* records that are read from a VMM in a second: LEDs, which people switch */
+#define LIMIT_INPUT_STEP     1000000 /* of a relative axis: more than any screen, and sums stay far from 32 bits */
+#define LIMIT_INPUT_CONTACTS 16   /* fingers at the same time */
+#define LIMIT_INPUT_KEYS     0x300 /* KEY_CNT of linux/input-event-codes.h */
+#define LIMIT_INPUT_AXIS     0x7fffffff /* the largest place that a VMM's device may have */
+
 /* vfio-displayctl adopt. */
 #define LIMIT_ADOPT_DEVICES 64 /* VFIO devices that one process has open: a VM has a few, the widest some dozen */
 

@@ -6,6 +6,8 @@
 
 #include "base/mem.h"
 #include "frame/wall.h"
+#include "input/inputs.h"
+#include "input/sink.h"
 #include "plane/format.h"
 
 static const char *const state_names[] = {
@@ -211,18 +213,63 @@ json_t *describe_viewer(const struct wall_viewer *viewer, const char *id)
 	return finish(json, error);
 }
 
+/* In the order of linux/input-event-codes.h, from LED_NUML on. */
+static json_t *leds_json(uint32_t leds)
+{
+	static const char *const names[] = {"numLock", "capsLock", "scrollLock", "compose", "kana"};
+	json_t *json = json_array();
+	int error = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (leds >> i & 1)
+			error |= json_array_append_new(json, json_string(names[i]));
+	return finish(json, error);
+}
+
+static json_t *input_json(const struct inputs_slot *slot)
+{
+	json_t *json = json_object();
+	bool keyboard = slot->kind.kind == INPUT_KEYBOARD;
+	bool places = slot->kind.kind == INPUT_ABSOLUTE_POINTER || slot->kind.kind == INPUT_TOUCH;
+	int error = set_text(json, "kind", input_kind_name(slot->kind.kind));
+
+	error |= json_object_set_new(json, "connected", json_boolean(sink_connected(slot->sink)));
+	if (places)
+		error |= set_number(json, "xMaximum", slot->kind.x_maximum);
+	if (places)
+		error |= set_number(json, "yMaximum", slot->kind.y_maximum);
+	if (keyboard)
+		error |= json_object_set_new(json, "leds", leds_json(sink_leds(slot->sink)));
+	error |= set_number(json, "eventsSent", sink_sent(slot->sink));
+	error |= set_number(json, "eventsDropped", sink_dropped(slot->sink));
+	return finish(json, error);
+}
+
+static json_t *inputs_json(const struct inputs *inputs)
+{
+	json_t *json = json_array();
+	int error = 0;
+
+	for (size_t i = 0; i < inputs->used; i++)
+		error |= json_array_append_new(json, input_json(inputs->slots[i]));
+	return finish(json, error);
+}
+
 json_t *describe_display_runtime(struct display *display)
 {
 	const char *endpoints[LIMIT_LISTENERS + 1]; /* and the display's own Unix socket */
 	struct wall *wall = display_wall(display);
 	struct display_runtime runtime;
+	json_t *json;
 	size_t n = 0;
 
 	display_runtime(display, &runtime);
 	if (wall)
 		n = wall_endpoints(wall, endpoints, ARRAY_SIZE(endpoints));
-	return describe_runtime(
+	json = describe_runtime(
 		&runtime, display_registrant(display), endpoints, MIN(n, ARRAY_SIZE(endpoints)));
+	return finish(
+		json, json_object_set_new(json, "input", inputs_json(display_inputs(display))));
 }
 
 json_t *describe_display(struct display *display)

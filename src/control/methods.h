@@ -17,6 +17,9 @@ void method_register(struct varlink_call *call, json_t *parameters, void *arg);
 void method_unregister(struct varlink_call *call, json_t *parameters, void *arg);
 /* tickets.c */
 void method_issue_ticket(struct varlink_call *call, json_t *parameters, void *arg);
+/* input.c */
+void method_set_input(struct varlink_call *call, json_t *parameters, void *arg);
+void method_send_input(struct varlink_call *call, json_t *parameters, void *arg);
 /* update.c */
 void method_update(struct varlink_call *call, json_t *parameters, void *arg);
 /* viewing.c */

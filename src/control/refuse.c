@@ -84,6 +84,12 @@ void refuse_not_live(struct varlink_call *call, const char *id, enum display_sta
 		json_pack("{s:s, s:s}", "id", id, "state", describe_state(state)));
 }
 
+void refuse_no_input(struct varlink_call *call, const char *id, const char *kind)
+{
+	varlink_error(
+		call, ERROR("NoSuchInput"), json_pack("{s:s, s:s}", "id", id, "kind", kind));
+}
+
 void refuse_limit(struct varlink_call *call, const char *limit, json_int_t value)
 {
 	varlink_error(call, ERROR("LimitReached"),

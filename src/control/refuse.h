@@ -23,6 +23,7 @@ void refuse_lease_required(struct varlink_call *call);
 void refuse_address(struct varlink_call *call, const char *address, const char *reason);
 void refuse_format(struct varlink_call *call, uint32_t fourcc, uint64_t modifier);
 void refuse_not_live(struct varlink_call *call, const char *id, enum display_state state);
+void refuse_no_input(struct varlink_call *call, const char *id, const char *kind);
 void refuse_limit(struct varlink_call *call, const char *limit, json_int_t value);
 void refuse_unavailable(struct varlink_call *call, const char *reason);
 void refuse_shutting_down(struct varlink_call *call);

@@ -183,8 +183,8 @@ static void refuse_registration(struct varlink_call *call, int error,
 	int index)
 {
 	size_t listener =
-		index >= HANDOVER_LISTENERS
-			? MIN((size_t)index, ARRAY_SIZE(indexes->at) - 1) - HANDOVER_LISTENERS
+		index >= HANDOVER_LISTENERS && index < HANDOVER_INPUTS
+			? (size_t)index - HANDOVER_LISTENERS
 			: 0;
 
 	switch (error) {
@@ -203,7 +203,7 @@ static void refuse_registration(struct varlink_call *call, int error,
 	case -ESHUTDOWN:
 		return refuse_shutting_down(call);
 	}
-	if (index >= HANDOVER_LISTENERS)
+	if (index >= HANDOVER_LISTENERS && index < HANDOVER_INPUTS)
 		return refuse_listener(call, error, handover, listener, reason);
 	refuse_unavailable(call, reason ? reason : strerror(-error));
 }

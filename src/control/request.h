@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "control/fields.h"
 #include "handover/context.h"
+#include "input/event.h"
 
 #define TICKET_SECONDS 60 /* where IssueTicket does not say */
 
@@ -48,13 +49,34 @@ struct request_update {
 	bool has_labels, has_view_only;
 };
 
+/* Where the guest's input goes. Pair with request_sinks_finish(). */
+struct request_sinks {
+	struct handover_input at[LIMIT_INPUTS]; /* fds owned */
+	int indexes[LIMIT_INPUTS];		/* in the message */
+	size_t used;
+};
+
+struct request_set_input {
+	char id[LIMIT_ID_CHARS + 1];
+	struct request_sinks sinks;
+};
+
+struct request_send_input {
+	char id[LIMIT_ID_CHARS + 1];
+	bool has_kind;
+	enum input_kind kind;
+	struct input_event events[LIMIT_INPUT_EVENTS];
+	size_t events_used;
+};
+
 struct request_detach {
 	char viewer[24];
 };
 
 /* What each reads, for the table. */
 extern const struct field_set request_register_fields, request_id_fields, request_list_fields, request_viewers_fields,
-	request_attach_fields, request_ticket_fields, request_update_fields, request_detach_fields, request_no_fields;
+	request_attach_fields, request_ticket_fields, request_update_fields, request_detach_fields, request_no_fields, request_set_input_fields,
+	request_send_input_fields;
 
 /* Fills all of @ret but the registrant. Pair with handover_finish(), on success only. */
 int request_register(struct fields_reader *reader, json_t *parameters, struct handover *ret,
@@ -69,3 +91,9 @@ int request_issue_ticket(
 int request_update(struct fields_reader *reader, json_t *parameters, struct request_update *ret);
 int request_detach(struct fields_reader *reader, json_t *parameters, struct request_detach *ret);
 int request_nothing(struct fields_reader *reader, json_t *parameters);
+/* Pair with request_sinks_finish(), on success only. */
+int request_set_input(
+	struct fields_reader *reader, json_t *parameters, struct request_set_input *ret);
+void request_sinks_finish(struct request_sinks *sinks);
+int request_send_input(
+	struct fields_reader *reader, json_t *parameters, struct request_send_input *ret);

@@ -29,3 +29,8 @@ extern const char *const request_mode_names[VIEW_MODE_EXCLUSIVE + 1];
 int request_context(
 	struct fields_reader *reader, json_t *value, const struct field *field, void *at);
 extern const struct field_set request_context_fields;
+
+void request_sinks_init(struct request_sinks *sinks);
+/* Likewise: into a struct request_sinks. */
+int request_sinks(struct fields_reader *reader, json_t *value, const struct field *field, void *at);
+extern const struct field_set request_sink_fields;

@@ -107,6 +107,7 @@ struct request_registration {
 	bool display_interrupt, owns_edid;
 	struct request_listener listeners[LIMIT_LISTENERS];
 	size_t listeners_used;
+	struct request_sinks inputs;
 };
 
 static int read_listener(
@@ -161,6 +162,8 @@ static const struct field register_fields[] = {
 	FIELD("displayInterrupt", field_bool, struct request_registration, display_interrupt),
 	FIELD("ownsEdid", field_bool, struct request_registration, owns_edid),
 	WHOLE("listen", read_listeners, .type = "[]object", .inside = &listener_set),
+	FIELD("input", request_sinks, struct request_registration, inputs, .type = "[]object",
+		.inside = &request_sink_fields),
 };
 
 const struct field_set request_register_fields = FIELD_SET(register_fields);
@@ -175,6 +178,7 @@ static void registration_init(struct request_registration *registration)
 	};
 	for (size_t i = 0; i < LIMIT_LISTENERS; i++)
 		registration->listeners[i].socket = NO_FIELD_FD;
+	request_sinks_init(&registration->inputs);
 }
 
 static void registration_finish(struct request_registration *registration)
@@ -186,6 +190,7 @@ static void registration_finish(struct request_registration *registration)
 	fd_discardp(&registration->render.fd);
 	for (size_t i = 0; i < LIMIT_LISTENERS; i++)
 		fd_discardp(&registration->listeners[i].socket.fd);
+	request_sinks_finish(&registration->inputs);
 }
 
 /* viewOnly is the stronger word: a listener that says control gets a view. */
@@ -219,6 +224,12 @@ static void registration_hand_over(struct request_registration *registration,
 		indexes->at[HANDOVER_LISTENERS + i] = from->socket.index;
 	}
 	handover->listeners_used = registration->listeners_used;
+	for (size_t i = 0; i < LIMIT_INPUTS; i++) {
+		handover->inputs[i] = registration->inputs.at[i];
+		registration->inputs.at[i].fd = -EBADF;
+		indexes->at[HANDOVER_INPUTS + i] = registration->inputs.indexes[i];
+	}
+	handover->inputs_used = registration->inputs.used;
 }
 
 /* A surface has no interrupt, no EDID, and memory that needs no import. Who asks for it has mistaken something. */

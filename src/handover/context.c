@@ -34,6 +34,8 @@ void handover_init(struct handover *handover)
 	};
 	for (size_t i = 0; i < LIMIT_LISTENERS; i++)
 		handover->listeners[i].fd = -EBADF;
+	for (size_t i = 0; i < LIMIT_INPUTS; i++)
+		handover->inputs[i].fd = -EBADF;
 }
 
 void handover_finish(struct handover *handover)
@@ -45,4 +47,6 @@ void handover_finish(struct handover *handover)
 	fd_discardp(&handover->lease);
 	for (size_t i = 0; i < LIMIT_LISTENERS; i++)
 		fd_discardp(&handover->listeners[i].fd);
+	for (size_t i = 0; i < LIMIT_INPUTS; i++)
+		fd_discardp(&handover->inputs[i].fd);
 }

@@ -49,6 +49,16 @@ struct handover_listener {
 	char address[128];   /* "127.0.0.1:5900", "[::1]:5900", "unix:/path"; empty with fd */
 };
 
+/* Numbers of input_kind_name(). A display has one of each at most. */
+enum input_kind { INPUT_KEYBOARD, INPUT_ABSOLUTE_POINTER, INPUT_RELATIVE_POINTER, INPUT_TOUCH };
+
+/* A way to the guest: a connected stream socket to its VMM (input/sink.h). */
+struct handover_input {
+	int fd; /* owned */
+	enum input_kind kind;
+	uint32_t x_maximum, y_maximum; /* absolute places go from 0 to these, where the kind has any */
+};
+
 /* A hand-over's descriptors by number, for errors that say which one was not fit. */
 enum handover_place {
 	HANDOVER_DEVICE,
@@ -56,7 +66,8 @@ enum handover_place {
 	HANDOVER_LEASE,
 	HANDOVER_RENDER,
 	HANDOVER_LISTENERS, /* the first of them */
-	HANDOVER_PLACES = HANDOVER_LISTENERS + LIMIT_LISTENERS
+	HANDOVER_INPUTS = HANDOVER_LISTENERS + LIMIT_LISTENERS, /* likewise */
+	HANDOVER_PLACES = HANDOVER_INPUTS + LIMIT_INPUTS
 };
 
 struct handover {
@@ -68,6 +79,8 @@ struct handover {
 	int lease;  /* owned, -EBADF: the connection is the lease */
 	struct handover_listener listeners[LIMIT_LISTENERS];
 	size_t listeners_used;
+	struct handover_input inputs[LIMIT_INPUTS];
+	size_t inputs_used;
 	bool display_interrupt; /* the registrant's leave to take the device's display interrupt */
 	bool owns_edid;		/* and to write the device's EDID, which nobody else then does */
 	uid_t uid; /* the registrant, from SO_PEERCRED */

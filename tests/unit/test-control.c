@@ -23,6 +23,8 @@
 #include "control/request.h"
 #include "control/table.h"
 #include "frame/wall.h"
+#include "input/inputs.h"
+#include "input/sink.h"
 #include "credentials.h"
 #include "manager.h"
 #include "rights.h"
@@ -176,7 +178,18 @@ struct display {
 	int snapshot_error; /* of display_snapshot() */
 	display_power_fn power;
 	void *power_arg;
+	struct inputs inputs;
 };
+
+struct inputs *display_inputs(struct display *display)
+{
+	return &display->inputs;
+}
+
+int display_set_inputs(struct display *display, struct handover_input *inputs, size_t n)
+{
+	return inputs_set(&display->inputs, inputs, n);
+}
 
 int display_on_power(struct display *display, display_power_fn fn, void *arg)
 {
@@ -1328,6 +1341,150 @@ static void test_update_is_refused(void **state)
 	assert_string_equal(manager.displays[0].handover.context.name, "");
 }
 
+static void input_lost(void *arg, size_t n, const char *why)
+{
+}
+
+static void input_leds(void *arg)
+{
+}
+
+static const struct inputs_events input_events = {.lost = input_lost, .leds = input_leds};
+
+/* The other end of a keyboard that was set. */
+static int set_keyboard(struct display *display)
+{
+	int pair[2];
+
+	inputs_init(&display->inputs, manager.loop, &input_events, display);
+	assert_return_code(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), errno);
+	call_begin(false, 1000);
+	call_give(pair[0]);
+	call_run(method_set_input,
+		"{\"id\":\"vm1\",\"input\":[{\"kind\":\"keyboard\",\"fileDescriptorIndex\":0}]}");
+	reply(0, NULL);
+	call_finish();
+	return pair[1];
+}
+
+static void test_input_is_set_and_sent(void **state)
+{
+	struct display *display = add_display("vm1", 1000);
+	_cleanup_fd_ int vmm = set_keyboard(display);
+	const uint8_t want[] = {1, 0, 30, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+	uint8_t bytes[64];
+	const json_t *got;
+	json_t *runtime;
+
+	call_begin(false, 1000);
+	call_run(method_send_input,
+		"{\"id\":\"vm1\",\"events\":[{\"type\":1,\"code\":30,\"value\":1}]}");
+	assert_int_equal(json_integer_value(json_object_get(reply(0, NULL), "dropped")), 0);
+	assert_int_equal(recv(vmm, bytes, sizeof(bytes), MSG_DONTWAIT), sizeof(want));
+	assert_memory_equal(bytes, want, sizeof(want));
+	call_finish();
+	runtime = describe_display_runtime(display);
+	got = json_array_get(json_object_get(runtime, "input"), 0);
+	assert_string_equal(text(got, "kind"), "keyboard");
+	assert_true(json_is_true(json_object_get(got, "connected")));
+	assert_int_equal(json_array_size(json_object_get(got, "leds")), 0);
+	assert_int_equal(json_integer_value(json_object_get(got, "eventsSent")), 1);
+	assert_null(json_object_get(got, "xMaximum"));
+	json_decref(runtime);
+	/* None takes them away. */
+	call_begin(false, 1000);
+	call_run(method_set_input, "{\"id\":\"vm1\",\"input\":[]}");
+	reply(0, NULL);
+	assert_int_equal(display->inputs.used, 0);
+}
+
+static void test_input_is_refused(void **state)
+{
+	static const struct {
+		const char *input, *path;
+	} wrong[] = {
+		{"1", "input"},
+		{"[{\"kind\":\"keyboard\"}]", "input[0].fileDescriptorIndex"},
+		{"[{\"kind\":\"joystick\",\"fileDescriptorIndex\":0}]", "input[0].kind"},
+		{"[{\"kind\":\"touch\",\"fileDescriptorIndex\":0},"
+		 "{\"kind\":\"touch\",\"fileDescriptorIndex\":1}]",
+			"input[1].kind"},
+		{"[{\"kind\":\"touch\",\"fileDescriptorIndex\":0,\"xMaximum\":0}]",
+			"input[0].xMaximum"},
+		{"[{\"kind\":\"keyboard\",\"fileDescriptorIndex\":0,\"yMaximum\":1}]",
+			"input[0].yMaximum"},
+	};
+
+	add_display("vm1", 1000);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		char parameters[256];
+
+		snprintf(parameters, sizeof(parameters), "{\"id\":\"vm1\",\"input\":%s}",
+			wrong[i].input);
+		call_begin(false, 1000);
+		call_give(eventfd(0, EFD_CLOEXEC));
+		call_give(eventfd(0, EFD_CLOEXEC));
+		call_run(method_set_input, parameters);
+		assert_string_equal(
+			text(reply(0, "org.varlink.service.InvalidParameter"), "parameter"),
+			wrong[i].path);
+		call_finish();
+	}
+	call_begin(false, 1000);
+	call_give(eventfd(0, EFD_CLOEXEC));
+	call_run(method_set_input,
+		"{\"id\":\"vm1\",\"input\":[{\"kind\":\"keyboard\",\"fileDescriptorIndex\":0}]}");
+	reply(0, ERROR("DescriptorUnsuitable"));
+	call_finish();
+	call_begin(false, 1000);
+	call_run(method_set_input, "{\"id\":\"vm2\",\"input\":[]}");
+	reply(0, ERROR("NoSuchDisplay"));
+}
+
+static void test_events_are_refused(void **state)
+{
+	static const struct {
+		const char *events, *path;
+	} wrong[] = {
+		{"[]", "events"},
+		{"[{\"type\":1,\"code\":30}]", "events[0].value"},
+		{"[{\"type\":1,\"code\":65536,\"value\":1}]", "events[0].code"},
+		{"[{\"type\":1,\"code\":30,\"value\":2147483648}]", "events[0].value"},
+		{"[{\"type\":1,\"code\":30,\"value\":1},{\"type\":1,\"code\":30,\"value\":3}]",
+			"events[1].value"},
+		{"[{\"type\":17,\"code\":0,\"value\":1}]", "events[0].type"},
+		{"[{\"type\":1,\"code\":704,\"value\":1}]", "events[0].code"},
+	};
+	struct display *display = add_display("vm1", 1000);
+	_cleanup_fd_ int vmm = set_keyboard(display);
+	char bytes[8];
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		char parameters[256];
+
+		snprintf(parameters, sizeof(parameters), "{\"id\":\"vm1\",\"events\":%s}",
+			wrong[i].events);
+		call_begin(false, 1000);
+		call_run(method_send_input, parameters);
+		assert_string_equal(
+			text(reply(0, "org.varlink.service.InvalidParameter"), "parameter"),
+			wrong[i].path);
+		call_finish();
+	}
+	call_begin(false, 1000);
+	call_run(method_send_input,
+		"{\"id\":\"vm1\",\"events\":[{\"type\":3,\"code\":0,\"value\":1}]}");
+	assert_string_equal(text(reply(0, ERROR("NoSuchInput")), "kind"), "absolutePointer");
+	call_finish();
+	display->handover.context.view_only = true;
+	call_begin(false, 1000);
+	call_run(method_send_input,
+		"{\"id\":\"vm1\",\"events\":[{\"type\":1,\"code\":30,\"value\":1}]}");
+	reply(0, "org.varlink.service.PermissionDenied");
+	assert_int_equal(recv(vmm, bytes, sizeof(bytes), MSG_DONTWAIT), -1);
+	inputs_finish(&display->inputs);
+}
+
 /* From "registered" on, until the display or the connection ends. */
 static void test_power_is_asked_for(void **state)
 {
@@ -1655,6 +1812,9 @@ int main(void)
 		TEST(test_update_changes_what_it_says),
 		TEST(test_update_is_refused),
 		TEST(test_power_is_asked_for),
+		TEST(test_input_is_set_and_sent),
+		TEST(test_input_is_refused),
+		TEST(test_events_are_refused),
 		TEST(test_listeners_say_what_they_offer),
 		TEST(test_origins_are_bounded),
 		TEST(test_context_goes_round),

@@ -87,7 +87,7 @@ class Broker:
     """The broker's side, with a thread that does the grants. `moving`: a new picture whenever the last one was taken."""
 
     def __init__(self, program, viewers=16, frames=1000, grace_ms=60000, stall_ms=30000, level=3, role=0,
-                 rate=0, sharing=0, power=0):
+                 rate=0, sharing=0, power=0, ready=True):
         self.directory = tempfile.TemporaryDirectory(prefix="rfb-")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.log = tempfile.TemporaryFile()
@@ -109,11 +109,16 @@ class Broker:
         self.published = 0
         self.listeners = []
         self.over = False
-        self.send(HELLO, struct.pack("=11I16s65s129s", VERSION, role, viewers, frames, rate, sharing, power, grace_ms,
-                                     stall_ms, level, 0, CHALLENGE, b"test", "Tést display".encode()))
+        self.generation = self.turn = 0
+        self.deaf = False  # RESUME has been said, RESUMED has not come
+        self.hello = lambda turn=0, role=role, viewers=viewers, sharing=sharing, id=b"test", challenge=CHALLENGE: \
+            struct.pack("=11I16s65s129s", VERSION, role, viewers, frames, rate, sharing, power, grace_ms, stall_ms,
+                        level, turn, challenge, id, "Tést display".encode())
+        self.send(HELLO, self.hello())
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
-        self.wait(READY)
+        if ready:
+            self.wait(READY)
 
     def __enter__(self):
         return self
@@ -158,6 +163,11 @@ class Broker:
             self.send(WANT_WRITE, struct.pack("=II", self.frame.generation, 0))
 
     def _got(self, kind, body):
+        if self.deaf:
+            if kind != RESUMED or struct.unpack_from("=II", body)[1] != self.turn:
+                return
+            self.deaf = False
+            self.generation = struct.unpack_from("=III", body)[2]
         if kind == MAY_WRITE:
             if self.asked and struct.unpack_from("=I", body)[0] == self.frame.generation:
                 self.asked = self.owed = False
@@ -180,13 +190,44 @@ class Broker:
     def show(self, width, height, pixel=0x123456):
         """A new frame, filled and published at once: nobody reads it before."""
         with self.lock:
-            generation = self.frame.generation + 1 if self.frame else 1
+            generation = (self.frame.generation if self.frame else self.generation) + 1
             old, self.frame = self.frame, Frame(width, height, generation)
             self.asked = False
             self.send(FRAME, struct.pack("=III", generation, width, height), self.frame.fd)
             self._paint(pixel)
             if old:
                 old.close()
+
+    # Another broker takes over.
+    def die(self):
+        """Nobody reads the link any more, but somebody holds it."""
+        self.over = True
+        self.thread.join()
+        self.over = False
+        self.messages.clear()
+        if self.frame:
+            self.frame.close()
+        self.frame = None
+        self.asked = self.owed = self.moving = False
+        self.watch = 0
+
+    def resume(self, listen=True, **options):
+        """The next broker is there, and knows the listeners."""
+        self.turn += 1
+        self.deaf = True
+        self.send(RESUME, self.hello(self.turn, **options))
+        for sock, body in self.listeners if listen else ():
+            self.send(LISTENER, body, sock.fileno())
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def resumed(self):
+        """What RESUMED and HERE tell: {viewer: (mode, in, peer)}"""
+        _, turn, _, viewers = struct.unpack_from("=4I", self.wait(RESUMED))
+        assert turn == self.turn
+        here = [self.wait(HERE) for _ in range(viewers)]
+        return {struct.unpack_from("=I", body)[0]:
+                (*struct.unpack_from("=II", body, 4), body[12:76].split(b"\0")[0].decode()) for body in here}
 
     def move(self, moving=True):
         with self.lock:
@@ -216,9 +257,9 @@ class Broker:
     def listen(self, sock, security=NONE, password=b"", mode=CONTROL, transports=RFB, tickets=0, login=0, origins=b""):
         sock.listen(512)
         sock.setblocking(False)
-        self.send(LISTENER, struct.pack("=5I9s256s", mode, security, transports, tickets, login, password, origins),
-                  sock.fileno())
-        self.listeners.append(sock)
+        body = struct.pack("=5I9s256s", mode, security, transports, tickets, login, password, origins)
+        self.send(LISTENER, body, sock.fileno())
+        self.listeners.append((sock, body))
 
     def listen_unix(self, **options):
         path = os.path.join(self.directory.name, f"s{len(self.listeners)}")
@@ -296,7 +337,7 @@ class Broker:
             self.exit_status()
             raise
         finally:
-            for sock in self.listeners:
+            for sock, _ in self.listeners:
                 sock.close()
             if self.frame:
                 self.frame.close()

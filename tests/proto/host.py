@@ -25,7 +25,7 @@ PASSWORD = "geh3im-X"
 def somebody(port):
     """A connection to that port from an address of its own: wrong passwords are counted by address."""
     source = f"127.{secrets.randbelow(254) + 1}.{secrets.randbelow(256)}.{secrets.randbelow(254) + 1}"
-    sock = socket.create_connection(("127.0.0.1", port), 10 * daemon.SLOW, source_address=(source, 0))
+    sock = socket.create_connection(("127.0.0.1", port), 30 * daemon.SLOW, source_address=(source, 0))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
@@ -112,6 +112,6 @@ class Host:
         self.__exit__(None)
 
     def viewer(self, *where, **more):
-        client = rfb.Client(*(where or [somebody(self.port)]), timeout=10 * daemon.SLOW, **more)
+        client = rfb.Client(*(where or [somebody(self.port)]), timeout=30 * daemon.SLOW, **more)
         self.opened.append(client)
         return client

@@ -82,7 +82,7 @@ class Hostile(unittest.TestCase):
         return sock
 
     def viewer(self, port=None, **more):
-        client = rfb.Client(self.socket(port), timeout=10 * daemon.SLOW, **more)
+        client = rfb.Client(self.socket(port), timeout=30 * daemon.SLOW, **more)
         self.stack.callback(client.close)
         return client
 

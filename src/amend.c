@@ -4,6 +4,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "bulletin.h"
 #include "display_internal.h"
 #include "frame/wall.h"
 
@@ -71,6 +72,7 @@ void display_update(struct display *d, struct context *context)
 	d->handover.context = *context;
 	context->labels_used = 0;
 	amend_tell(d);
+	bulletin_display(BULLETIN_DISPLAY_UPDATED, d);
 }
 
 int display_on_power(struct display *d, display_power_fn fn, void *arg)
@@ -100,9 +102,10 @@ void display_on_check(struct display *d, const uint8_t *challenge, display_check
 static void on_input_lost(void *arg, size_t n, const char *why)
 {
 	struct display *d = arg;
+	const char *kind = input_kind_name(d->inputs.slots[n]->kind.kind);
 
-	log_warn(d->handover.context.id, "its %s is lost: %s",
-		input_kind_name(d->inputs.slots[n]->kind.kind), why);
+	log_warn(d->handover.context.id, "its %s is lost: %s", kind, why);
+	bulletin_input_lost(d, kind, why);
 }
 
 static void on_input_leds(void *arg)

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "bulletin.h"
 #include "display_internal.h"
 #include "frame/wall.h"
 #include "stage.h"
@@ -40,6 +41,7 @@ void audience_look_after(void *arg)
 	if ((d->ending && !d->lingers) || !d->watchers)
 		return;
 	audience_complain(d);
+	custody_tell(d);
 	d->ordered &= busy || d->audience_served != d->audience_came;
 	if (d->ordered && busy >= LIMIT_QUERY_SLOW_MS && driver_stand_in(&d->driver)) {
 		if (d->lingers)
@@ -107,15 +109,28 @@ static void on_check(void *arg, uint64_t check, const struct link_message *messa
 		wall_verdict(d->wall, check, 0, NULL, -EBADF);
 }
 
-static void on_power(void *arg, enum link_power action, const char *viewer)
+static void on_power(void *arg, enum link_power action, const struct wall_viewer *viewer)
 {
 	struct display *d = arg;
 
-	log_info(d->handover.context.id, "viewer %s asks for %s", viewer,
+	log_info(d->handover.context.id, "viewer %s asks for %s", viewer->name,
 		action == LINK_POWER_SHUTDOWN ? "a shutdown"
 		: action == LINK_POWER_REBOOT ? "a reboot"
 					      : "a reset");
-	power_tell(&d->power, (enum display_power)action, viewer);
+	bulletin_power(d, (enum display_power)action, viewer);
+	power_tell(&d->power, (enum display_power)action, viewer->name);
+}
+
+void audience_news(
+	void *arg, enum roster_news news, const struct wall_viewer *viewer, const char *reason)
+{
+	static const enum bulletin_kind kinds[] = {
+		[ROSTER_ATTACHED] = BULLETIN_VIEWER_ATTACHED,
+		[ROSTER_AUTHENTICATED] = BULLETIN_VIEWER_AUTHENTICATED,
+		[ROSTER_DETACHED] = BULLETIN_VIEWER_DETACHED,
+	};
+
+	bulletin_viewer(kinds[news], arg, viewer, reason);
 }
 
 static void on_program_ended(void *arg)
@@ -164,6 +179,7 @@ int audience_begin(struct display *d, struct display *ghost)
 		.resize = on_resize,
 		.check = on_check,
 		.power = on_power,
+		.viewer = audience_news,
 		.ended = on_program_ended,
 	};
 

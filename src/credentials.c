@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "bulletin.h"
 #include "login.h"
 #include "ticket.h"
 
@@ -182,6 +183,7 @@ static void check_ticket(struct credentials *c, const char *id, const struct lin
 	if (settle(c, message, answer) < 0)
 		return refuse(c, answer, peer, "a ticket of a display that is gone", fn, arg);
 	c->counts.tickets++;
+	bulletin_ticket_used(answer->id, answer->label, peer);
 	log_info(answer->id, "a ticket was used by a viewer from %s: %s",
 		peer[0] ? peer : "somewhere", answer->label[0] ? answer->label : "no label");
 	fn(arg, answer);

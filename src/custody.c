@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "bulletin.h"
 #include "capture/capture.h"
 #include "capture/import.h"
 #include "display_internal.h"
@@ -119,7 +120,8 @@ void custody_released(void *arg)
 	pthread_join(d->thread, NULL);
 	tell_waiters(d);
 	if (!ghost_begin(d))
-		d->gone(d->arg);
+		return d->gone(d->arg);
+	bulletin_display(BULLETIN_DISPLAY_STATE, d);
 }
 
 void custody_ghost_ended(struct display *d)
@@ -288,8 +290,10 @@ void display_release(struct display *d, enum display_state why, display_done_fn 
 	if (done && display_on_end(d, done, arg) < 0)
 		log_err(d->handover.context.id, "out of memory: its release will not be reported");
 	if (d->ending) {
-		if (why == DISPLAY_DRAINING)
+		if (why == DISPLAY_DRAINING) {
 			ghost_dismiss(d);
+			custody_tell(d);
+		}
 		return;
 	}
 	d->ending = true;
@@ -298,6 +302,7 @@ void display_release(struct display *d, enum display_state why, display_done_fn 
 	inputs_finish(&d->inputs);
 	audience_complain(d);
 	lease_destroy(take_ptr(d->lease));
+	custody_tell(d);
 	tell_ready(d, -ECANCELED, "it was released before it was ready");
 	tell_snapshot(d, NULL, -ENODATA);
 	if (!ghost_prepare(d))
@@ -391,8 +396,48 @@ void display_runtime(struct display *d, struct display_runtime *ret)
 		memcpy(ret->reason, status.reason, sizeof(ret->reason));
 	if (d->haunts)
 		ghost_describe(d, ret);
+}
+
+void display_glance(struct display *d)
+{
 	if (!d->watchers && !d->ending)
 		inbox_glance(&d->inbox);
+}
+
+void custody_tell(struct display *d)
+{
+	const char *call;
+	bool slow = driver_busy(&d->driver, &call) >= LIMIT_QUERY_SLOW_MS;
+	struct display_runtime runtime;
+	const struct plane *plane = runtime.planes;
+
+	display_runtime(d, &runtime);
+	/* How long a driver is silent, or a ghost stays, is no news. */
+	if (runtime.state != d->told.state || slow != d->told.slow ||
+		(!slow && !d->haunts && strcmp(runtime.reason, d->told.reason) != 0)) {
+		d->told.state = runtime.state;
+		d->told.slow = slow;
+		memcpy(d->told.reason, runtime.reason, sizeof(d->told.reason));
+		bulletin_display(BULLETIN_DISPLAY_STATE, d);
+	}
+	if (runtime.state != DISPLAY_LIVE ||
+		(plane->width == d->told.width && plane->height == d->told.height))
+		return;
+	if (d->told.width)
+		bulletin_display(BULLETIN_DISPLAY_RESIZED, d);
+	d->told.width = plane->width;
+	d->told.height = plane->height;
+}
+
+void custody_news(void *arg)
+{
+	struct display *d = arg;
+
+	pthread_mutex_lock(&d->lock);
+	d->news_posted = false;
+	pthread_mutex_unlock(&d->lock);
+	if (!d->ending)
+		custody_tell(d);
 }
 
 int display_snapshot(struct display *d, display_snapshot_fn fn, void *arg)

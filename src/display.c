@@ -55,10 +55,27 @@ static void set_live(struct display *d, bool live)
 		d->found.reason[0] = '\0';
 }
 
+/* Something that is worth an event. What is on its way already will find it. */
+static bool is_news(const struct status *a, const struct status *b)
+{
+	return a->probed != b->probed || a->live != b->live ||
+	       a->planes[0].width != b->planes[0].width ||
+	       a->planes[0].height != b->planes[0].height || strcmp(a->reason, b->reason) != 0;
+}
+
 static void report(struct display *d)
 {
+	bool news;
+
 	pthread_mutex_lock(&d->lock);
+	news = !d->news_posted && is_news(&d->status, &d->found);
+	d->news_posted |= news;
 	d->status = d->found;
+	pthread_mutex_unlock(&d->lock);
+	if (!news || loop_post(d->loop, custody_news, d) == 0)
+		return;
+	pthread_mutex_lock(&d->lock);
+	d->news_posted = false;
 	pthread_mutex_unlock(&d->lock);
 }
 

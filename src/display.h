@@ -94,6 +94,9 @@ const struct handover *display_registrant(const struct display *display); /* uid
 bool display_is_ghost(const struct display *display);
 bool display_same_device(const struct display *display, int fd);
 void display_runtime(struct display *display, struct display_runtime *ret);
+/* Where nobody watches, its capture thread looks once, not more often than each half second: what it finds is in the next runtime. It
+ * costs that thread's wake-up and a call into the driver. */
+void display_glance(struct display *display);
 struct wall *display_wall(struct display *display);
 /* One at a time and display: -EBUSY. */
 int display_snapshot(struct display *display, display_snapshot_fn fn, void *arg);

@@ -14,6 +14,7 @@
 #include "display.h"
 #include "driver.h"
 #include "frame/link.h"
+#include "frame/roster.h"
 #include "inbox.h"
 #include "input/inputs.h"
 #include "power.h"
@@ -29,6 +30,14 @@ struct status {
 	unsigned int planes_used;
 	uint32_t width_maximum, height_maximum; /* 0: viewers may not ask for a size */
 	uint64_t captured, published;
+};
+
+/* The last event about its state (bulletin.h). */
+struct told {
+	enum display_state state;
+	bool slow; /* the driver does not answer */
+	char reason[sizeof(((struct display_runtime *)0)->reason)];
+	uint32_t width, height; /* of the last picture; 0: none yet */
 };
 
 struct display {
@@ -57,6 +66,7 @@ struct display {
 	bool snapshot_late; /* answered, the thread still works on it */
 	uint32_t audience_came;
 	bool ordered; /* something that the capture thread may not have done yet */
+	struct told told;
 	uint64_t slow_told; /* when a call without an answer was last logged; 0: never */
 	int device;	    /* the source's fd, for comparison only; -EBADF while ending */
 	pthread_t thread;
@@ -65,6 +75,7 @@ struct display {
 	struct inbox inbox;
 	pthread_mutex_t lock;
 	struct status status; /* under lock */
+	bool news_posted;     /* under lock: custody_news() is on its way */
 	struct driver driver;
 	_Atomic unsigned int watchers;
 	_Atomic bool lingers; /* while ending: the stage is not the capture thread's to destroy */
@@ -118,6 +129,8 @@ int audience_begin(struct display *display, struct display *ghost);
 void audience_inherited(struct display *display);
 void audience_watch(void *arg, unsigned int watchers); /* @arg: the display */
 void audience_look_after(void *arg);		       /* stuck_timer's */
+/* For the wall's events; @arg: the display. */
+void audience_news(void *arg, enum roster_news news, const struct wall_viewer *viewer, const char *reason);
 void audience_complain(struct display *display);       /* logs a call that has no answer, once */
 
 /* ghost.c, in the order of a ghost's life. @display begins to be released: true, its wall is kept. */
@@ -148,6 +161,9 @@ struct snapped {
 };
 void custody_snapped(void *arg);
 
+void custody_news(void *arg);	  /* @arg: the display; its status is another */
 void custody_released(void *arg); /* @arg: the display */
+/* The main thread: says in the bulletin what is new about its state, if anything is. */
+void custody_tell(struct display *display);
 /* Its wall is closed. The display is gone afterwards. */
 void custody_ghost_ended(struct display *display);

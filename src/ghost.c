@@ -88,6 +88,7 @@ static void haunt(struct display *d)
 		.may_write = on_may_write,
 		.busy = on_busy,
 		.taken = on_taken,
+		.viewer = audience_news,
 		.ended = on_ended,
 	};
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "bulletin.h"
 #include "control/control.h"
 #include "credentials.h"
 #include "entrance.h"
@@ -60,6 +61,7 @@ static void manager_stop(struct manager *m)
 		return;
 	m->stopping = true;
 	notify_stopping();
+	bulletin_daemon(BULLETIN_STOPPING);
 	gate_destroy(take_ptr(m->gate));
 	loop_timer_once(m->stop_timer, m->displays.used ? STOP_MS : 0);
 	registry_release(&m->displays);
@@ -145,6 +147,7 @@ int manager_reload(struct manager *m, char **ret_error)
 	int r;
 
 	notify_reloading();
+	bulletin_daemon(BULLETIN_RELOADING);
 	r = entrance_reload(m->entrance, ret_error);
 	if (r < 0) {
 		log_err(NULL, "reload: %s; what was there is kept",

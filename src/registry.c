@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "bulletin.h"
 #include "entrance.h"
 #include "frame/wall.h"
 #include "handover/descriptor.h"
@@ -61,6 +62,7 @@ static void on_gone(void *arg)
 		admission_end(entry->display, registry->credentials);
 	TAILQ_REMOVE(&registry->entries, entry, link);
 	registry->used--;
+	bulletin_display(BULLETIN_DISPLAY_UNREGISTERED, entry->display);
 	display_destroy(entry->display);
 	free(entry);
 	registry->changed(registry->arg);
@@ -222,6 +224,7 @@ int registry_register(struct registry *registry, struct handover *h, display_rea
 	entrance_give(registry->entrance, entry->display, listeners, policies, listeners_used);
 	TAILQ_INSERT_TAIL(&registry->entries, entry, link);
 	registry->used++;
+	bulletin_display(BULLETIN_DISPLAY_REGISTERED, entry->display);
 	registry->changed(registry->arg);
 	return 0;
 }

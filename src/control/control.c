@@ -62,9 +62,9 @@ static void list_one(
 
 	if (!display || (request->machine[0] &&
 				strcmp(request->machine, display_context(display)->machine) != 0))
-		refuse_no_such_display(call, request->id);
-	else
-		reply_or_refuse(call, describe_display(display));
+		return refuse_no_such_display(call, request->id);
+	reply_or_refuse(call, describe_display(display));
+	display_glance(display);
 }
 
 void method_list(struct varlink_call *call, json_t *parameters, void *arg)
@@ -91,6 +91,7 @@ void method_list(struct varlink_call *call, json_t *parameters, void *arg)
 			continue;
 		if (!reply_series_add(&series, describe_display(display)))
 			break;
+		display_glance(display);
 	}
 	if (!reply_series_end(&series))
 		refuse_no_such_display(call, NULL);

@@ -117,6 +117,18 @@ bool roster_answer(struct roster *roster, uint32_t number, uint32_t mode, const 
 	return true;
 }
 
+static void tell(struct roster *roster, enum roster_news news, const struct wall_viewer *viewer,
+	const char *reason)
+{
+	if (roster->tell)
+		roster->tell(roster->tell_arg, news, viewer, reason);
+}
+
+void roster_attached(struct roster *roster, const struct wall_viewer *viewer)
+{
+	tell(roster, ROSTER_ATTACHED, viewer, NULL);
+}
+
 struct wall_viewer *roster_add(struct roster *roster, uint32_t number)
 {
 	struct wall_viewer *viewer;
@@ -171,6 +183,9 @@ bool roster_added(struct roster *roster, const struct link_message *message)
 		return false;
 	viewer->ready = true;
 	viewer->mode = message->seen.mode;
+	if (message->seen.viewer % 2)
+		roster_attached(roster, viewer);
+	tell(roster, ROSTER_AUTHENTICATED, viewer, NULL);
 	if (worth_a_line(roster))
 		log_info(roster->id, "viewer %s from %s%s%s may %s", viewer->name, viewer->peer,
 			viewer->label[0] ? ", " : "", viewer->label, may[viewer->mode]);
@@ -181,13 +196,14 @@ bool roster_gone(struct roster *roster, const struct link_message *message)
 {
 	struct wall_viewer *viewer = find(roster, message->seen.viewer);
 	struct roster_check *check = find_check(roster, message->seen.viewer);
+	const char *reason = message->seen.reason[0] ? message->seen.reason : "closed";
 
 	drop_check(roster, check);
 	if (!viewer)
 		return check;
 	if (worth_a_line(roster))
-		log_info(roster->id, "viewer %s left: %s", viewer->name,
-			message->seen.reason[0] ? message->seen.reason : "closed");
+		log_info(roster->id, "viewer %s left: %s", viewer->name, reason);
+	tell(roster, ROSTER_DETACHED, viewer, reason);
 	*viewer = roster->viewers[--roster->used];
 	return true;
 }
@@ -206,9 +222,11 @@ bool roster_state(struct roster *roster, const struct link_message *message)
 
 void roster_clear(struct roster *roster, const char *reason)
 {
-	for (size_t i = 0; i < roster->used; i++)
+	for (size_t i = 0; i < roster->used; i++) {
 		if (worth_a_line(roster))
 			log_info(roster->id, "viewer %s left: %s", roster->viewers[i].name, reason);
+		tell(roster, ROSTER_DETACHED, &roster->viewers[i], reason);
+	}
 	roster->used = 0;
 	roster->checks_used = 0;
 }
@@ -348,6 +366,7 @@ void roster_settle(struct roster *roster)
 		}
 		if (worth_a_line(roster))
 			log_info(roster->id, "viewer %s left meanwhile", viewer->name);
+		tell(roster, ROSTER_DETACHED, viewer, "it left while no broker was there");
 		*viewer = roster->viewers[--roster->used];
 	}
 }

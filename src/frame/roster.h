@@ -24,6 +24,8 @@ struct wall_viewer {
 	bool kept;  /* known from an earlier broker; the program has not yet said that it is still here */
 };
 
+enum roster_news { ROSTER_ATTACHED, ROSTER_AUTHENTICATED, ROSTER_DETACHED };
+
 /* Somebody whose credentials the broker was asked about, and who has not come in yet. */
 struct roster_check {
 	uint32_t number;
@@ -47,6 +49,9 @@ struct roster_kept {
 
 struct roster {
 	const char *id; /* of the display, for the log; borrowed */
+	/* NULL: nobody hears. @reason: why it was detached. Those of listeners are attached and authenticated at once. */
+	void (*tell)(void *arg, enum roster_news news, const struct wall_viewer *viewer, const char *reason);
+	void *tell_arg;
 	uint32_t serial; /* of the program: part of the viewers' names */
 	uint32_t mode;	 /* the most that listeners give to those about whom the broker is not asked; 0: nothing */
 	uint32_t mode_checked; /* and to those about whom it is */
@@ -66,8 +71,9 @@ int roster_asked(struct roster *roster, const struct link_message *message);
 /* It is answered; @mode 0: may not come in. False: nobody waits for that any more. */
 bool roster_answer(struct roster *roster, uint32_t number, uint32_t mode, const char *label);
 uint32_t roster_allowed(const struct roster *roster, uint32_t number);
-/* NULL: LIMIT_VIEWERS_MAX. */
+/* NULL: LIMIT_VIEWERS_MAX. roster_attached() follows when it is filled in. */
 struct wall_viewer *roster_add(struct roster *roster, uint32_t number);
+void roster_attached(struct roster *roster, const struct wall_viewer *viewer);
 bool roster_added(struct roster *roster, const struct link_message *message);
 bool roster_gone(struct roster *roster, const struct link_message *message);
 bool roster_state(struct roster *roster, const struct link_message *message);

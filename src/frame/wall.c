@@ -81,7 +81,7 @@ static bool on_power(struct wall *wall, const struct link_message *m)
 	if (!wall->events.power || (*last && now - *last < LIMIT_POWER_MS / 2))
 		return true;
 	*last = now;
-	wall->events.power(wall->arg, m->power.action, viewer->name);
+	wall->events.power(wall->arg, m->power.action, viewer);
 	return true;
 }
 
@@ -298,6 +298,15 @@ static void on_wish(void *arg, uint32_t width, uint32_t height)
 		wall->events.resize(wall->arg, width, height);
 }
 
+static void on_news(
+	void *arg, enum roster_news news, const struct wall_viewer *viewer, const char *reason)
+{
+	struct wall *wall = arg;
+
+	if (wall->events.viewer)
+		wall->events.viewer(wall->arg, news, viewer, reason);
+}
+
 int wall_create(struct loop *loop, const struct wall_options *options,
 	const struct wall_events *events, void *arg, struct wall **ret)
 {
@@ -309,6 +318,8 @@ int wall_create(struct loop *loop, const struct wall_options *options,
 	wall->loop = loop;
 	wall->options = *options;
 	wall->roster.id = wall->options.id;
+	wall->roster.tell = on_news;
+	wall->roster.tell_arg = wall;
 	listeners_init(&wall->listeners, loop, wall->options.id, on_knock, wall);
 	standing_init(&wall->standing, options);
 	wall->events = *events;
@@ -412,6 +423,7 @@ int wall_attach(struct wall *wall, int fd, enum link_mode mode, const char *labe
 	snprintf(viewer->label, sizeof(viewer->label), "%s", label ? label : "");
 	snprintf(viewer->peer, sizeof(viewer->peer), "%s", peer ? peer : "attached");
 	memcpy(ret_name, viewer->name, sizeof(viewer->name));
+	roster_attached(&wall->roster, viewer);
 	message.viewer.viewer = viewer->number;
 	message.viewer.mode = mode;
 	memcpy(message.viewer.label, viewer->label, sizeof(message.viewer.label));

@@ -29,8 +29,10 @@ struct wall_events {
 	/* The program asks whether somebody may come in (LINK_CHECK). wall_verdict() with the same @check answers, now or later. NULL: nobody
 	 * may. */
 	void (*check)(void *arg, uint64_t check, const struct link_message *message);
-	/* The viewer of this name, which may control, asks for it; not much more often than LIMIT_POWER_MS. NULL: nobody hears. */
-	void (*power)(void *arg, enum link_power action, const char *viewer);
+	/* @viewer, which may control, asks for it; not much more often than LIMIT_POWER_MS. NULL: nobody hears. */
+	void (*power)(void *arg, enum link_power action, const struct wall_viewer *viewer);
+	/* Viewers come and go (roster.h), also while the program ends. Nothing may be done to the wall inside. NULL: nobody listens. */
+	void (*viewer)(void *arg, enum roster_news news, const struct wall_viewer *viewer, const char *reason);
 	void (*ended)(void *arg);				/* it is gone; watchers are 0 */
 };
 

@@ -24,6 +24,7 @@ TOP = {
     "change": [*LINE],
     "driver": [*LINE],
     "resize": [*LINE],
+    "bulletin": [*LINE, "input", "."],
     "cursor": [*LINE, "input", "."],
     "monitor": [*LINE, "input", "."],
     "snapshot": [*LINE],

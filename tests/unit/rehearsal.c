@@ -93,6 +93,7 @@ struct display_runtime runtime(void)
 	struct display_runtime runtime;
 
 	display_runtime(display, &runtime);
+	display_glance(display); /* as List does */
 	return runtime;
 }
 

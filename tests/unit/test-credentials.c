@@ -13,6 +13,7 @@
 #include "base/config.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "bulletin.h"
 #include "credentials.h"
 #include "login.h"
 #include "ticket.h"
@@ -55,6 +56,21 @@ void login_cancel(struct login *login, void *arg)
 		asked.fn = NULL;
 }
 
+/* ---- A bulletin of paper ---- */
+
+static struct {
+	unsigned int times;
+	char id[LIMIT_ID_CHARS + 1], label[LIMIT_LABEL_CHARS + 1], peer[64];
+} told;
+
+void bulletin_ticket_used(const char *id, const char *label, const char *peer)
+{
+	told.times++;
+	snprintf(told.id, sizeof(told.id), "%s", id);
+	snprintf(told.label, sizeof(told.label), "%s", label);
+	snprintf(told.peer, sizeof(told.peer), "%s", peer);
+}
+
 /* ---- The scene: displays vm1, and vm2 which may only be looked at ---- */
 
 static struct field {
@@ -84,6 +100,7 @@ static int setup(void **state)
 {
 	memset(&field, 0, sizeof(field));
 	memset(&asked, 0, sizeof(asked));
+	memset(&told, 0, sizeof(told));
 	field.one = (struct context){.id = "vm1"};
 	field.two = (struct context){.id = "vm2", .view_only = true};
 	field.config.passwords = (char *)"/no/such/file";
@@ -159,9 +176,14 @@ static void ticket_opens_its_display_once(void **state)
 	message = show(text, LINK_MODE_EXCLUSIVE);
 	assert_int_equal(check("vm2", &message), 0);
 	assert_string_equal(field.answer.id, "");
+	assert_int_equal(told.times, 0);
 	assert_int_equal(check("vm1", &message), LINK_MODE_CONTROL);
 	assert_string_equal(field.answer.label, "ann");
+	assert_string_equal(told.id, "vm1");
+	assert_string_equal(told.label, "ann");
+	assert_string_equal(told.peer, "192.0.2.1:50000");
 	assert_int_equal(check("vm1", &message), 0);
+	assert_int_equal(told.times, 1);
 	assert_string_equal(field.answer.label, "");
 	assert_int_equal(credentials_counts(field.credentials).tickets, 1);
 	/* What is no ticket may be a password yet. */

@@ -189,18 +189,12 @@ static int take_source(struct display *d)
 	return r < 0 ? r : take_importer(d);
 }
 
-int display_create(struct loop *loop, const struct config *config, struct handover *handover,
-	struct display *ghost, display_ready_fn ready, display_done_fn gone, void *arg,
-	struct display **ret)
+/* What every display has, whatever is behind it. Descriptors are taken out of @handover; display_destroy() is needed in every case. */
+static int lay_out(struct display *d, struct loop *loop, const struct config *config,
+	struct handover *handover, void *arg)
 {
-	struct display *d = new0(struct display);
-	const char *reason;
 	int r;
 
-	if (!d) {
-		handover_finish(handover);
-		return -ENOMEM;
-	}
 	d->loop = loop;
 	d->config = config;
 	d->handover = *handover;
@@ -215,8 +209,6 @@ int display_create(struct loop *loop, const struct config *config, struct handov
 	if (change_init(&d->change, d->inbox.wake, take_fd(&d->handover.change)) < 0)
 		r = -EMFILE;
 	if (r == 0)
-		r = take_source(d);
-	if (r == 0)
 		r = loop_timer_add(loop, ghost_on_timer, d, &d->linger_timer);
 	if (r == 0)
 		r = loop_timer_add(loop, on_ready_timer, d, &d->ready_timer);
@@ -224,12 +216,39 @@ int display_create(struct loop *loop, const struct config *config, struct handov
 		r = loop_timer_add(loop, on_snapshot_timer, d, &d->snapshot_timer);
 	if (r == 0)
 		r = loop_timer_add(loop, audience_look_after, d, &d->stuck_timer);
-	if (r == 0 && d->handover.lease >= 0) {
-		r = lease_create(loop, d->handover.lease, on_lease_ended, d, &d->lease, &reason);
-		if (r == 0)
-			take_fd(&d->handover.lease);
-		d->lease_is_descriptor = true;
+	return r;
+}
+
+static int take_lease(struct display *d)
+{
+	const char *reason;
+	int r;
+
+	if (d->handover.lease < 0)
+		return 0;
+	r = lease_create(d->loop, d->handover.lease, on_lease_ended, d, &d->lease, &reason);
+	if (r == 0)
+		take_fd(&d->handover.lease);
+	d->lease_is_descriptor = true;
+	return r;
+}
+
+int display_create(struct loop *loop, const struct config *config, struct handover *handover,
+	struct display *ghost, display_ready_fn ready, display_done_fn gone, void *arg,
+	struct display **ret)
+{
+	struct display *d = new0(struct display);
+	int r;
+
+	if (!d) {
+		handover_finish(handover);
+		return -ENOMEM;
 	}
+	r = lay_out(d, loop, config, handover, arg);
+	if (r == 0)
+		r = take_source(d);
+	if (r == 0)
+		r = take_lease(d);
 	if (r == 0)
 		r = amend_inputs_begin(d);
 	if (r == 0)
@@ -254,6 +273,29 @@ int display_create(struct loop *loop, const struct config *config, struct handov
 		audience_inherited(d);
 		ghost->gone(ghost->arg);
 	}
+	*ret = d;
+	return 0;
+}
+
+int display_create_ghost(struct loop *loop, const struct config *config, struct handover *handover,
+	uint64_t until, display_done_fn gone, void *arg, struct display **ret)
+{
+	struct display *d = new0(struct display);
+	int r;
+
+	if (!d) {
+		handover_finish(handover);
+		return -ENOMEM;
+	}
+	r = lay_out(d, loop, config, handover, arg);
+	if (r == 0)
+		r = audience_begin(d, NULL);
+	if (r < 0) {
+		display_destroy(d);
+		return r;
+	}
+	d->gone = gone;
+	ghost_raise(d, until);
 	*ret = d;
 	return 0;
 }

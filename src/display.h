@@ -61,6 +61,13 @@ typedef void (*display_check_fn)(void *arg, struct display *display, uint64_t ch
  * gone() is called inside, but on an error it is what it was. -ENOMEM, -EAGAIN (no thread). */
 int display_create(struct loop *loop, const struct config *config, struct handover *handover, struct display *ghost,
 	display_ready_fn ready, display_done_fn gone, void *arg, struct display **ret);
+/* A ghost from the beginning, whose lease ended while no daemon ran: nothing but a wall, which is to adopt its program at once
+ * (wall_adopt(display_wall())). @handover says what was registered, without descriptors. It ends as any ghost, at @until (milliseconds
+ * of CLOCK_MONOTONIC; 0: linger_seconds from now; not later than that) or when its program does; @gone then. -ENOMEM. */
+int display_create_ghost(struct loop *loop, const struct config *config, struct handover *handover, uint64_t until, display_done_fn gone,
+	void *arg, struct display **ret);
+/* When a ghost ends, as above; 0: it is none. */
+uint64_t display_lingers_until(const struct display *display);
 /* After gone() only. */
 void display_destroy(struct display *display);
 

@@ -137,6 +137,8 @@ void audience_complain(struct display *display);       /* logs a call that has n
 bool ghost_prepare(struct display *display);
 /* The words that viewers of a lost display read; whoever has the stage. */
 void ghost_words(struct display *display);
+/* It has never been more: until then, 0: linger_seconds. */
+void ghost_raise(struct display *display, uint64_t until);
 /* It is released. False: nothing is left of it. */
 bool ghost_begin(struct display *display);
 /* It is not to come back: soon, custody_ghost_ended(). */

@@ -8,6 +8,9 @@
  * guest through the same connections. To others the id is taken until the ghost is gone: else who waits for the old guest would be shown
  * somebody else's.
  *
+ * A ghost may also be all that there ever was (ghost_raise): the lease ended while no daemon ran, and the program of the display went on. Its
+ * viewers read the words when the program has said that they are there.
+ *
  * Main thread. While the driver keeps the capture thread, the stage is still that thread's, and is used by standing in for it.
  */
 #include <errno.h>
@@ -49,7 +52,9 @@ void ghost_words(struct display *d)
 
 static void on_watch(void *arg, unsigned int watchers)
 {
-	if (!watchers)
+	if (watchers)
+		show(arg);
+	else
 		end_soon(arg);
 }
 
@@ -130,6 +135,17 @@ bool ghost_begin(struct display *d)
 	return true;
 }
 
+void ghost_raise(struct display *d, uint64_t until)
+{
+	uint64_t now = loop_now_ms(), longest = now + (uint64_t)d->config->linger_seconds * 1000;
+
+	d->ending = d->lingers = true;
+	d->why = DISPLAY_LOST;
+	d->lingers_until = until ? MIN(until, longest) : longest;
+	haunt(d);
+	loop_timer_once(d->linger_timer, d->lingers_until > now ? d->lingers_until - now : 0);
+}
+
 void ghost_dismiss(struct display *d)
 {
 	d->why = DISPLAY_DRAINING;
@@ -172,6 +188,11 @@ void ghost_describe(const struct display *d, struct display_runtime *ret)
 		"its lease has ended and the device is released; its viewers wait for it to come "
 		"back, for %llu s more",
 		(unsigned long long)(d->lingers_until > now ? d->lingers_until - now : 0) / 1000);
+}
+
+uint64_t display_lingers_until(const struct display *d)
+{
+	return display_is_ghost(d) ? d->lingers_until : 0;
 }
 
 bool display_is_ghost(const struct display *d)

@@ -170,6 +170,20 @@ void display_begin(struct handover *handover)
 	create(handover, NULL);
 }
 
+void display_begin_ghost(uint64_t until)
+{
+	struct handover handover;
+
+	handover_init(&handover);
+	handover.device = -EBADF;
+	strcpy(handover.context.id, "a");
+	gone = ended = false;
+	assert_int_equal(
+		display_create_ghost(loop, &config, &handover, until, on_gone, NULL, &display), 0);
+	assert_true(is_ghost());
+	assert_int_equal(runtime().state, DISPLAY_LOST);
+}
+
 void display_return(struct handover *handover)
 {
 	create(handover, display);

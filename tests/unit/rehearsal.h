@@ -28,6 +28,8 @@ void rehearsal_reset(void);
 void display_begin(struct handover *handover);
 /* A display without eventfd or leave for anything, ready. */
 void display_begin_plain(void);
+/* One that has been a ghost from the beginning, until then. */
+void display_begin_ghost(uint64_t until);
 /* Another takes over what `display` has left: its viewers. */
 void display_return(struct handover *handover);
 /* Viewers of displays that are lost are kept so long; 0 at first. */

@@ -545,6 +545,45 @@ static void a_program_that_dies_takes_its_ghost_with_it(void **state)
 	until(is_gone);
 }
 
+/* Its lease ended while no daemon ran. */
+static void a_ghost_may_be_all_there_ever_was(void **state)
+{
+	struct handover handover;
+	uint64_t now = loop_now_ms();
+
+	rehearsal_linger(600);
+	display_begin_ghost(now + 1200000);
+	assert_true(display_lingers_until(display) <= loop_now_ms() + 600000);
+	pass(20);
+	assert_int_equal(fake_wall_seen().publishes, 0);
+	fake_wall_watch(1);
+	until(sees_words);
+	fake_source_pixel(pixel = 0x505050);
+	handover_init(&handover);
+	display_return(&handover);
+	until(sees_pixel);
+	assert_int_equal(runtime().state, DISPLAY_LIVE);
+	assert_int_equal(display_lingers_until(display), 0);
+	display_end();
+
+	rehearsal_reset();
+	display_begin_ghost(now); /* which is over */
+	until(is_gone);
+	display_begin_ghost(0);
+	fake_wall_watch(0);
+	until(is_gone);
+	display_begin_ghost(0);
+	fake_wall_end_program();
+	until(is_gone);
+	display_begin_ghost(0);
+	fake_wall_watch(2);
+	until(sees_words);
+	display_drain();
+	until(is_gone);
+	assert_true(ended);
+	assert_int_equal(fake_source_calls(FAKE_DESTROY), 0);
+}
+
 static void a_close_that_blocks(void **state)
 {
 	display_begin_plain();
@@ -694,6 +733,8 @@ int main(void)
 			an_heir_shows_its_picture, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
 			a_ghost_ends_in_time_and_by_word, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			a_ghost_may_be_all_there_ever_was, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(a_program_that_dies_takes_its_ghost_with_it,
 			rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(

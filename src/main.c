@@ -15,6 +15,7 @@
 #include "vfio/guard.h"
 
 #define CONFIG_PATH  SYSCONFDIR "/vfio-displayd/vfio-displayd.conf"
+#define POLICY_PATH  SYSCONFDIR "/vfio-displayd/policy"
 #define CONTROL_PATH RUNSTATEDIR "/vfio-displayd/org.vfiodisplay.Display"
 
 enum { EXIT_USAGE = 2 };
@@ -167,6 +168,7 @@ static int run(const struct arguments *a, struct config *config)
 		return -EINVAL;
 	}
 #endif
+	options.policy_path = POLICY_PATH;
 	if (!options.control_path)
 		options.control_path =
 			config->control_socket ? config->control_socket : CONTROL_PATH;

@@ -40,7 +40,7 @@ struct manager {
 	struct gate *gate; /* NULL: none */
 	struct child *testcard;
 	struct registry displays;
-	char *control_path; /* to unlink at the end; NULL: systemd's */
+	char *control_path, *monitor_path; /* to unlink at the end; NULL: systemd's, or none */
 	bool stopping;
 	int status; /* of manager_run() */
 };
@@ -142,19 +142,39 @@ static void renew_secrets(void *arg)
 	gate_renew(m->gate);
 }
 
+static const char *policy_path(const struct manager *m)
+{
+	return m->config->policy ? m->config->policy : m->options.policy_path;
+}
+
+/* A policy that was there and is not there any more is a mistake, not the wish that everybody may do more. */
+static int reload_rights(struct manager *m, struct rights **ret, char **ret_error)
+{
+	bool must_exist = m->config->policy || rights_path(m->rights);
+
+	return rights_read(policy_path(m), must_exist, ret, ret_error);
+}
+
+/* All of it, or nothing. */
 int manager_reload(struct manager *m, char **ret_error)
 {
+	struct rights *rights = NULL;
 	int r;
 
 	notify_reloading();
 	bulletin_daemon(BULLETIN_RELOADING);
-	r = entrance_reload(m->entrance, ret_error);
+	r = reload_rights(m, &rights, ret_error);
+	if (r == 0)
+		r = entrance_reload(m->entrance, ret_error);
 	if (r < 0) {
+		rights_destroy(rights);
 		log_err(NULL, "reload: %s; what was there is kept",
 			*ret_error ? *ret_error : "out of memory");
 	} else {
+		rights_destroy(m->rights);
+		m->rights = rights;
 		renew_secrets(m);
-		log_info(NULL, "certificates and keys are reloaded");
+		log_info(NULL, "certificates, keys and the policy are reloaded");
 	}
 	notify_ready();
 	return r;
@@ -170,26 +190,51 @@ static void on_hangup(void *arg)
 
 /* ---- Start ---- */
 
-static int listen_for_control(struct manager *m, struct notify_socket *inherited, size_t n)
+static int listen_at(struct manager *m, const char *path, const char *what,
+	int (*listen_on)(struct varlink_server *server, int fd), char **ret_path)
 {
-	const char *path = m->options.control_path;
 	char address[256];
 	int fd, r;
 
-	for (size_t i = 0; i < n; i++)
-		if (inherited[i].fd >= 0 && strcmp(inherited[i].name, "varlink") == 0)
-			return varlink_server_listen(m->server, take_fd(&inherited[i].fd));
 	snprintf(address, sizeof(address), "unix:%s", path);
 	r = address_listen(address, &fd);
 	if (r < 0) {
-		log_err(NULL, "cannot listen on control socket %s: %s%s", path, strerror(-r),
+		log_err(NULL, "cannot listen on %s socket %s: %s%s", what, path, strerror(-r),
 			r == -EADDRINUSE ? " (is another vfio-displayd running?)"
 			: r == -EINVAL	 ? " (an absolute path of at most 107 bytes is needed)"
 					 : "");
 		return r;
 	}
-	m->control_path = strdup(path);
-	return varlink_server_listen(m->server, fd);
+	*ret_path = strdup(path);
+	return listen_on(m->server, fd);
+}
+
+/* systemd's, by its name. -EBADF: it has handed over none. */
+static int take_inherited(struct notify_socket *inherited, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (inherited[i].fd >= 0 && strcmp(inherited[i].name, name) == 0)
+			return take_fd(&inherited[i].fd);
+	return -EBADF;
+}
+
+static int listen_for_control(struct manager *m, struct notify_socket *inherited, size_t n)
+{
+	int control = take_inherited(inherited, n, "varlink");
+	int monitor = take_inherited(inherited, n, "varlink-monitor");
+	int r;
+
+	r = control >= 0 ? varlink_server_listen(m->server, control)
+			 : listen_at(m, m->options.control_path, "control", varlink_server_listen,
+				   &m->control_path);
+	if (r < 0)
+		fd_close(monitor);
+	else if (monitor >= 0)
+		r = varlink_server_listen_monitor(m->server, monitor);
+	else if (m->config->monitor_socket)
+		r = listen_at(m, m->config->monitor_socket, "monitor",
+			varlink_server_listen_monitor, &m->monitor_path);
+	return r;
 }
 
 static void on_testcard_ended(void *arg, const char *how)
@@ -275,6 +320,18 @@ static int open_gate(struct manager *m)
 	return gate_create(&options, &m->gate);
 }
 
+static int read_rights(struct manager *m)
+{
+	_cleanup_free_ char *error = NULL;
+	int r = rights_read(policy_path(m), m->config->policy, &m->rights, &error);
+
+	if (r < 0)
+		log_err(NULL, "%s", error ? error : "out of memory");
+	else if (rights_path(m->rights))
+		log_info(NULL, "policy: %s", rights_path(m->rights));
+	return r;
+}
+
 /* What systemd has opened for us goes to whom its name says. */
 static int open_doors(struct manager *m)
 {
@@ -327,14 +384,15 @@ static int manager_start(struct manager *m)
 	if (r == 0)
 		r = credentials_create(m->loop, m->config, find_context, m, &m->credentials);
 	if (r == 0)
-		r = rights_create(&m->rights);
-	if (r == 0)
 		r = control_create(m->server, m);
 	if (r < 0) {
 		log_err(NULL, "cannot start: %s", strerror(-r));
 		return r;
 	}
 	m->displays.credentials = m->credentials;
+	r = read_rights(m);
+	if (r < 0)
+		return r;
 	r = open_doors(m);
 	m->displays.entrance = m->entrance;
 	if (r == 0)
@@ -392,11 +450,14 @@ void manager_destroy(struct manager *m)
 	notify_destroy(m->notify);
 	if (m->control_path)
 		unlink(m->control_path);
+	if (m->monitor_path)
+		unlink(m->monitor_path);
 	entrance_destroy(m->entrance);
 	rights_destroy(m->rights);
 	if (!m->displays.used)
 		loop_destroy(m->loop);
 	free(m->control_path);
+	free(m->monitor_path);
 	if (!m->displays.used)
 		free(m);
 }

@@ -17,6 +17,7 @@ struct rights;
 
 struct manager_options {
 	const char *control_path; /* where to listen when systemd gave no socket */
+	const char *policy_path;  /* where the configuration names none; need not be there */
 	const char *state_dir;	  /* has rfb/, the displays' Unix sockets; NULL: beside the control socket */
 	const char *testcard;	  /* NULL: none; "" or "WxH[@FPS]" */
 	const char *listen;	  /* of the test card; NULL: none */

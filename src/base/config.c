@@ -51,6 +51,10 @@ static_assert(ARRAY_SIZE(shared_words) == CONFIG_SHARED_FORCE + 1, "a word for e
 static const struct key keys[] = {
 	{"control", "socket", KEY_PATH, offsetof(struct config, control_socket), 0,
 		SOCKET_PATH_CHARS, 0, NULL},
+	{"control", "monitor", KEY_PATH, offsetof(struct config, monitor_socket), 0,
+		SOCKET_PATH_CHARS, 0, NULL},
+	{"control", "policy", KEY_PATH, offsetof(struct config, policy), 0, LIMIT_CONFIG_LINE, 0,
+		NULL},
 	{"viewers", "unix-sockets", KEY_SWITCH, offsetof(struct config, unix_sockets), 0, 1, 1,
 		NULL},
 	{"viewers", "unix-directory", KEY_PATH, offsetof(struct config, unix_directory), 0,

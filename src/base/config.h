@@ -24,6 +24,8 @@ enum config_shared { CONFIG_SHARED_IGNORE, CONFIG_SHARED_ALLOW_EXCLUSIVE, CONFIG
 struct config {
 	/* [control] */
 	char *control_socket;          /* socket = PATH; NULL: $RUNSTATEDIR/vfio-displayd/org.vfiodisplay.Display */
+	char *monitor_socket;          /* monitor = PATH: where one can observe only; NULL: nowhere, but for the socket that systemd hands over */
+	char *policy;		       /* policy = PATH: who may do what, see rights.h; NULL: $SYSCONFDIR/vfio-displayd/policy, where it is there */
 	/* [viewers] */
 	bool unix_sockets;             /* unix-sockets = yes|no: a socket for each display, default yes */
 	char *unix_directory;          /* unix-directory = PATH; NULL: "rfb" beside the control socket */

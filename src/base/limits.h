@@ -142,3 +142,8 @@
 /* The configuration file. Only its owner can push against these; they keep a wrong path from being read for ever. */
 #define LIMIT_CONFIG_BYTES (64u << 10)
 #define LIMIT_CONFIG_LINE  1024u
+
+/* The policy file. Only root can push against these; each call is compared with all lines. */
+#define LIMIT_POLICY_BYTES    (256u << 10)
+#define LIMIT_POLICY_RULES    1024
+#define LIMIT_POLICY_SUBJECTS 4096 /* users and groups that it names */

@@ -55,6 +55,11 @@ bool method_may(const struct varlink_call *call, struct manager *manager, enum r
 		display_context(display)->id, display_registrant(display)->uid);
 }
 
+enum right method_mode_right(enum view_mode mode)
+{
+	return RIGHT_VIEW + (mode - VIEW_MODE_VIEW);
+}
+
 /* By the policy, or as the owner of any. */
 static bool may_some(const struct varlink_call *call, struct manager *manager, enum right right)
 {

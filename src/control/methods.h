@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "handover/context.h"
 #include "rights.h"
 
 struct display;
@@ -40,6 +41,9 @@ void method_reader(struct fields_reader *reader, struct varlink_call *call);
 /* The caller has @right on @display. What the table says about a method has been checked before it runs; this is for those that look at many
  * displays. */
 bool method_may(const struct varlink_call *call, struct manager *manager, enum right right, const struct display *display);
+
+/* What it takes to be let in with @mode. */
+enum right method_mode_right(enum view_mode mode);
 
 /* Replies one by one where only the last may end the call: each waits until the next is there. */
 struct reply_series {

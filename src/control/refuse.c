@@ -106,16 +106,24 @@ void refuse_shutting_down(struct varlink_call *call)
 	varlink_error(call, ERROR("ShuttingDown"), NULL);
 }
 
-/* What to do is said to the caller, since it may be the one who can. */
+/* What to do is said to the caller, who may be the one that can. */
 static char *advice(const struct varlink_peer *peer, const char *id, enum right right)
 {
+	const char *name = right_name(right);
 	char *text;
+	int r;
 
-	if (asprintf(&text, "uid %u may not %s%s%s here: root, or %sthe policy, can allow it",
-		    (unsigned int)peer->uid, right_name(right), id ? " " : "", id ? id : "",
-		    id ? "who registered it, or " : "") < 0)
-		return NULL;
-	return text;
+	if (peer->monitor && right != RIGHT_OBSERVE)
+		return strdup("this socket is for those who observe: use the control socket");
+	r = asprintf(&text,
+		"uid %u has not the right \"%s\"%s%s; %sroot can give it by a line \"allow %s "
+		"uid=%u%s%s\" in the policy, see vfio-displayd-policy(5)",
+		(unsigned int)peer->uid, name, id ? " on " : "", id ? id : "",
+		right == RIGHT_MANAGE || right == RIGHT_TICKET
+			? "who registered the display has it, and "
+			: "",
+		name, (unsigned int)peer->uid, id ? " id=" : "", id ? id : "");
+	return r < 0 ? NULL : text;
 }
 
 void refuse_permission(

@@ -9,6 +9,7 @@
 #include "control/request.h"
 #include "credentials.h"
 #include "manager.h"
+#include "rights.h"
 #include "ticket.h"
 #include "varlink/server.h"
 
@@ -46,6 +47,15 @@ static void issue(
 	explicit_bzero(text, sizeof(text));
 }
 
+/* Who has registered the display gives what it likes; others no more than they have. */
+static bool may_give(const struct varlink_call *call, struct manager *manager,
+	const struct display *display, enum view_mode mode)
+{
+	return rights_owns(manager_rights(manager), varlink_call_peer(call),
+		       display_registrant(display)->uid) ||
+	       method_may(call, manager, method_mode_right(mode), display);
+}
+
 void method_issue_ticket(struct varlink_call *call, json_t *parameters, void *arg)
 {
 	struct display_runtime runtime;
@@ -61,9 +71,11 @@ void method_issue_ticket(struct varlink_call *call, json_t *parameters, void *ar
 	display = manager_find(arg, request.id);
 	if (!display)
 		return refuse_no_such_display(call, request.id);
+	if (!may_give(call, arg, display, request.mode))
+		return refuse_permission(call, request.id, method_mode_right(request.mode), NULL);
 	if (request.mode != VIEW_MODE_VIEW && display_context(display)->view_only)
-		return refuse_permission(
-			call, request.id, RIGHT_CONTROL, "the display is viewOnly: ask for mode view");
+		return refuse_permission(call, request.id, RIGHT_CONTROL,
+			"the display is viewOnly: ask for mode view");
 	display_runtime(display, &runtime);
 	if (runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING)
 		return refuse_not_live(call, request.id, runtime.state);

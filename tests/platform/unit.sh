@@ -26,13 +26,13 @@ silent() # WHAT COMMAND...: it must succeed and say nothing
 
 units=$scratch/etc/systemd/system
 mkdir -p "$units"
-cp "$build"/systemd/vfio-displayd.{service,socket} "$src"/systemd/vfio-displayd{.slice,-gate.socket} "$units"
+cp "$build"/systemd/vfio-displayd{.service,.socket,-monitor.socket} "$src"/systemd/vfio-displayd{.slice,-gate.socket} "$units"
 grep -l '@[a-z]*@\|\${' "$units"/* && fail "a variable was left as it is"
 grep -q '^ExecStart=/.*/vfio-displayd$' "$units/vfio-displayd.service" || fail "ExecStart is not what it should be"
 # The program that would be installed, from where it is now.
 sed -i "s|^ExecStart=.*|ExecStart=$build/vfio-displayd|" "$units/vfio-displayd.service"
 
-for unit in .service .socket .slice -gate.socket; do
+for unit in .service .socket .slice -gate.socket -monitor.socket; do
 	SYSTEMD_UNIT_PATH="$units:" silent "systemd-analyze verify vfio-displayd$unit" \
 		systemd-analyze verify --man=no "$units/vfio-displayd$unit"
 done
@@ -45,7 +45,9 @@ if command -v systemd-sysusers >/dev/null; then
 	systemd-sysusers --root="$scratch" "$build/conf/sysusers.d/vfio-displayd.conf" >"$scratch/users" 2>&1 ||
 		fail "systemd-sysusers: $(cat "$scratch/users")"
 	grep -q '^vfio-displayd:' "$scratch/etc/passwd" || fail "no user vfio-displayd"
-	grep -q '^vfio-display:' "$scratch/etc/group" || fail "no group vfio-display"
+	for group in vfio-display vfio-display-observe; do
+		grep -q "^$group:" "$scratch/etc/group" || fail "no group $group"
+	done
 fi
 if [ "$(id -u)" = 0 ] && command -v systemd-tmpfiles >/dev/null; then
 	silent systemd-tmpfiles systemd-tmpfiles --create --root="$scratch" "$build/conf/tmpfiles.d/vfio-displayd.conf"

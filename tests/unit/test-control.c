@@ -211,6 +211,10 @@ void display_update(struct display *display, struct context *context)
 	context->labels_used = 0;
 }
 
+void display_glance(struct display *display)
+{
+}
+
 bool display_is_ghost(const struct display *display)
 {
 	return false;

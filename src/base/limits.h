@@ -48,11 +48,17 @@
 /* Control socket (varlink). */
 #define LIMIT_VARLINK_MESSAGE     (256u << 10) /* bytes of one message: List of one display is about 2 KiB */
 #define LIMIT_VARLINK_QUEUE       (1u << 20)   /* bytes waiting for one slow peer, then it is dropped */
+#define LIMIT_VARLINK_LOW         (64u << 10)  /* bytes waiting for a peer: what is made as it reads (List, Subscribe) goes on only below this */
 #define LIMIT_VARLINK_FDS         16           /* descriptors with one message */
 #define LIMIT_VARLINK_CONNECTIONS 512
 #define LIMIT_VARLINK_PER_UID     64 /* connections of one non-root uid */
 #define LIMIT_PEER_GROUPS         1024 /* supplementary groups of a peer that are kept, 4 KiB for each connection; who is in more has none here */
 #define LIMIT_VARLINK_DEPTH       16 /* nesting of JSON */
+
+/* Events (Subscribe). */
+#define LIMIT_EVENTS       4096         /* that are kept for subscribers who have not read them: some seconds of the worst, minutes of the usual */
+#define LIMIT_EVENT_BYTES  (4u << 20)   /* and of their texts together, a kilobyte or two each */
+#define LIMIT_EVENT_MS     10           /* so long after an event those who listen are written to, once for all that has come meanwhile */
 
 /* Viewers (the RFB program). */
 #define LIMIT_VIEWERS            16         /* default of viewers for each display: each may hold one frame in its queue */

@@ -5,6 +5,7 @@
 #include "base/discard.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/shared.h"
 #include "varlink/connection.h"
 #include "varlink/wire.h"
 
@@ -148,6 +149,7 @@ static void call_end(struct varlink_call *call, const char *error, json_t *param
 	struct connection *connection = call->connection;
 
 	call->gone_fn = NULL;
+	call->ready_fn = NULL;
 	call_send(call, error, parameters, false);
 	if (connection && call->oneway) {
 		connection->call = NULL;
@@ -170,6 +172,68 @@ int varlink_reply_continues(struct varlink_call *call, json_t *parameters)
 	close_all(call->out, &call->out_used);
 	json_decref(parameters);
 	return -EINVAL;
+}
+
+bool varlink_call_ready(const struct varlink_call *call)
+{
+	return call->connection && call->connection->outbox.bytes < LIMIT_VARLINK_LOW;
+}
+
+void varlink_call_on_ready(struct varlink_call *call, void (*fn)(void *arg), void *arg)
+{
+	call->ready_fn = fn;
+	call->ready_arg = arg;
+}
+
+/* A message is a text, which all who get it share, and how it ends. */
+static const char text_head[] = "{\"parameters\":", text_goes_on[] = ",\"continues\":true}",
+		  text_ends[] = "}";
+
+int varlink_text_create(const char *json, struct shared **ret)
+{
+	size_t size = strlen(json);
+	struct shared *text;
+
+	if (sizeof(text_head) + size + sizeof(text_goes_on) > LIMIT_VARLINK_MESSAGE)
+		return -EMSGSIZE;
+	text = shared_create(text_head, sizeof(text_head) - 1, json, size);
+	if (!text)
+		return -ENOMEM;
+	*ret = text;
+	return 0;
+}
+
+int varlink_push_text(struct varlink_call *call, struct shared *text)
+{
+	if (!call->more)
+		return -EINVAL;
+	if (!call->connection)
+		return -EPIPE;
+	return connection_queue(call->connection, text, text_goes_on, sizeof(text_goes_on));
+}
+
+void varlink_flush(struct varlink_call *call)
+{
+	if (call->connection)
+		connection_flush(call->connection);
+}
+
+void varlink_reply_text(struct varlink_call *call, struct shared *text)
+{
+	struct connection *connection = call->connection;
+
+	call->gone_fn = NULL;
+	call->ready_fn = NULL;
+	if (connection) {
+		connection->call = NULL;
+		if (call->oneway)
+			connection_settle(connection);
+		else if (connection_queue(connection, text, text_ends, sizeof(text_ends)) == 0)
+			connection_flush(connection);
+	}
+	call->finished = true;
+	if (!call->running)
+		call_free(call);
 }
 
 void varlink_error(struct varlink_call *call, const char *error, json_t *parameters)

@@ -114,6 +114,30 @@ void connection_settle(struct connection *connection)
 		connection_drop(connection, r);
 }
 
+int connection_queue(
+	struct connection *connection, struct shared *text, const char *tail, size_t tail_size)
+{
+	int r = outbox_push_shared(&connection->outbox, text, tail, tail_size);
+
+	if (r == 0 && connection->outbox.bytes > LIMIT_VARLINK_QUEUE)
+		r = -ENOBUFS;
+	if (r < 0)
+		connection_drop(connection, r);
+	return r;
+}
+
+int connection_flush(struct connection *connection)
+{
+	int r = outbox_flush(&connection->outbox, connection->fd);
+
+	if (r < 0 && r != -EAGAIN) {
+		connection_drop(connection, r);
+		return -EPIPE;
+	}
+	connection_settle(connection);
+	return 0;
+}
+
 int connection_send(
 	struct connection *connection, char *bytes, size_t size, const int *fds, size_t fds_used)
 {
@@ -161,12 +185,17 @@ static int connection_step(struct connection *connection)
 static void on_socket(int fd, unsigned int events, void *arg)
 {
 	struct connection *connection = arg;
+	bool low = connection->outbox.bytes < LIMIT_VARLINK_LOW;
+	struct varlink_call *call = connection->call;
 	int r = 0;
 
 	if (events & LOOP_WRITE)
 		r = outbox_flush(&connection->outbox, fd);
 	if (r == -EAGAIN)
 		r = 0;
+	if (r == 0 && !low && connection->outbox.bytes < LIMIT_VARLINK_LOW && call &&
+		call->ready_fn)
+		call->ready_fn(call->ready_arg);
 	/* A message is two reads, a call may drop the connection. */
 	for (int i = 0; r >= 0 && i < 2 * CALLS_IN_A_ROW && connection->fd >= 0; i++) {
 		r = connection_step(connection);

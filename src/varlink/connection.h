@@ -71,6 +71,8 @@ struct varlink_call {
 	size_t out_used;
 	void (*gone_fn)(void *arg);
 	void *gone_arg;
+	void (*ready_fn)(void *arg);
+	void *ready_arg;
 };
 
 /* server.c */
@@ -91,6 +93,10 @@ void connection_free(struct connection *connection);
 /* Queues a message and sends what goes. Everything passed is consumed. -ENOBUFS, -EPIPE, -ENOMEM: it was dropped. */
 int connection_send(
 	struct connection *connection, char *bytes, size_t size, const int *fds, size_t fds_used);
+/* Queues a text (stream.h). -ENOMEM, -ENOBUFS: it was dropped. */
+int connection_queue(struct connection *connection, struct shared *text, const char *tail, size_t tail_size);
+/* Sends what goes. -EPIPE: it was dropped. */
+int connection_flush(struct connection *connection);
 /* Waits for what its state asks for. */
 void connection_settle(struct connection *connection);
 

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 struct loop;
+struct shared;
 struct varlink_call;
 struct varlink_server;
 
@@ -82,6 +83,25 @@ void varlink_reply(struct varlink_call *call, json_t *parameters);
 /* More follow. Only where varlink_call_more(), else -EINVAL. -EPIPE: the peer is gone; -ENOBUFS: it is too slow and was dropped;
  * -EMSGSIZE, -ENOMEM: the reply cannot be sent and the peer was dropped. The call must still be ended. */
 int varlink_reply_continues(struct varlink_call *call, json_t *parameters);
+/* ---- Replies that are made as the peer reads ----
+ *
+ * Of a method with very many replies, or with no end of them, only so much is made as is about to be read: while varlink_call_ready(), push;
+ * then varlink_flush(); when it is not ready any more, go on in the ready callback. */
+
+/* Less than LIMIT_VARLINK_LOW bytes wait for the peer. False: more do, or it is gone. */
+bool varlink_call_ready(const struct varlink_call *call);
+/* Runs each time that the peer has read so much that varlink_call_ready() is true again, from the loop; it may end this call and others. NULL
+ * takes it back. */
+void varlink_call_on_ready(struct varlink_call *call, void (*fn)(void *arg), void *arg);
+/* @json: compact text of an object, the parameters of a reply, for any number of calls. -EMSGSIZE, -ENOMEM. */
+int varlink_text_create(const char *json, struct shared **ret);
+/* Queues @text, of which a reference is taken; more follow. Errors as varlink_reply_continues(). */
+int varlink_push_text(struct varlink_call *call, struct shared *text);
+/* Sends what goes of what was pushed. */
+void varlink_flush(struct varlink_call *call);
+/* The last reply. */
+void varlink_reply_text(struct varlink_call *call, struct shared *text);
+
 /* @error: full name. */
 void varlink_error(struct varlink_call *call, const char *error, json_t *parameters);
 /* org.varlink.service.InvalidParameter. */

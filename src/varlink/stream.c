@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/shared.h"
 #include "varlink/wire.h"
 
 #ifndef SCM_PIDFD
@@ -26,10 +27,14 @@
 	(CMSG_SPACE(sizeof(int) * LIMIT_VARLINK_FDS) + CMSG_SPACE(sizeof(struct ucred)) + \
 		CMSG_SPACE(sizeof(int)))
 
+enum { PIECES = 128 }; /* of messages in one sendmsg() */
+
 struct parcel {
-	STAILQ_ENTRY(parcel) link; /* outbox::parcels */
-	char *bytes;		   /* owned */
-	size_t size, sent;
+	STAILQ_ENTRY(parcel) link;  /* outbox::parcels */
+	char *bytes;		    /* owned; NULL: it is the text and the tail */
+	struct shared *text;	    /* a reference, or NULL */
+	const char *tail;	    /* borrowed */
+	size_t size, sent;	    /* of all of it */
 	int fds[LIMIT_VARLINK_FDS]; /* owned, until the first byte is sent */
 	size_t fds_used;
 };
@@ -135,6 +140,7 @@ static void outbox_drop_first(struct outbox *outbox)
 	STAILQ_REMOVE_HEAD(&outbox->parcels, link);
 	outbox->bytes -= parcel->size + sizeof(*parcel);
 	parcel_close_fds(parcel);
+	shared_release(parcel->text);
 	free(parcel->bytes);
 	free(parcel);
 }
@@ -148,6 +154,12 @@ void outbox_finish(struct outbox *outbox)
 bool outbox_is_empty(const struct outbox *outbox)
 {
 	return STAILQ_EMPTY(&outbox->parcels);
+}
+
+static void outbox_add(struct outbox *outbox, struct parcel *parcel)
+{
+	STAILQ_INSERT_TAIL(&outbox->parcels, parcel, link);
+	outbox->bytes += parcel->size + sizeof(*parcel);
 }
 
 int outbox_push(struct outbox *outbox, char *bytes, size_t size, const int *fds, size_t fds_used)
@@ -165,55 +177,109 @@ int outbox_push(struct outbox *outbox, char *bytes, size_t size, const int *fds,
 	if (fds_used > 0)
 		memcpy(parcel->fds, fds, fds_used * sizeof(*fds));
 	parcel->fds_used = fds_used;
-	STAILQ_INSERT_TAIL(&outbox->parcels, parcel, link);
-	outbox->bytes += size + sizeof(*parcel);
+	outbox_add(outbox, parcel);
 	return 0;
 }
 
-static int parcel_send(struct parcel *parcel, int fd)
+int outbox_push_shared(
+	struct outbox *outbox, struct shared *text, const char *tail, size_t tail_size)
 {
+	struct parcel *parcel = new0(struct parcel);
+
+	if (!parcel)
+		return -ENOMEM;
+	parcel->text = shared_reference(text);
+	parcel->tail = tail;
+	parcel->size = text->size + tail_size;
+	outbox_add(outbox, parcel);
+	return 0;
+}
+
+/* What is left of @parcel to be sent. Returns how many of the two pieces there are. */
+static size_t parcel_pieces(const struct parcel *parcel, struct iovec *ret)
+{
+	size_t head = parcel->text ? parcel->text->size : parcel->size, n = 0;
+	const char *bytes = parcel->text ? parcel->text->bytes : parcel->bytes;
+
+	if (parcel->sent < head)
+		ret[n++] = (struct iovec){(char *)bytes + parcel->sent, head - parcel->sent};
+	if (head < parcel->size) {
+		size_t sent = parcel->sent > head ? parcel->sent - head : 0;
+
+		ret[n++] = (struct iovec){(char *)parcel->tail + sent, parcel->size - head - sent};
+	}
+	return n;
+}
+
+/* The first message, and with it those that follow, up to one with descriptors. */
+static size_t gather_pieces(const struct outbox *outbox, struct iovec *ret, size_t max)
+{
+	const struct parcel *parcel;
+	size_t n = 0;
+
+	STAILQ_FOREACH (parcel, &outbox->parcels, link) {
+		if (n > 0 && (n + 2 > max || parcel->fds_used > 0))
+			break;
+		n += parcel_pieces(parcel, ret + n);
+		if (parcel->fds_used > 0)
+			break;
+	}
+	return n;
+}
+
+static void outbox_sent(struct outbox *outbox, size_t bytes)
+{
+	struct parcel *parcel;
+
+	while (bytes > 0 && (parcel = STAILQ_FIRST(&outbox->parcels))) {
+		size_t here = MIN(bytes, parcel->size - parcel->sent);
+
+		parcel->sent += here;
+		bytes -= here;
+		parcel_close_fds(parcel);
+		if (parcel->sent == parcel->size)
+			outbox_drop_first(outbox);
+	}
+}
+
+static int outbox_send(struct outbox *outbox, int fd)
+{
+	const struct parcel *first = STAILQ_FIRST(&outbox->parcels);
 	union {
 		char bytes[CMSG_SPACE(sizeof(int) * LIMIT_VARLINK_FDS)];
 		struct cmsghdr align;
 	} control = {0};
-	struct iovec iov = {
-		.iov_base = parcel->bytes + parcel->sent,
-		.iov_len = parcel->size - parcel->sent,
+	struct iovec pieces[PIECES];
+	struct msghdr header = {
+		.msg_iov = pieces,
+		.msg_iovlen = gather_pieces(outbox, pieces, PIECES),
 	};
-	struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t n;
 
-	if (parcel->fds_used > 0) {
+	if (first->fds_used > 0) {
 		struct cmsghdr *rights = &control.align;
 
 		header.msg_control = control.bytes;
-		header.msg_controllen = CMSG_SPACE(sizeof(int) * parcel->fds_used);
+		header.msg_controllen = CMSG_SPACE(sizeof(int) * first->fds_used);
 		rights->cmsg_level = SOL_SOCKET;
 		rights->cmsg_type = SCM_RIGHTS;
-		rights->cmsg_len = CMSG_LEN(sizeof(int) * parcel->fds_used);
-		memcpy(CMSG_DATA(rights), parcel->fds, sizeof(int) * parcel->fds_used);
+		rights->cmsg_len = CMSG_LEN(sizeof(int) * first->fds_used);
+		memcpy(CMSG_DATA(rights), first->fds, sizeof(int) * first->fds_used);
 	}
 	n = sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0)
 		return -errno;
-	parcel->sent += n;
-	parcel_close_fds(parcel);
+	outbox_sent(outbox, n);
 	return 0;
 }
 
 int outbox_flush(struct outbox *outbox, int fd)
 {
-	struct parcel *parcel;
+	while (!STAILQ_EMPTY(&outbox->parcels)) {
+		int r = outbox_send(outbox, fd);
 
-	while ((parcel = STAILQ_FIRST(&outbox->parcels))) {
-		int r = parcel_send(parcel, fd);
-
-		if (r == -EINTR)
-			continue;
-		if (r < 0)
+		if (r < 0 && r != -EINTR)
 			return r;
-		if (parcel->sent == parcel->size)
-			outbox_drop_first(outbox);
 	}
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 
 struct parcel;
+struct shared;
 struct wire;
 
 /* Feeds @wire with at most the rest of one message. 1: some bytes came; 0: the peer closed its side; -EAGAIN; -EBUSY: a
@@ -27,6 +28,8 @@ void outbox_finish(struct outbox *outbox);
 bool outbox_is_empty(const struct outbox *outbox);
 /* @bytes (malloc'ed) and the @fds (at most LIMIT_VARLINK_FDS) are consumed in every case. -ENOMEM. */
 int outbox_push(struct outbox *outbox, char *bytes, size_t size, const int *fds, size_t fds_used);
-/* Sends what goes. 0: all is sent; -EAGAIN: more when @fd is writable; -errno. Each message has a sendmsg() of its own, so
+/* @text, of which a reference is taken, and then @tail, which must last: one message without descriptors. -ENOMEM. */
+int outbox_push_shared(struct outbox *outbox, struct shared *text, const char *tail, size_t tail_size);
+/* Sends what goes. 0: all is sent; -EAGAIN: more when @fd is writable; -errno. A message with descriptors has a sendmsg() of its own, so
  * descriptors of two messages never mix. */
 int outbox_flush(struct outbox *outbox, int fd);

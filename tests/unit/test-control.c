@@ -167,6 +167,7 @@ int wall_detach(struct wall *wall, const char *name, const char *reason)
 struct display {
 	struct handover handover;
 	struct display_runtime runtime;
+	unsigned int glances;
 	struct wall wall;
 	struct {
 		display_done_fn fn;
@@ -233,6 +234,11 @@ const struct handover *display_registrant(const struct display *display)
 void display_runtime(struct display *display, struct display_runtime *ret)
 {
 	*ret = display->runtime;
+}
+
+void display_glance(struct display *display)
+{
+	display->glances++;
 }
 
 struct wall *display_wall(struct display *display)

@@ -3,16 +3,24 @@
 
 A JPEG rectangle is what libturbojpeg makes of it; whoever compares it must let it be a little off.
 """
-import array
 import ctypes
-import operator
 import struct
-import sys
 import zlib
 
 RAW, COPYRECT, RRE, CORRE, HEXTILE, ZLIB, TIGHT, ULTRA, ZRLE = 0, 1, 2, 4, 5, 6, 7, 9, 16
 NAMES = {RAW: "raw", COPYRECT: "copyrect", RRE: "rre", CORRE: "corre", HEXTILE: "hextile", ZLIB: "zlib",
          TIGHT: "tight", ULTRA: "ultra", ZRLE: "zrle"}
+
+
+# What the bytes of packed palette numbers say, first pixel in the upper bits.
+NUMBERS = {bits: [bytes(byte >> shift & (1 << bits) - 1 for shift in range(8 - bits, -1, -bits)) for byte in range(256)]
+           for bits in (1, 2, 4)}
+
+
+def numbers(data, bits, width, height):
+    """Palette numbers of `bits` each, rows of whole bytes, as one byte for each."""
+    line, table = (width * bits + 7) // 8, NUMBERS[bits].__getitem__
+    return b"".join(b"".join(map(table, data[y * line:(y + 1) * line]))[:width] for y in range(height))
 
 
 class PixelFormat:
@@ -40,15 +48,22 @@ class PixelFormat:
         return value.to_bytes(self.bytes, "big" if self.big else "little")
 
     def pixels(self, red, green, blue):
-        """The same for many, from the bytes of each channel."""
-        tables = [[(v * most + 127) // 255 << to for v in range(256)] for most, to in (self.red, self.green, self.blue)]
-        values = array.array({1: "B", 2: "H", 4: "I"}[self.bytes],
-                             map(operator.or_, map(operator.or_, map(tables[0].__getitem__, red),
-                                                   map(tables[1].__getitem__, green)),
-                                 map(tables[2].__getitem__, blue)))
-        if self.big != (sys.byteorder == "big"):
-            values.byteswap()
-        return values.tobytes()
+        """The same for many, from the bytes of each channel: all at once, as one long number with a lane for each pixel."""
+        value, size = 0, len(red) * self.bytes
+        for channel, (most, to) in ((red, self.red), (green, self.green), (blue, self.blue)):
+            scaled = [(v * most + 127) // 255 for v in range(256)]
+            lanes = bytearray(size)
+            lanes[::self.bytes] = channel.translate(bytes(v & 255 for v in scaled))
+            if most > 255:
+                lanes[1::self.bytes] = channel.translate(bytes(v >> 8 for v in scaled))
+            value |= int.from_bytes(lanes, "little") << to
+        out = value.to_bytes(size, "little")
+        if not self.big or self.bytes == 1:
+            return out
+        turned = bytearray(size)
+        for i in range(self.bytes):
+            turned[i::self.bytes] = out[self.bytes - 1 - i::self.bytes]
+        return bytes(turned)
 
     def compact(self):
         """CPIXEL of ZRLE (RFB 7.7.6): 3 of 4 bytes, the "low" or the "high" ones, where all colours fit there. The text also
@@ -219,12 +234,10 @@ class Picture:
         elif which == 1:
             colours = [self.tpixel(self.read(each)) for _ in range(self.read(1)[0] + 1)]
             if len(colours) == 2:
-                line = (width + 7) // 8
-                data = self.tight_data(kind & 3, line * height)
-                out = (colours[data[j * line + (i >> 3)] >> (7 - (i & 7)) & 1] for j in range(height) for i in range(width))
+                which = numbers(self.tight_data(kind & 3, (width + 7) // 8 * height), 1, width, height)
             else:
-                out = (colours[i] for i in self.tight_data(kind & 3, width * height))
-            self.put(x, y, width, height, b"".join(out))
+                which = self.tight_data(kind & 3, width * height)
+            self.put(x, y, width, height, b"".join(map(colours.__getitem__, which)))
         else:
             raise AssertionError(f"Tight filter {which} is not used by LibVNCServer")
 
@@ -265,7 +278,13 @@ class Picture:
         kind, at = data[at], at + 1
         if kind == 0:
             end = at + w * h * each
-            self.put(tx, ty, w, h, b"".join(expand(data[i:i + each]) for i in range(at, end, each)))
+            piece = data[at:end]
+            if each != self.format.bytes:
+                wide, begin = bytearray(w * h * 4), expand(b"\1").index(1)
+                for i in range(3):
+                    wide[begin + i::4] = piece[i::3]
+                piece = bytes(wide)
+            self.put(tx, ty, w, h, piece)
             return end
         colours = []
         for _ in range(kind & 127):
@@ -274,28 +293,25 @@ class Picture:
         if kind == 1:
             self.paint(tx, ty, w, h, colours[0])
             return at
-        out = []
         if kind <= 16:
             bits = 1 if kind == 2 else 2 if kind <= 4 else 4
-            line = (w * bits + 7) // 8
-            for j in range(h):
-                row = data[at + j * line:at + (j + 1) * line]
-                for i in range(w):
-                    out.append(colours[row[i * bits >> 3] >> (8 - bits - (i * bits & 7)) & ((1 << bits) - 1)])
-            at += line * h
-        else:
-            while len(out) < w * h:
-                if kind == 128:
-                    pixel, at, run = expand(data[at:at + each]), at + each, True
-                else:
-                    pixel, run, at = colours[data[at] & 127], bool(data[at] & 128), at + 1
-                length = 1
-                while run:
-                    length, at = length + data[at], at + 1
-                    if data[at - 1] != 255:
-                        break
-                out += [pixel] * length
-        if len(out) != w * h:
+            end = at + (w * bits + 7) // 8 * h
+            self.put(tx, ty, w, h, b"".join(map(colours.__getitem__, numbers(data[at:end], bits, w, h))))
+            return end
+        out, count = [], 0
+        while count < w * h:
+            if kind == 128:
+                pixel, at, run = expand(data[at:at + each]), at + each, True
+            else:
+                pixel, run, at = colours[data[at] & 127], bool(data[at] & 128), at + 1
+            length = 1
+            while run:
+                length, at = length + data[at], at + 1
+                if data[at - 1] != 255:
+                    break
+            out.append(pixel * length)
+            count += length
+        if count != w * h:
             raise AssertionError("a ZRLE run goes over its tile")
         self.put(tx, ty, w, h, b"".join(out))
         return at

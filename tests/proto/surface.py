@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A producer of surfaces (include/vfio-displayd/surface.h): a display made of a memfd."""
-import array
 import fcntl
+import functools
 import mmap
 import os
 import random
@@ -38,25 +38,43 @@ FORMATS = {
 LINEAR, X_TILED, Y_TILED, YF_TILED = 0, 1 << 56 | 1, 1 << 56 | 2, 1 << 56 | 3
 TILE, WORD = 4096, 16
 
-# RGB565 widened to 8 bits a channel: the upper bits again below.
-WIDE565 = (bytes((v >> 11) << 3 | v >> 13 for v in range(1 << 16)),
-           bytes((v >> 5 & 63) << 2 | (v >> 9 & 3) for v in range(1 << 16)),
-           bytes((v & 31) << 3 | (v >> 2 & 7) for v in range(1 << 16)))
+# RGB565 widened to 8 bits a channel, from a byte whose lower bits are the channel: its upper bits again below.
+WIDE5 = bytes((v & 31) << 3 | (v & 31) >> 2 for v in range(256))
+WIDE6 = bytes((v & 63) << 2 | (v & 63) >> 4 for v in range(256))
+
+
+def shifted(data, shift, each):
+    """The lowest byte of each value of `each` bytes, shifted right; the bits above the value's own are its neighbour's."""
+    return (int.from_bytes(data, "little") >> shift).to_bytes(len(data), "little")[::each]
+
 
 # BT.709, limited range, in steps of 1 / 8192: what luma, blue and red add.
 LUMA = tuple(9539 * (v - 16) + 4096 for v in range(256))
 BLUE_OF_BLUE, GREEN_OF_BLUE, GREEN_OF_RED, RED_OF_RED = (
     tuple(factor * (v - 128) for v in range(256)) for factor in (17305, -1747, -4366, 14686))
+CLAMPED = bytes(range(256)) + b"\xff" * 768 + b"\0" * 768      # an index below 0 is from its end
+
+
+@functools.cache
+def luma_and(chroma):
+    """Of a luma and another byte, as they are as a value of 16 bits."""
+    return bytes(CLAMPED[LUMA[luma] + more >> 13] for more in chroma for luma in range(256))
+
+
+def look_up(table, low, high):
+    pairs = bytearray(2 * len(low))
+    pairs[::2], pairs[1::2] = low, high
+    return bytes(map(table.__getitem__, memoryview(pairs).cast("H")))
 
 
 def from_yuv(data, order):
     """Red, green and blue bytes of pairs of pixels of four bytes each; `order`: where Y, U, Y, V are."""
-    luma = bytearray(len(data) // 2)
+    luma, blue, red = (bytearray(len(data) // 2) for _ in range(3))
     luma[::2], luma[1::2] = data[order.index("Y")::4], data[order.rindex("Y")::4]
-    blue, red = (bytes(v for v in data[order.index(name)::4] for _ in range(2)) for name in "UV")
-    return (bytes(min(max(LUMA[y] + RED_OF_RED[v] >> 13, 0), 255) for y, v in zip(luma, red)),
-            bytes(min(max(LUMA[y] + GREEN_OF_BLUE[u] + GREEN_OF_RED[v] >> 13, 0), 255) for y, u, v in zip(luma, blue, red)),
-            bytes(min(max(LUMA[y] + BLUE_OF_BLUE[u] >> 13, 0), 255) for y, u in zip(luma, blue)))
+    for channel, name in ((blue, "U"), (red, "V")):
+        channel[::2] = channel[1::2] = data[order.index(name)::4]
+    green = bytes(CLAMPED[LUMA[y] + GREEN_OF_BLUE[u] + GREEN_OF_RED[v] >> 13] for y, u, v in zip(luma, blue, red))
+    return look_up(luma_and(RED_OF_RED), luma, red), green, look_up(luma_and(BLUE_OF_BLUE), luma, blue)
 
 
 def quarters(x, y, width, height, size):
@@ -231,11 +249,10 @@ class Surface:
         if self.form == "C8":
             return data, data, data
         if self.form == "RGB565":
-            values = array.array("H", data)
-            return tuple(bytes(map(table.__getitem__, values)) for table in WIDE565)
+            return (shifted(data, 11, 2).translate(WIDE5), shifted(data, 5, 2).translate(WIDE6),
+                    shifted(data, 0, 2).translate(WIDE5))
         if "2101010" in self.form:
-            values = array.array("I", data)
-            high, middle, low = (bytes(v >> shift & 255 for v in values) for shift in (22, 12, 2))
+            high, middle, low = (shifted(data, shift, 4) for shift in (22, 12, 2))
             return (low, middle, high) if "BGR" in self.form else (high, middle, low)
         order = (0, 1, 2) if self.form in ("XBGR8888", "ABGR8888") else (2, 1, 0)
         return tuple(data[i::self.each] for i in order)

@@ -12,7 +12,34 @@
 #include "plane/format.h"
 #include "varlink/server.h"
 
-#define ERROR(name) "org.vfiodisplay.Display." name
+/* All there are: one that is not here cannot be sent, and a test holds them to the interface's text. */
+#define ERRORS(X) \
+	X(NoSuchDisplay) \
+	X(NoSuchViewer) \
+	X(DisplayExists) \
+	X(DeviceUnsuitable) \
+	X(DescriptorUnsuitable) \
+	X(LeaseRequired) \
+	X(AddressUnavailable) \
+	X(FormatUnsupported) \
+	X(NotLive) \
+	X(NoSuchInput) \
+	X(LimitReached) \
+	X(Unavailable) \
+	X(ShuttingDown)
+
+#define NUMBER(name) NUMBER_##name,
+#define NAME(name)   #name,
+#define ERROR(name)  ((void)NUMBER_##name, "org.vfiodisplay.Display." #name)
+
+enum { ERRORS(NUMBER) };
+
+static const char *const errors[] = {ERRORS(NAME)};
+
+const char *refuse_error(size_t n)
+{
+	return n < ARRAY_SIZE(errors) ? errors[n] : NULL;
+}
 
 void refuse_request(struct varlink_call *call, const struct fields_reader *reader, int error)
 {
@@ -33,38 +60,38 @@ static void refuse_name(
 
 void refuse_no_such_display(struct varlink_call *call, const char *id)
 {
-	refuse_name(call, ERROR("NoSuchDisplay"), "id", id);
+	refuse_name(call, ERROR(NoSuchDisplay), "id", id);
 }
 
 void refuse_no_such_viewer(struct varlink_call *call, const char *viewer)
 {
-	refuse_name(call, ERROR("NoSuchViewer"), "viewer", viewer);
+	refuse_name(call, ERROR(NoSuchViewer), "viewer", viewer);
 }
 
 void refuse_display_exists(struct varlink_call *call, const char *id)
 {
-	refuse_name(call, ERROR("DisplayExists"), "id", id);
+	refuse_name(call, ERROR(DisplayExists), "id", id);
 }
 
 void refuse_device(struct varlink_call *call, const char *reason)
 {
-	varlink_error(call, ERROR("DeviceUnsuitable"), json_pack("{s:s}", "reason", reason));
+	varlink_error(call, ERROR(DeviceUnsuitable), json_pack("{s:s}", "reason", reason));
 }
 
 void refuse_descriptor(struct varlink_call *call, json_int_t index, const char *reason)
 {
-	varlink_error(call, ERROR("DescriptorUnsuitable"),
+	varlink_error(call, ERROR(DescriptorUnsuitable),
 		json_pack("{s:I, s:s}", "index", index, "reason", reason));
 }
 
 void refuse_lease_required(struct varlink_call *call)
 {
-	varlink_error(call, ERROR("LeaseRequired"), NULL);
+	varlink_error(call, ERROR(LeaseRequired), NULL);
 }
 
 void refuse_address(struct varlink_call *call, const char *address, const char *reason)
 {
-	varlink_error(call, ERROR("AddressUnavailable"),
+	varlink_error(call, ERROR(AddressUnavailable),
 		json_pack("{s:s, s:s}", "address", address, "reason", reason));
 }
 
@@ -72,7 +99,7 @@ void refuse_format(struct varlink_call *call, uint32_t fourcc, uint64_t modifier
 {
 	char format[16], text[24], name[64];
 
-	varlink_error(call, ERROR("FormatUnsupported"),
+	varlink_error(call, ERROR(FormatUnsupported),
 		json_pack("{s:s, s:s, s:s}", "format", format_name(fourcc, format), "modifier",
 			describe_modifier(modifier, text), "modifierName",
 			modifier_name(modifier, name)));
@@ -80,30 +107,29 @@ void refuse_format(struct varlink_call *call, uint32_t fourcc, uint64_t modifier
 
 void refuse_not_live(struct varlink_call *call, const char *id, enum display_state state)
 {
-	varlink_error(call, ERROR("NotLive"),
+	varlink_error(call, ERROR(NotLive),
 		json_pack("{s:s, s:s}", "id", id, "state", describe_state(state)));
 }
 
 void refuse_no_input(struct varlink_call *call, const char *id, const char *kind)
 {
-	varlink_error(
-		call, ERROR("NoSuchInput"), json_pack("{s:s, s:s}", "id", id, "kind", kind));
+	varlink_error(call, ERROR(NoSuchInput), json_pack("{s:s, s:s}", "id", id, "kind", kind));
 }
 
 void refuse_limit(struct varlink_call *call, const char *limit, json_int_t value)
 {
-	varlink_error(call, ERROR("LimitReached"),
-		json_pack("{s:s, s:I}", "limit", limit, "value", value));
+	varlink_error(
+		call, ERROR(LimitReached), json_pack("{s:s, s:I}", "limit", limit, "value", value));
 }
 
 void refuse_unavailable(struct varlink_call *call, const char *reason)
 {
-	varlink_error(call, ERROR("Unavailable"), json_pack("{s:s}", "reason", reason));
+	varlink_error(call, ERROR(Unavailable), json_pack("{s:s}", "reason", reason));
 }
 
 void refuse_shutting_down(struct varlink_call *call)
 {
-	varlink_error(call, ERROR("ShuttingDown"), NULL);
+	varlink_error(call, ERROR(ShuttingDown), NULL);
 }
 
 /* What to do is said to the caller, who may be the one that can. */

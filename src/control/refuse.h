@@ -3,6 +3,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "display.h"
@@ -10,6 +11,9 @@
 
 struct fields_reader;
 struct varlink_call;
+
+/* Their names, without the interface's. NULL: past the end. */
+const char *refuse_error(size_t n);
 
 /* What request.h returned. */
 void refuse_request(struct varlink_call *call, const struct fields_reader *reader, int error);

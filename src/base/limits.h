@@ -145,6 +145,18 @@
 #define LIMIT_STORE_MS     2000         /* systemd has not done what it was told for so long: it is not waited for */
 #define LIMIT_RECORD_BYTES (96u << 10)  /* of what is written down of one display: its context and LIMIT_VIEWERS_MAX viewers */
 
+/* vfio-displayd-registrar: etcd, Redis and the daemon. */
+#define LIMIT_REGISTRAR_SERVERS  16          /* of one etcd: nobody has more than nine */
+#define LIMIT_REGISTRAR_ANSWER   (16u << 20) /* bytes of one answer of etcd: a batch of the largest records is a tenth */
+#define LIMIT_REGISTRAR_BATCH    64          /* records written or read at once: etcd takes 128 in one transaction, and 1.5 MiB */
+#define LIMIT_REGISTRAR_DISPLAYS 4096        /* of one daemon: more than it can have */
+#define LIMIT_REGISTRAR_CALL_MS  3000        /* a peer without an answer for so long is tried again, or another one */
+#define LIMIT_REGISTRAR_RETRY_MS 1000        /* a peer that was not there is left alone for so long */
+#define LIMIT_REGISTRAR_GATHER_MS 100        /* events that come within this cost one look */
+#define LIMIT_REGISTRAR_SINGLY   8           /* displays that are asked about one by one; of more, all at once */
+#define LIMIT_REGISTRAR_POLL_MS  2000        /* a daemon without events is asked so often */
+#define LIMIT_REGISTRAR_LOOK_MS  30000       /* the truth is looked up so often, whatever was said of changes */
+
 /* The configuration file. Only its owner can push against these; they keep a wrong path from being read for ever. */
 #define LIMIT_CONFIG_BYTES (64u << 10)
 #define LIMIT_CONFIG_LINE  1024u

@@ -40,6 +40,16 @@ systemd-analyze security --no-pager --offline=true --threshold="$threshold" "$un
 	>"$scratch/rating" || { cat "$scratch/rating"; fail "exposure is more than $threshold tenths"; }
 tail -1 "$scratch/rating"
 
+registrar=$build/systemd/vfio-displayd-registrar.service
+if [ -e "$registrar" ]; then
+	sed "s|^ExecStart=.*|ExecStart=$build/vfio-displayd-registrar|" "$registrar" >"$units/vfio-displayd-registrar.service"
+	SYSTEMD_UNIT_PATH="$units:" silent "systemd-analyze verify vfio-displayd-registrar" \
+		systemd-analyze verify --man=no "$units/vfio-displayd-registrar.service"
+	systemd-analyze security --no-pager --offline=true --threshold="$threshold" "$units/vfio-displayd-registrar.service" \
+		>"$scratch/rating" || { cat "$scratch/rating"; fail "the registrar's exposure is more than $threshold tenths"; }
+	tail -1 "$scratch/rating"
+fi
+
 # Against an empty root: users first, then the directories that belong to them.
 if command -v systemd-sysusers >/dev/null; then
 	systemd-sysusers --root="$scratch" "$build/conf/sysusers.d/vfio-displayd.conf" >"$scratch/users" 2>&1 ||

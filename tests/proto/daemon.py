@@ -24,7 +24,8 @@ def free_port(family=socket.AF_INET, host="127.0.0.1"):
 
 
 class Daemon:
-    def __init__(self, *arguments, config="", user=None):
+    def __init__(self, *arguments, config="", user=None, through=()):
+        """`through`: a command that becomes the daemon, in another namespace for example."""
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="vfio-displayd-test."))
         self.control = str(self.dir / "control")
         self.log = open(self.dir / "log", "w+b")
@@ -33,7 +34,7 @@ class Daemon:
                            UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
                            TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1")
         self.process = subprocess.Popen(
-            [BUILD / "vfio-displayd", "--config", self.dir / "conf", "--control", self.control, *arguments],
+            [*through, BUILD / "vfio-displayd", "--config", self.dir / "conf", "--control", self.control, *arguments],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=environment)
         self.pid = self.process.pid
         self.opened = []

@@ -15,6 +15,7 @@ BESIDE = {
     "input": ["handover"],
     "metrics": [],
     "testcard": ["frame", "varlink"],
+    "registrar": ["varlink"],
     "ctl": ["handover", "vfio", "varlink"],
     "control": [*LINE, "input", "varlink", "state", "metrics", "."],
 }

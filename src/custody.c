@@ -377,6 +377,11 @@ void display_off_end(struct display *d, display_done_fn fn, void *arg)
 	}
 }
 
+void *display_owner(const struct display *d)
+{
+	return d->arg;
+}
+
 const struct context *display_context(const struct display *d)
 {
 	return &d->handover.context;
@@ -421,7 +426,7 @@ void display_runtime(struct display *d, struct display_runtime *ret)
 			 : status.live	  ? DISPLAY_LIVE
 					  : DISPLAY_BLANK,
 		.planes_used = status.planes_used,
-		.viewers = wall_viewers_ready(d->wall),
+		.viewers = d->wall ? wall_viewers_ready(d->wall) : 0,
 		.change = change_of(d, &status),
 		.width_maximum = status.width_maximum,
 		.height_maximum = status.height_maximum,

@@ -95,6 +95,7 @@ void display_off_power(struct display *display, display_power_fn fn, void *arg);
  * may come in who has to be asked about. */
 void display_on_check(struct display *display, const uint8_t *challenge, display_check_fn fn, void *arg);
 
+void *display_owner(const struct display *display); /* display_create()'s @arg */
 const struct context *display_context(const struct display *display);
 const struct handover *display_registrant(const struct display *display); /* uid, gid, pid; descriptors are gone */
 /* Nothing is left of it but its viewers: who registers its id may take them over. */

@@ -93,6 +93,11 @@ struct display *manager_next(struct manager *m, struct display *after)
 	return registry_next(&m->displays, after);
 }
 
+struct display *manager_after(struct manager *m, uint64_t *number)
+{
+	return registry_after(&m->displays, number);
+}
+
 struct display *manager_find_viewer(struct manager *m, const char *viewer)
 {
 	return registry_find_viewer(&m->displays, viewer);
@@ -435,6 +440,7 @@ void manager_destroy(struct manager *m)
 		return;
 	/* Displays that a stuck driver still holds are left to the process's end: their threads use them. */
 	varlink_server_destroy(m->server);
+	control_finish();
 	gate_destroy(m->gate);
 	credentials_destroy(take_ptr(m->credentials));
 	m->displays.credentials = NULL;

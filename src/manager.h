@@ -44,6 +44,8 @@ struct display *manager_find(struct manager *manager, const char *id);
 int manager_reload(struct manager *manager, char **ret_error);
 /* NULL begins; NULL ends. Order of registration. */
 struct display *manager_next(struct manager *manager, struct display *after);
+/* registry_after(). */
+struct display *manager_after(struct manager *manager, uint64_t *number);
 /* Which display has this viewer. */
 struct display *manager_find_viewer(struct manager *manager, const char *viewer);
 const struct config *manager_config(const struct manager *manager);

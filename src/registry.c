@@ -17,6 +17,7 @@ struct registry_entry {
 	TAILQ_ENTRY(registry_entry) link; /* registry::entries */
 	struct registry *registry;
 	struct display *display; /* owned */
+	uint64_t number;	 /* in the order of registration */
 	display_ready_fn ready;	 /* the caller's, NULL once called */
 	void *ready_arg;
 };
@@ -61,6 +62,8 @@ static void on_gone(void *arg)
 	if (registry->credentials)
 		admission_end(entry->display, registry->credentials);
 	TAILQ_REMOVE(&registry->entries, entry, link);
+	if (registry->hint == entry)
+		registry->hint = NULL;
 	registry->used--;
 	bulletin_display(BULLETIN_DISPLAY_UNREGISTERED, entry->display);
 	display_destroy(entry->display);
@@ -83,17 +86,24 @@ struct display *registry_next(const struct registry *registry, const struct disp
 {
 	struct registry_entry *entry;
 
-	if (!after) {
+	entry = after ? TAILQ_NEXT((struct registry_entry *)display_owner(after), link)
+		      : TAILQ_FIRST(&registry->entries);
+	return entry ? entry->display : NULL;
+}
+
+struct display *registry_after(struct registry *registry, uint64_t *number)
+{
+	const struct registry_entry *entry = registry->hint;
+
+	if (!entry || entry->number > *number)
 		entry = TAILQ_FIRST(&registry->entries);
-		return entry ? entry->display : NULL;
-	}
-	TAILQ_FOREACH (entry, &registry->entries, link) {
-		if (entry->display != after)
-			continue;
+	while (entry && entry->number <= *number)
 		entry = TAILQ_NEXT(entry, link);
-		return entry ? entry->display : NULL;
-	}
-	return NULL;
+	if (!entry)
+		return NULL;
+	registry->hint = entry;
+	*number = entry->number;
+	return entry->display;
 }
 
 struct display *registry_find_viewer(const struct registry *registry, const char *viewer)
@@ -223,6 +233,7 @@ int registry_register(struct registry *registry, struct handover *h, display_rea
 	memcpy(h->context.id, display_context(entry->display)->id, sizeof(h->context.id));
 	entrance_give(registry->entrance, entry->display, listeners, policies, listeners_used);
 	TAILQ_INSERT_TAIL(&registry->entries, entry, link);
+	entry->number = ++registry->last_number;
 	registry->used++;
 	bulletin_display(BULLETIN_DISPLAY_REGISTERED, entry->display);
 	registry->changed(registry->arg);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 #include "display.h"
@@ -27,6 +28,8 @@ struct registry {
 	TAILQ_HEAD(, registry_entry) entries;
 	size_t used;
 	unsigned int last_name; /* of those that were made up */
+	uint64_t last_number;
+	const struct registry_entry *hint; /* the last that registry_after() found, NULL: none */
 };
 
 /* All must have gone before the registry does. */
@@ -41,4 +44,7 @@ void registry_release(struct registry *registry);
 struct display *registry_find(const struct registry *registry, const char *id);
 /* NULL begins; NULL ends. Order of registration. */
 struct display *registry_next(const struct registry *registry, const struct display *after);
+/* The first with a number beyond *number, and its number; 0 begins, NULL ends. In the order of registration; a number is never given
+ * again, so that a walk can be left and gone on with while displays come and go. */
+struct display *registry_after(struct registry *registry, uint64_t *number);
 struct display *registry_find_viewer(const struct registry *registry, const char *viewer);

@@ -17,7 +17,8 @@
 #define LIMIT_SECRET_CHARS 128 /* its password, or a ticket */
 
 /* Displays. */
-#define LIMIT_DISPLAYS      512  /* a host has some 100; each costs a thread's stack */
+#define LIMIT_DISPLAYS      1024 /* a host has some 100; each costs a thread's stack */
+#define LIMIT_GLANCES       16   /* displays that nobody watches and that one List of all makes look: each is a wake-up and a question to a driver */
 #define LIMIT_WIDTH         8192 /* pixels; GVT's PIPESRC field ends here */
 #define LIMIT_HEIGHT        8192
 #define LIMIT_STRIDE        (1u << 20) /* bytes from row to row: a virtual desktop can be far wider than its picture */

@@ -26,6 +26,7 @@ static const char *const capabilities[] = {
 	"update",
 	"power",
 	"tickets",
+	"subscribe",
 	"input",
 	"rfb-none",
 	"rfb-vncauth",

@@ -45,7 +45,7 @@ static const char *const sharing_names[] = {
 };
 
 /* jansson makes no string of what is not UTF-8; one odd byte must not hide a display from List. */
-static json_t *text_json(const char *text)
+json_t *describe_text(const char *text)
 {
 	json_t *json = json_string(text);
 	char masked[256];
@@ -61,7 +61,7 @@ static json_t *text_json(const char *text)
 
 static int set_text(json_t *object, const char *name, const char *text)
 {
-	return text[0] ? json_object_set_new(object, name, text_json(text)) : 0;
+	return text[0] ? json_object_set_new(object, name, describe_text(text)) : 0;
 }
 
 static int set_number(json_t *object, const char *name, uint64_t number)
@@ -96,7 +96,7 @@ static json_t *labels_json(const struct context *context)
 
 	for (size_t i = 0; i < context->labels_used; i++)
 		error |= json_object_set_new(
-			labels, context->labels[i].key, text_json(context->labels[i].value));
+			labels, context->labels[i].key, describe_text(context->labels[i].value));
 	return finish(labels, error);
 }
 
@@ -140,9 +140,10 @@ static json_t *plane_json(const struct plane *plane)
 	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:s, s:o, s:I, s:I, s:o*}", "type",
 		plane_names[plane->type], "source", kind_names[plane->kind], "width",
 		(json_int_t)plane->width, "height", (json_int_t)plane->height, "stride",
-		(json_int_t)plane->stride, "format", text_json(format_name(plane->fourcc, format)),
-		"modifier", describe_modifier(plane->modifier, modifier), "modifierName",
-		text_json(modifier_name(plane->modifier, name)), "x", (json_int_t)plane->x, "y",
+		(json_int_t)plane->stride, "format",
+		describe_text(format_name(plane->fourcc, format)), "modifier",
+		describe_modifier(plane->modifier, modifier), "modifierName",
+		describe_text(modifier_name(plane->modifier, name)), "x", (json_int_t)plane->x, "y",
 		(json_int_t)plane->y, "hotSpot", hot_spot_json(plane));
 }
 
@@ -166,7 +167,7 @@ static json_t *endpoints_json(const char *const *endpoints, size_t endpoints_use
 	int error = 0;
 
 	for (size_t i = 0; i < endpoints_used; i++)
-		error |= json_array_append_new(json, text_json(endpoints[i]));
+		error |= json_array_append_new(json, describe_text(endpoints[i]));
 	return finish(json, error);
 }
 

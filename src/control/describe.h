@@ -22,6 +22,8 @@ json_t *describe_viewer(const struct wall_viewer *viewer, const char *id);
 json_t *describe_display(struct display *display);
 json_t *describe_display_runtime(struct display *display);
 
+/* @text as it is, or with its foreign bytes masked. */
+json_t *describe_text(const char *text);
 const char *describe_state(enum display_state state);
 /* "0x0100000000000002" without leading zeros. Returns @text. */
 const char *describe_modifier(uint64_t modifier, char text[24]);

@@ -25,15 +25,18 @@ void method_send_input(struct varlink_call *call, json_t *parameters, void *arg)
 void method_update(struct varlink_call *call, json_t *parameters, void *arg);
 /* viewing.c */
 void method_attach(struct varlink_call *call, json_t *parameters, void *arg);
-void method_list_viewers(struct varlink_call *call, json_t *parameters, void *arg);
 void method_detach(struct varlink_call *call, json_t *parameters, void *arg);
 void method_capture(struct varlink_call *call, json_t *parameters, void *arg);
 /* upkeep.c: io.systemd.service */
 extern const char service_text[]; /* its description */
 void method_ping(struct varlink_call *call, json_t *parameters, void *arg);
 void method_reload(struct varlink_call *call, json_t *parameters, void *arg);
-/* control.c */
+/* list.c */
 void method_list(struct varlink_call *call, json_t *parameters, void *arg);
+void method_list_viewers(struct varlink_call *call, json_t *parameters, void *arg);
+/* subscribe.c */
+void method_subscribe(struct varlink_call *call, json_t *parameters, void *arg);
+/* control.c */
 void method_get_capabilities(struct varlink_call *call, json_t *parameters, void *arg);
 
 /* A reader that takes its descriptors out of @call. */
@@ -44,15 +47,3 @@ bool method_may(const struct varlink_call *call, struct manager *manager, enum r
 
 /* What it takes to be let in with @mode. */
 enum right method_mode_right(enum view_mode mode);
-
-/* Replies one by one where only the last may end the call: each waits until the next is there. */
-struct reply_series {
-	struct varlink_call *call;
-	json_t *waiting; /* NULL: none yet */
-	int error;
-};
-
-/* @parameters: stolen; NULL: out of memory. Returns false when it is no use to go on. */
-bool reply_series_add(struct reply_series *series, json_t *parameters);
-/* Ends the call. Returns false, with the call still open, when there was nothing to reply. */
-bool reply_series_end(struct reply_series *series);

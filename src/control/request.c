@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/discard.h"
+#include "bulletin.h"
 #include "control/request_internal.h"
 
 const char *const request_mode_names[VIEW_MODE_EXCLUSIVE + 1] = {
@@ -22,6 +23,79 @@ int request_id(struct fields_reader *reader, json_t *parameters, struct request_
 	int r;
 
 	r = fields_read(reader, parameters, &request_id_fields, &request);
+	if (r >= 0)
+		*ret = request;
+	return r;
+}
+
+int request_set(
+	struct fields_reader *reader, json_t *value, const char *(*word)(size_t n), uint32_t *ret)
+{
+	uint32_t set = 0;
+
+	if (!json_is_array(value) || json_array_size(value) == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < json_array_size(value); i++) {
+		const char *text = json_string_value(json_array_get(value, i));
+		size_t mark = field_enter_index(reader, i);
+		size_t n = 0;
+
+		while (text && word(n) && strcmp(word(n), text) != 0)
+			n++;
+		if (!text || !word(n))
+			return -EINVAL;
+		field_leave(reader, mark);
+		set |= 1u << n;
+	}
+	*ret = set;
+	return 0;
+}
+
+static const char *const event_names[] = {
+	[BULLETIN_DISPLAY_REGISTERED] = "displayRegistered",
+	[BULLETIN_DISPLAY_STATE] = "displayState",
+	[BULLETIN_DISPLAY_RESIZED] = "displayResized",
+	[BULLETIN_DISPLAY_UPDATED] = "displayUpdated",
+	[BULLETIN_DISPLAY_UNREGISTERED] = "displayUnregistered",
+	[BULLETIN_VIEWER_ATTACHED] = "viewerAttached",
+	[BULLETIN_VIEWER_AUTHENTICATED] = "viewerAuthenticated",
+	[BULLETIN_VIEWER_DETACHED] = "viewerDetached",
+	[BULLETIN_TICKET_USED] = "ticketUsed",
+	[BULLETIN_INPUT_LOST] = "inputLost",
+	[BULLETIN_POWER_REQUESTED] = "powerRequested",
+	[BULLETIN_RELOADING] = "reloading",
+	[BULLETIN_STOPPING] = "stopping",
+};
+
+_Static_assert(ARRAY_SIZE(event_names) == BULLETIN_KINDS, "each has a name");
+
+const char *request_event_name(size_t kind)
+{
+	return kind < BULLETIN_KINDS ? event_names[kind] : NULL;
+}
+
+static int read_filter(
+	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
+{
+	return request_set(reader, value, request_event_name, at);
+}
+
+static const struct field subscribe_fields[] = {
+	FIELD("filter", read_filter, struct request_subscribe, filter, .type = "[]enum",
+		.word = request_event_name),
+	FIELD("id", field_id, struct request_subscribe, id),
+	FIELD("current", field_bool, struct request_subscribe, current),
+};
+
+const struct field_set request_subscribe_fields = FIELD_SET(subscribe_fields);
+
+int request_subscribe(
+	struct fields_reader *reader, json_t *parameters, struct request_subscribe *ret)
+{
+	struct request_subscribe request = {0};
+	int r;
+
+	r = fields_read(reader, parameters, &request_subscribe_fields, &request);
 	if (r >= 0)
 		*ret = request;
 	return r;

@@ -69,13 +69,20 @@ struct request_send_input {
 	size_t events_used;
 };
 
+/* Bit n: enum bulletin_kind n. */
+struct request_subscribe {
+	uint32_t filter; /* 0: all */
+	char id[LIMIT_ID_CHARS + 1];
+	bool current;
+};
+
 struct request_detach {
 	char viewer[24];
 };
 
 /* What each reads, for the table. */
 extern const struct field_set request_register_fields, request_id_fields, request_list_fields, request_viewers_fields,
-	request_attach_fields, request_ticket_fields, request_update_fields, request_detach_fields, request_no_fields, request_set_input_fields,
+	request_attach_fields, request_ticket_fields, request_update_fields, request_detach_fields, request_no_fields, request_subscribe_fields, request_set_input_fields,
 	request_send_input_fields;
 
 /* Fills all of @ret but the registrant. Pair with handover_finish(), on success only. */
@@ -89,6 +96,10 @@ int request_issue_ticket(
 	struct fields_reader *reader, json_t *parameters, struct request_ticket *ret);
 /* Pair with context_finish() of its changes, on success only. */
 int request_update(struct fields_reader *reader, json_t *parameters, struct request_update *ret);
+int request_subscribe(
+	struct fields_reader *reader, json_t *parameters, struct request_subscribe *ret);
+/* "displayState"; NULL: past the end. */
+const char *request_event_name(size_t kind);
 int request_detach(struct fields_reader *reader, json_t *parameters, struct request_detach *ret);
 int request_nothing(struct fields_reader *reader, json_t *parameters);
 /* Pair with request_sinks_finish(), on success only. */

@@ -22,40 +22,16 @@ struct request_listener {
 	char address[sizeof(((struct handover_listener *)0)->address)];
 };
 
-/* Words of a table as bits. An empty array is none of them, which no listener can do with. */
-static int read_set(
-	struct fields_reader *reader, json_t *value, const char *(*word)(size_t n), uint32_t *ret)
-{
-	uint32_t set = 0;
-
-	if (!json_is_array(value) || json_array_size(value) == 0)
-		return -EINVAL;
-	for (size_t i = 0; i < json_array_size(value); i++) {
-		const char *text = json_string_value(json_array_get(value, i));
-		size_t mark = field_enter_index(reader, i);
-		size_t n = 0;
-
-		while (text && word(n) && strcmp(word(n), text) != 0)
-			n++;
-		if (!text || !word(n))
-			return -EINVAL;
-		field_leave(reader, mark);
-		set |= 1u << n;
-	}
-	*ret = set;
-	return 0;
-}
-
 static int read_security(
 	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
 {
-	return read_set(reader, value, config_offer, at);
+	return request_set(reader, value, config_offer, at);
 }
 
 static int read_transports(
 	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
 {
-	return read_set(reader, value, config_transport, at);
+	return request_set(reader, value, config_transport, at);
 }
 
 /* Words of printable ASCII, joined with one space between. */

@@ -76,8 +76,8 @@ static void attach_to(struct varlink_call *call, struct manager *manager, struct
 		!display_wall(display))
 		return refuse_not_live(call, request->id, runtime.state);
 	if (request->mode != VIEW_MODE_VIEW && display_context(display)->view_only)
-		return refuse_permission(
-			call, request->id, RIGHT_CONTROL, "the display is viewOnly: ask for mode view");
+		return refuse_permission(call, request->id, RIGHT_CONTROL,
+			"the display is viewOnly: ask for mode view");
 	if (request->viewer.fd >= 0) {
 		unfit = descriptor_stream(request->viewer.fd);
 		if (unfit)
@@ -107,49 +107,6 @@ void method_attach(struct varlink_call *call, json_t *parameters, void *arg)
 	else
 		refuse_no_such_display(call, request.id);
 	fd_discardp(&request.viewer.fd);
-}
-
-/* Returns false when it is no use to go on. */
-static bool list_viewers_of(struct reply_series *series, struct display *display)
-{
-	struct wall *wall = display_wall(display);
-	const struct wall_viewer *viewers = NULL;
-	size_t n = wall ? wall_viewers(wall, &viewers) : 0;
-
-	for (size_t i = 0; i < n; i++) {
-		json_t *viewer = describe_viewer(&viewers[i], display_context(display)->id);
-
-		if (!reply_series_add(series, viewer ? json_pack("{s:o}", "viewer", viewer) : NULL))
-			return false;
-	}
-	return true;
-}
-
-void method_list_viewers(struct varlink_call *call, json_t *parameters, void *arg)
-{
-	struct reply_series series = {.call = call};
-	struct display *display = NULL;
-	struct fields_reader reader;
-	struct request_id request;
-	int r;
-
-	method_reader(&reader, call);
-	r = request_list_viewers(&reader, parameters, &request);
-	if (r < 0)
-		return refuse_request(call, &reader, r);
-	if (request.id[0]) {
-		display = manager_find(arg, request.id);
-		if (!display)
-			return refuse_no_such_display(call, request.id);
-		list_viewers_of(&series, display);
-	} else {
-		while ((display = manager_next(arg, display)))
-			if (method_may(call, arg, RIGHT_OBSERVE, display) &&
-				!list_viewers_of(&series, display))
-				break;
-	}
-	if (!reply_series_end(&series))
-		refuse_no_such_viewer(call, NULL);
 }
 
 void method_detach(struct varlink_call *call, json_t *parameters, void *arg)

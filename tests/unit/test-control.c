@@ -16,6 +16,8 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/shared.h"
+#include "bulletin.h"
 #include "control/control.h"
 #include "control/describe.h"
 #include "control/methods.h"
@@ -44,6 +46,9 @@ struct varlink_call {
 	size_t fds_used, out_used;
 	void (*gone)(void *arg);
 	void *gone_arg;
+	size_t room; /* for so many replies it is ready */
+	void (*ready)(void *arg);
+	void *ready_arg;
 	json_t *replies; /* array of {error, parameters, continues} */
 };
 
@@ -103,6 +108,38 @@ int varlink_reply_continues(struct varlink_call *call, json_t *parameters)
 	assert_true(call->more);
 	call_reply(call, NULL, parameters, true);
 	return 0;
+}
+
+bool varlink_call_ready(const struct varlink_call *call)
+{
+	return json_array_size(call->replies) < call->room;
+}
+
+void varlink_call_on_ready(struct varlink_call *call, void (*fn)(void *arg), void *arg)
+{
+	call->ready = fn;
+	call->ready_arg = arg;
+}
+
+int varlink_text_create(const char *json, struct shared **ret)
+{
+	*ret = shared_create(json, strlen(json), "", 1);
+	return *ret ? 0 : -ENOMEM;
+}
+
+int varlink_push_text(struct varlink_call *call, struct shared *text)
+{
+	return varlink_reply_continues(call, json_loads(text->bytes, 0, NULL));
+}
+
+void varlink_flush(struct varlink_call *call)
+{
+}
+
+void varlink_reply_text(struct varlink_call *call, struct shared *text)
+{
+	call->gone = NULL;
+	varlink_reply(call, json_loads(text->bytes, 0, NULL));
 }
 
 void varlink_error(struct varlink_call *call, const char *error, json_t *parameters)
@@ -365,6 +402,11 @@ struct display *manager_next(struct manager *manager, struct display *after)
 	return next < manager->displays_used ? &manager->displays[next] : NULL;
 }
 
+struct display *manager_after(struct manager *manager, uint64_t *number)
+{
+	return *number < manager->displays_used ? &manager->displays[(*number)++] : NULL;
+}
+
 struct display *manager_find_viewer(struct manager *manager, const char *viewer)
 {
 	for (size_t i = 0; i < manager->displays_used; i++)
@@ -430,7 +472,8 @@ static void add_viewer(struct display *display, const char *name)
 
 static void call_begin(bool more, uid_t uid)
 {
-	call = (struct varlink_call){.more = more, .peer = {.uid = uid, .gid = 7, .pid = 8}};
+	call = (struct varlink_call){
+		.more = more, .room = 1000, .peer = {.uid = uid, .gid = 7, .pid = 8}};
 	call.replies = json_array();
 }
 
@@ -1001,6 +1044,31 @@ static void test_list(void **state)
 	call_run(method_list, "{}");
 	assert_int_equal(json_array_size(call.replies), 3);
 	assert_string_equal(text(json_object_get(reply(2, NULL), "context"), "id"), "vm3");
+	assert_true(call.ended);
+	call_finish();
+
+	/* One that reads slowly gets them all the same. */
+	call_begin(true, 1);
+	call.room = 1;
+	call_run(method_list, "{}");
+	assert_int_equal(json_array_size(call.replies), 1);
+	assert_false(call.ended);
+	call.room = 2;
+	call.ready(call.ready_arg);
+	assert_int_equal(json_array_size(call.replies), 2);
+	assert_false(call.ended);
+	call.room = 10;
+	call.ready(call.ready_arg);
+	assert_int_equal(json_array_size(call.replies), 3);
+	assert_true(call.ended);
+	call_finish();
+
+	/* One that goes away in the middle leaves nothing. */
+	call_begin(true, 1);
+	call.room = 1;
+	call_run(method_list, "{}");
+	assert_false(call.ended);
+	call.gone(call.gone_arg);
 	assert_true(call.ended);
 	call_finish();
 

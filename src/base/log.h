@@ -2,6 +2,7 @@
 /* log.h - one line an event: what, which display, what to do.
  *
  * Lines go to the journal with a VFIO_DISPLAY= field when stderr is the journal, else to stderr as plain text.
+ * Nobody is waited for: lines that the journal, or the reader of stderr, does not take are lost, and counted in the next one.
  * @id is the display's id or NULL. Never log a password, a ticket or a keystroke. Text of a peer goes through %s only
  * and control characters in a line are replaced. The rooms base, vfio, plane, capture, damage and varlink/wire do not
  * log: they return -errno, and the caller that gives up logs once. (capture/import.c does: it has a program of its own.)

@@ -85,13 +85,17 @@ static void dismiss(int link, struct child *child)
 	child_leave(child);
 }
 
-static int resume(struct wall *wall)
+/* RESUME before anything that the capture thread has to say. */
+static int resume(struct wall *wall, int link, struct child *child)
 {
 	int r;
 
 	if (getrandom(&wall->turn, sizeof(wall->turn), GRND_NONBLOCK) != sizeof(wall->turn))
 		wall->turn = loop_now_ms();
+	wall->resuming = true;
 	pthread_mutex_lock(&wall->lock);
+	wall->link = link;
+	wall->child = child;
 	r = wall_greet(wall, &wall->turn);
 	pthread_mutex_unlock(&wall->lock);
 	if (r == 0)
@@ -122,12 +126,7 @@ int wall_adopt(struct wall *wall, int link, int pidfd, const struct wall_kept *k
 	fcntl(end, F_SETFD, FD_CLOEXEC);
 	wall_programs_begin(kept->roster.serial);
 	wall->last_number = MAX(wall->last_number, kept->last_number);
-	wall->resuming = true;
-	pthread_mutex_lock(&wall->lock);
-	wall->link = take_fd(&end);
-	wall->child = child;
-	pthread_mutex_unlock(&wall->lock);
-	r = resume(wall);
+	r = resume(wall, take_fd(&end), child);
 	if (r < 0) {
 		wall_end(wall, "it could not be taken over");
 		return r;

@@ -468,6 +468,7 @@ void door_resume(struct door *door, const struct link_message *hello)
 	struct caller_entry *entry;
 
 	entrance_unlisten(&door->entrance);
+	wish_sizes(&door->wish, 0, 0);
 	door->options.grace_ms = hello->hello.grace_ms;
 	door->options.stall_ms = door->host.stall_ms = hello->hello.stall_ms;
 	memcpy(door->host.challenge, hello->hello.challenge, sizeof(door->host.challenge));

@@ -54,7 +54,8 @@ void door_tls(struct door *door, struct tls *tls);
 void door_policy(struct door *door, const struct link_policy *policy);
 /* Nobody new comes through a listener until there is another. Who is in stays; who knocks, and lives by its listener's rules, goes. */
 void door_unlisten(struct door *door);
-/* Another broker (LINK_RESUME): listeners are closed, others will come, and nobody goes for it. The rest of @hello is as in the options. The
+/* Another broker (LINK_RESUME): listeners are closed, others will come, and nobody goes for it; nor may a size be
+ * asked for until door_sizes(). The rest of @hello is as in the options. The
  * state of each viewer is told again. */
 void door_resume(struct door *door, const struct link_message *hello);
 /* Calls @fn for each viewer that is in, and for each of door_attach() that may yet be. */

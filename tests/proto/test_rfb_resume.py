@@ -207,6 +207,30 @@ class Resume(Case):
         self.take_over(broker, {})
         self.assertIsNone(broker.take(rfb.CHECK))
 
+    def test_sizes_are_told_again(self):
+        broker = self.broker()
+        viewer = self.enter(broker, broker.listen_unix(), encodings=(0, -223, -308))
+        broker.sizes(1024, 768)
+
+        def asked():
+            viewer.layouts.clear()
+            viewer.ask_size(800, 600)
+            viewer.request()
+            while not any(reason == 1 for reason, _ in viewer.layouts):
+                viewer.update()
+            return next(status for reason, status in viewer.layouts if reason == 1)
+
+        self.assertTrue(wait_until(lambda: asked() == 4))
+        broker.wait(rfb.RESIZE)
+        broker.die()
+        self.assertEqual(asked(), 4)
+        self.take_over(broker, {viewer.number: (CONTROL, IN)})
+        self.sees(viewer, NEW)
+        self.assertEqual(asked(), 1)  # prohibited, as long as this broker allows none
+        broker.sizes(1024, 768)
+        self.assertTrue(wait_until(lambda: asked() == 4))
+        broker.wait(rfb.RESIZE)
+
     def test_alone_is_alone(self):
         broker = self.broker(sharing=ALLOW_EXCLUSIVE)
         path, alone = broker.listen_unix(), broker.listen_unix(mode=EXCLUSIVE)

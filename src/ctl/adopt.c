@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <getopt.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,15 +12,16 @@
 #include "ctl/offer.h"
 #include "ctl/process.h"
 #include "ctl/table.h"
+#include "ctl/verbs.h"
 #include "vfio/guard.h"
 
 enum { OPTION_PID = OFFER_LAST, OPTION_DEVICE, OPTION_LIST };
 
-static const struct option options[] = {
+const struct option_row adopt_options[] = {
+	{"pid", OPTION_PID, 0, "PID", NULL, "the VMM's process"},
+	{"device", OPTION_DEVICE, 0, "N", NULL, "its descriptor, where it has several displays"},
+	{"list", OPTION_LIST, 0, NULL, NULL, "show its VFIO devices and take none"},
 	OFFER_OPTIONS,
-	{"pid", required_argument, NULL, OPTION_PID},
-	{"device", required_argument, NULL, OPTION_DEVICE},
-	{"list", no_argument, NULL, OPTION_LIST},
 	{0},
 };
 
@@ -73,15 +75,15 @@ static int take_id(struct adoption *adoption, int argc, char **argv)
 	return offer_option(offer, OFFER_ID, "id", id);
 }
 
-static int parse_options(struct adoption *adoption, int argc, char **argv)
+static int parse_options(struct ctl *ctl, struct adoption *adoption, int argc, char **argv)
 {
-	int status = CTL_OK;
-	int option, index = 0;
+	const struct option_row *row;
+	int status, wrong = CTL_OK;
 
-	while (status == CTL_OK && (option = getopt_long(argc, argv, "", options, &index)) >= 0)
-		status = take_option(adoption, option, options[index].name);
-	if (status != CTL_OK)
-		return status;
+	while (wrong == CTL_OK && (row = option_next(ctl, adopt_options, argc, argv, &status)))
+		wrong = take_option(adoption, row->value, row->name);
+	if (wrong != CTL_OK || status != CTL_OK)
+		return wrong != CTL_OK ? wrong : status;
 	if (adoption->pid < 0)
 		return complain_usage("adopt", "a process is missing; give --pid PID");
 	snprintf(adoption->about, sizeof(adoption->about), "process %d", adoption->pid);
@@ -127,17 +129,17 @@ static int complain_process(const char *about, int error)
 	switch (error) {
 	case -ESRCH:
 		complain(about, "there is no such process, or it has ended");
-		break;
+		return CTL_NOT_FOUND;
 	case -EINVAL:
 		complain(about, "this is a thread; give the id of its process");
 		break;
 	case -EACCES:
 		complain(about, "you may not see its descriptors; be root (CAP_SYS_PTRACE), or "
 				"the user that runs it");
-		break;
+		return CTL_DENIED;
 	case -EPERM:
 		complain_permission(about);
-		break;
+		return CTL_DENIED;
 	case -ENOSYS:
 		complain(about, "this kernel cannot take descriptors of a process; Linux 5.6 can");
 		break;
@@ -222,7 +224,6 @@ static struct process_device *only_device(struct adoption *adoption)
 static int print_devices(const struct ctl *ctl, const struct process *process)
 {
 	struct table table = {.heads = {"DESCRIPTOR", "DEVICE", "DISPLAY"}};
-	json_t *array = json_array();
 	int error = 0;
 
 	for (size_t i = 0; i < process->devices_used; i++) {
@@ -231,20 +232,23 @@ static int print_devices(const struct ctl *ctl, const struct process *process)
 		char number[16];
 
 		snprintf(number, sizeof(number), "%d", device->number);
-		error |= table_add(
-			&table, (const char *const[TABLE_COLUMNS]){number, device->link, display});
-		error |= json_array_append_new(
-			array, json_pack("{s:i, s:s, s:s}", "descriptor", device->number, "device",
-				       device->link, "display", display));
+		if (ctl->json) {
+			json_t *json = json_pack("{s:i, s:s, s:s}", "descriptor", device->number,
+				"device", device->link, "display", display);
+
+			error |= json ? 0 : -1;
+			json_line(json);
+			json_decref(json);
+		} else {
+			error |= table_add(&table,
+				(const char *const[TABLE_COLUMNS]){number, device->link, display});
+		}
 	}
 	if (error)
 		complain(NULL, "out of memory");
-	else if (ctl->json)
-		json_print(array);
-	else
+	else if (!ctl->json)
 		table_print(&table, stdout);
 	table_finish(&table);
-	json_decref(array);
 	return error ? CTL_FAILED : CTL_OK;
 }
 
@@ -284,13 +288,13 @@ static int adopt(const struct ctl *ctl, struct adoption *adoption)
 	return status == CTL_OK ? offer_register(ctl, &adoption->offer) : status;
 }
 
-int verb_adopt(const struct ctl *ctl, int argc, char **argv)
+int verb_adopt(struct ctl *ctl, int argc, char **argv)
 {
 	struct adoption adoption = {.pid = -1, .device = -1, .process.pidfd = -EBADF};
 	int status;
 
 	offer_init(&adoption.offer, "adopt");
-	status = parse_options(&adoption, argc, argv);
+	status = parse_options(ctl, &adoption, argc, argv);
 	if (status == CTL_OK)
 		status = adopt(ctl, &adoption);
 	process_finish(&adoption.process);

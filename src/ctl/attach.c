@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <errno.h>
 #include <getopt.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <signal.h>
@@ -10,10 +10,11 @@
 #include "ctl/ctl.h"
 #include "ctl/pump.h"
 #include "ctl/session.h"
+#include "ctl/verbs.h"
 
 struct attach {
 	const char *id, *label;
-	bool view_only;
+	const char *mode;
 	char **command; /* NULL: stdin and stdout */
 };
 
@@ -22,18 +23,20 @@ static int attach_call(const struct ctl *ctl, const struct attach *attach, int *
 	struct varlink_result result;
 	json_int_t index = -1;
 	json_t *parameters;
+	int status;
 
-	parameters = json_pack("{s:s, s:s, s:s*}", "id", attach->id, "mode",
-		attach->view_only ? "view" : "control", "label", attach->label);
-	if (session_call(ctl, attach->id, "Attach", parameters, &result) < 0)
-		return -1;
+	parameters = json_pack(
+		"{s:s, s:s, s:s*}", "id", attach->id, "mode", attach->mode, "label", attach->label);
+	status = session_call(ctl, attach->id, "Attach", parameters, &result);
+	if (status != CTL_OK)
+		return status;
 	json_unpack(result.parameters, "{s:I}", "fileDescriptorIndex", &index);
 	if (index >= 0 && index < (json_int_t)result.fds_used)
 		*ret_fd = take_fd(&result.fds[index]);
 	else
 		complain(attach->id, "vfio-displayd answered without a connection");
 	varlink_result_finish(&result);
-	return *ret_fd < 0 ? -1 : 0;
+	return *ret_fd < 0 ? CTL_FAILED : CTL_OK;
 }
 
 /* The command's stdin and stdout are the connection itself. Returns only on failure. */
@@ -69,15 +72,21 @@ static int attach_stdio(const struct attach *attach, int fd)
 	return CTL_FAILED;
 }
 
+enum { VIEW_ONLY = 1, MODE, LABEL, EXEC };
+
+const struct option_row attach_options[] = {
+	{"mode", MODE, 0, "MODE", "view control exclusive", "the most that it may do; control"},
+	{"view-only", VIEW_ONLY, 0, NULL, NULL, "the same as --mode view"},
+	{"label", LABEL, 0, "TEXT", NULL, "who is looking"},
+	{"exec", EXEC, 0, "COMMAND...", NULL, "its stdin and stdout are the stream; must be last"},
+	{0},
+};
+
 /* Everything after --exec is the command, options too: it is cut off before getopt sorts them. */
-static int attach_parse(int argc, char **argv, struct attach *attach)
+static int attach_parse(struct ctl *ctl, int argc, char **argv, struct attach *attach)
 {
-	static const struct option options[] = {
-		{"view-only", no_argument, NULL, 'v'},
-		{"label", required_argument, NULL, 'l'},
-		{0},
-	};
-	int option;
+	const struct option_row *row;
+	int status;
 
 	for (int i = 1; i < argc && !attach->command; i++) {
 		if (strcmp(argv[i], "--exec") != 0)
@@ -87,30 +96,34 @@ static int attach_parse(int argc, char **argv, struct attach *attach)
 		if (!attach->command[0])
 			return complain_usage("attach", "--exec needs a command");
 	}
-	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		if (option == 'v')
-			attach->view_only = true;
-		else if (option == 'l')
+	while ((row = option_next(ctl, attach_options, argc, argv, &status))) {
+		if (row->value == VIEW_ONLY)
+			attach->mode = "view";
+		else if (row->value == MODE)
+			attach->mode = optarg;
+		else if (row->value == LABEL)
 			attach->label = optarg;
 		else
-			return CTL_USAGE;
+			return complain_usage("attach", "--exec and its command are two words");
 	}
+	if (status != CTL_OK)
+		return status;
 	if (argc - optind != 1)
 		return complain_usage("attach", "takes one display's id");
 	attach->id = argv[optind];
 	return CTL_OK;
 }
 
-int verb_attach(const struct ctl *ctl, int argc, char **argv)
+int verb_attach(struct ctl *ctl, int argc, char **argv)
 {
-	struct attach attach = {0};
+	struct attach attach = {.mode = "control"};
 	_cleanup_fd_ int fd = -EBADF;
 	int status;
 
-	status = attach_parse(argc, argv, &attach);
+	status = attach_parse(ctl, argc, argv, &attach);
+	if (status == CTL_OK)
+		status = attach_call(ctl, &attach, &fd);
 	if (status != CTL_OK)
 		return status;
-	if (attach_call(ctl, &attach, &fd) < 0)
-		return CTL_FAILED;
 	return attach.command ? attach_exec(&attach, fd) : attach_stdio(&attach, fd);
 }

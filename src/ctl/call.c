@@ -8,46 +8,108 @@
 #include "ctl/ctl.h"
 #include "ctl/session.h"
 #include "ctl/table.h"
+#include "ctl/verbs.h"
 
-/* A call that takes one name and answers nothing. */
-static int call_about(
-	const struct ctl *ctl, const char *method, const char *field, int argc, char **argv)
+/* The only word that a verb without options takes. */
+static int only_word(struct ctl *ctl, int argc, char **argv, const char *what, const char **ret)
+{
+	int status;
+
+	option_next(ctl, option_none, argc, argv, &status);
+	if (status != CTL_OK)
+		return status;
+	if (argc - optind != (what ? 1 : 0))
+		return complain_usage(
+			argv[0], what ? "takes one %s" : "takes no arguments%s", what ?: "");
+	*ret = what ? argv[optind] : NULL;
+	return CTL_OK;
+}
+
+/* A call that answers nothing. */
+static int call_about(struct ctl *ctl, const char *method, const char *field, const char *what,
+	int argc, char **argv)
 {
 	struct varlink_result result;
+	const char *name;
+	int status;
 
-	if (argc != 2)
-		return complain_usage(argv[0], "takes one %s", field);
-	if (session_call(ctl, argv[1], method, json_pack("{s:s}", field, argv[1]), &result) < 0)
-		return CTL_FAILED;
+	status = only_word(ctl, argc, argv, what, &name);
+	if (status == CTL_OK)
+		status = session_call(ctl, name, method,
+			field ? json_pack("{s:s}", field, name) : json_object(), &result);
+	if (status != CTL_OK)
+		return status;
 	if (ctl->json)
-		json_print(result.parameters);
+		json_line(result.parameters);
 	varlink_result_finish(&result);
 	return CTL_OK;
 }
 
-int verb_unregister(const struct ctl *ctl, int argc, char **argv)
+int verb_unregister(struct ctl *ctl, int argc, char **argv)
 {
-	return call_about(ctl, "Unregister", "id", argc, argv);
+	return call_about(ctl, "Unregister", "id", "display's id", argc, argv);
 }
 
-int verb_detach(const struct ctl *ctl, int argc, char **argv)
+int verb_detach(struct ctl *ctl, int argc, char **argv)
 {
-	return call_about(ctl, "Detach", "viewer", argc, argv);
+	return call_about(ctl, "Detach", "viewer", "viewer", argc, argv);
 }
 
-int verb_capabilities(const struct ctl *ctl, int argc, char **argv)
+int verb_ping(struct ctl *ctl, int argc, char **argv)
+{
+	return call_about(ctl, "io.systemd.service.Ping", NULL, NULL, argc, argv);
+}
+
+int verb_reload(struct ctl *ctl, int argc, char **argv)
+{
+	return call_about(ctl, "io.systemd.service.Reload", NULL, NULL, argc, argv);
+}
+
+/* syslog(3)'s. */
+int verb_log_level(struct ctl *ctl, int argc, char **argv)
+{
+	static const char *const levels[] = {
+		"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"};
+	struct varlink_result result;
+	const char *name;
+	size_t level = 0;
+	int status;
+
+	status = only_word(ctl, argc, argv, "level, emerg to debug", &name);
+	if (status != CTL_OK)
+		return status;
+	while (level < ARRAY_SIZE(levels) && strcmp(levels[level], name) != 0)
+		level++;
+	if (level == ARRAY_SIZE(levels))
+		return complain_usage("log-level",
+			"a level is emerg, alert, crit, err, warning, notice, info or debug, "
+			"not %s",
+			name);
+	status = session_call(ctl, NULL, "io.systemd.service.SetLogLevel",
+		json_pack("{s:I}", "level", (json_int_t)level), &result);
+	if (status != CTL_OK)
+		return status;
+	if (ctl->json)
+		json_line(result.parameters);
+	varlink_result_finish(&result);
+	return CTL_OK;
+}
+
+int verb_capabilities(struct ctl *ctl, int argc, char **argv)
 {
 	struct varlink_result result;
 	const char *name;
 	json_t *value;
+	int status;
 	size_t i;
 
-	if (argc != 1)
-		return complain_usage("capabilities", "takes no arguments");
-	if (session_call(ctl, NULL, "GetCapabilities", json_object(), &result) < 0)
-		return CTL_FAILED;
+	status = only_word(ctl, argc, argv, NULL, &name);
+	if (status == CTL_OK)
+		status = session_call(ctl, NULL, "GetCapabilities", json_object(), &result);
+	if (status != CTL_OK)
+		return status;
 	if (ctl->json) {
-		json_print(result.parameters);
+		json_line(result.parameters);
 	} else {
 		json_array_foreach (json_object_get(result.parameters, "capabilities"), i, value) {
 			text_print(
@@ -63,42 +125,32 @@ int verb_capabilities(const struct ctl *ctl, int argc, char **argv)
 	return CTL_OK;
 }
 
-/* Prints each reply. */
-static int call_replies(struct varlink_client *client, const char *method)
+static int print_reply(void *arg, json_t *parameters)
 {
-	struct varlink_result result;
-	bool failed, continues;
-	int r;
+	const struct ctl *ctl = arg;
 
-	do {
-		r = varlink_client_receive(client, -1, &result);
-		if (r < 0) {
-			complain_talk(method, r);
-			return CTL_FAILED;
-		}
-		failed = result.error;
-		continues = result.continues;
-		if (failed)
-			complain_error(method, method, result.error, result.parameters);
-		else
-			json_print(result.parameters);
-		fflush(stdout);
-		varlink_result_finish(&result);
-	} while (continues && !failed);
-	return failed ? CTL_FAILED : CTL_OK;
+	if (ctl->json)
+		json_line(parameters);
+	else
+		json_print(parameters);
+	fflush(stdout);
+	return CTL_OK;
 }
 
-static int call_parse(int argc, char **argv, bool *ret_more, json_t **ret)
-{
-	static const struct option options[] = {{"more", no_argument, NULL, 'm'}, {0}};
-	json_error_t error;
-	int option;
+const struct option_row call_options[] = {
+	{"more", 1, 0, NULL, NULL, "all replies of a method that has several"},
+	{0},
+};
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		if (option != 'm')
-			return CTL_USAGE;
+static int call_parse(struct ctl *ctl, int argc, char **argv, bool *ret_more, json_t **ret)
+{
+	json_error_t error;
+	int status;
+
+	while (option_next(ctl, call_options, argc, argv, &status))
 		*ret_more = true;
-	}
+	if (status != CTL_OK)
+		return status;
 	if (argc - optind < 1 || argc - optind > 2)
 		return complain_usage("call", "takes a method and its parameters as JSON");
 	if (argc - optind == 1)
@@ -110,31 +162,24 @@ static int call_parse(int argc, char **argv, bool *ret_more, json_t **ret)
 	return CTL_OK;
 }
 
-int verb_call(const struct ctl *ctl, int argc, char **argv)
+int verb_call(struct ctl *ctl, int argc, char **argv)
 {
-	struct varlink_client *client = NULL;
+	struct varlink_result result;
 	json_t *parameters = NULL;
+	const char *method;
 	bool more = false;
-	char method[256];
 	int status;
-	int r;
 
-	status = call_parse(argc, argv, &more, &parameters);
+	status = call_parse(ctl, argc, argv, &more, &parameters);
 	if (status != CTL_OK)
 		return status;
-	/* A method without an interface is one of ours. */
-	snprintf(method, sizeof(method), "%s%s",
-		strchr(argv[optind], '.') ? "" : "org.vfiodisplay.Display.", argv[optind]);
-	r = varlink_client_connect(ctl->socket, &client);
-	if (r < 0) {
-		json_decref(parameters);
-		complain_connect(ctl->socket, r);
-		return CTL_FAILED;
-	}
-	r = varlink_client_send(client, method, parameters, more, NULL, 0);
-	if (r < 0)
-		complain_talk(method, r);
-	status = r < 0 ? CTL_FAILED : call_replies(client, method);
-	varlink_client_destroy(client);
-	return status;
+	method = argv[optind];
+	if (more)
+		return session_each(ctl, method, method, parameters, NULL, print_reply, ctl);
+	status = session_call(ctl, method, method, parameters, &result);
+	if (status != CTL_OK)
+		return status;
+	print_reply(ctl, result.parameters);
+	varlink_result_finish(&result);
+	return CTL_OK;
 }

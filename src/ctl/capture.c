@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <errno.h>
 #include <getopt.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 #include "ctl/png.h"
 #include "ctl/session.h"
 #include "ctl/table.h"
+#include "ctl/verbs.h"
 
 struct picture {
 	int fd; /* the daemon's memfd */
@@ -113,9 +114,12 @@ static int capture(const struct ctl *ctl, const char *id, const char *path)
 	struct varlink_result result;
 	int r;
 
-	if (session_call(ctl, id, "Capture", json_pack("{s:s}", "id", id), &result) < 0)
-		return CTL_FAILED;
+	r = session_call(ctl, id, "Capture", json_pack("{s:s}", "id", id), &result);
+	if (r != CTL_OK)
+		return r;
 	r = picture_from(id, &result, &picture);
+	if (r == 0 && ctl->json && strcmp(path, "-") != 0)
+		json_line(result.parameters);
 	varlink_result_finish(&result);
 	if (r < 0)
 		return CTL_FAILED;
@@ -129,17 +133,20 @@ static int capture(const struct ctl *ctl, const char *id, const char *path)
 	return CTL_OK;
 }
 
-int verb_capture(const struct ctl *ctl, int argc, char **argv)
-{
-	static const struct option options[] = {{"output", required_argument, NULL, 'o'}, {0}};
-	const char *path = NULL;
-	int option;
+const struct option_row capture_options[] = {
+	{"output", 1, 'o', "FILE", WORDS_FILES, "where the picture goes; - is standard output"},
+	{0},
+};
 
-	while ((option = getopt_long(argc, argv, "o:", options, NULL)) >= 0) {
-		if (option != 'o')
-			return CTL_USAGE;
+int verb_capture(struct ctl *ctl, int argc, char **argv)
+{
+	const char *path = NULL;
+	int status;
+
+	while (option_next(ctl, capture_options, argc, argv, &status))
 		path = optarg;
-	}
+	if (status != CTL_OK)
+		return status;
 	if (argc - optind != 1 || !path)
 		return complain_usage(
 			"capture", "takes one display's id and -o FILE ('-' is standard output)");

@@ -49,7 +49,7 @@ int complain_usage(const char *verb, const char *format, ...)
 	return CTL_USAGE;
 }
 
-void complain_connect(const char *socket, int error)
+static void say_connect(const char *socket, int error)
 {
 	switch (error) {
 	case -ENOENT:
@@ -67,7 +67,15 @@ void complain_connect(const char *socket, int error)
 	complain(socket, "%s", strerror(-error));
 }
 
-void complain_talk(const char *about, int error)
+int complain_connect(const char *socket, int error)
+{
+	say_connect(socket, error);
+	return error == -EACCES || error == -EPERM ? CTL_DENIED
+	       : error == -ENOMEM		   ? CTL_FAILED
+						   : CTL_NO_DAEMON;
+}
+
+static void say_talk(const char *about, int error)
 {
 	switch (error) {
 	case -EPIPE:
@@ -82,6 +90,13 @@ void complain_talk(const char *about, int error)
 		return complain(about, "out of memory");
 	}
 	complain(about, "talking to vfio-displayd: %s", strerror(-error));
+}
+
+int complain_talk(const char *about, int error)
+{
+	say_talk(about, error);
+	return error == -EPIPE || error == -ECONNRESET || error == -ETIMEDOUT ? CTL_NO_DAEMON
+	: CTL_FAILED;
 }
 
 /* For %s: a text of the error's parameters, or "?". */
@@ -213,38 +228,50 @@ static void say_more(const char *about, const char *method, const json_t *parame
 	complain(about, "this method has several replies; add --more");
 }
 
+static void say_no_input(const char *about, const char *method, const json_t *parameters)
+{
+	complain(about, "no %s of the guest is connected; 'vfio-displayctl input' gives one",
+		text_of(parameters, "kind"));
+}
+
 static const struct {
 	const char *error;
+	int status;
 	void (*say)(const char *about, const char *method, const json_t *parameters);
 } sentences[] = {
-	{INTERFACE "NoSuchDisplay", say_no_display},
-	{INTERFACE "DisplayExists", say_display_exists},
-	{INTERFACE "NoSuchViewer", say_no_viewer},
-	{INTERFACE "DeviceUnsuitable", say_device},
-	{INTERFACE "DescriptorUnsuitable", say_descriptor},
-	{INTERFACE "LeaseRequired", say_lease},
-	{INTERFACE "AddressUnavailable", say_address},
-	{INTERFACE "FormatUnsupported", say_format},
-	{INTERFACE "NotLive", say_not_live},
-	{INTERFACE "LimitReached", say_limit},
-	{INTERFACE "Unavailable", say_unavailable},
-	{INTERFACE "ShuttingDown", say_shutting_down},
-	{SERVICE_INTERFACE "PermissionDenied", say_permission},
-	{SERVICE_INTERFACE "InvalidParameter", say_invalid},
-	{SERVICE_INTERFACE "MethodNotFound", say_no_method},
-	{SERVICE_INTERFACE "MethodNotImplemented", say_no_method},
-	{SERVICE_INTERFACE "InterfaceNotFound", say_no_interface},
-	{SERVICE_INTERFACE "ExpectedMore", say_more},
+	{INTERFACE "NoSuchDisplay", CTL_NOT_FOUND, say_no_display},
+	{INTERFACE "DisplayExists", CTL_EXISTS, say_display_exists},
+	{INTERFACE "NoSuchInput", CTL_NOT_FOUND, say_no_input},
+	{INTERFACE "NoSuchViewer", CTL_NOT_FOUND, say_no_viewer},
+	{INTERFACE "DeviceUnsuitable", CTL_REFUSED, say_device},
+	{INTERFACE "DescriptorUnsuitable", CTL_REFUSED, say_descriptor},
+	{INTERFACE "LeaseRequired", CTL_REFUSED, say_lease},
+	{INTERFACE "AddressUnavailable", CTL_EXISTS, say_address},
+	{INTERFACE "FormatUnsupported", CTL_REFUSED, say_format},
+	{INTERFACE "NotLive", CTL_NOT_NOW, say_not_live},
+	{INTERFACE "LimitReached", CTL_NOT_NOW, say_limit},
+	{INTERFACE "Unavailable", CTL_NOT_NOW, say_unavailable},
+	{INTERFACE "ShuttingDown", CTL_NOT_NOW, say_shutting_down},
+	{SERVICE_INTERFACE "PermissionDenied", CTL_DENIED, say_permission},
+	{SERVICE_INTERFACE "InvalidParameter", CTL_REFUSED, say_invalid},
+	{SERVICE_INTERFACE "MethodNotFound", CTL_REFUSED, say_no_method},
+	{SERVICE_INTERFACE "MethodNotImplemented", CTL_REFUSED, say_no_method},
+	{SERVICE_INTERFACE "InterfaceNotFound", CTL_REFUSED, say_no_interface},
+	{SERVICE_INTERFACE "ExpectedMore", CTL_REFUSED, say_more},
 };
 
-void complain_error(
+int complain_error(
 	const char *about, const char *method, const char *error, const json_t *parameters)
 {
 	_cleanup_free_ char *dump = NULL;
 
-	for (size_t i = 0; i < ARRAY_SIZE(sentences); i++)
-		if (strcmp(sentences[i].error, error) == 0)
-			return sentences[i].say(about, method, parameters);
+	for (size_t i = 0; i < ARRAY_SIZE(sentences); i++) {
+		if (strcmp(sentences[i].error, error) != 0)
+			continue;
+		sentences[i].say(about, method, parameters);
+		return sentences[i].status;
+	}
 	dump = json_dumps(parameters, JSON_COMPACT);
 	complain(about, "%s: %s %s", method, error, dump ? dump : "");
+	return CTL_FAILED;
 }

@@ -7,30 +7,21 @@
 
 #include <stdbool.h>
 
-enum exit_status { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
+/* vfio-displayctl(1) has them, for programs. */
+enum exit_status {
+	CTL_OK = 0,
+	CTL_FAILED = 1,	   /* something else */
+	CTL_USAGE = 2,	   /* the arguments are wrong */
+	CTL_NO_DAEMON = 3, /* nobody listens, or it hung up */
+	CTL_DENIED = 4,
+	CTL_NOT_FOUND = 5, /* no such display, viewer or sink */
+	CTL_EXISTS = 6,	   /* the id or the address is taken */
+	CTL_NOT_NOW = 7,   /* worth another try: no picture now, a limit, memory, a shutdown */
+	CTL_REFUSED = 8,   /* the daemon does not accept it: a value, a descriptor, a device, a method */
+	CTL_DONE = 256	   /* nothing is left to do; not an exit status, main() makes 0 of it */
+};
 
 struct ctl {
 	const char *socket; /* path */
 	bool json;
 };
-
-struct verb {
-	const char *name;
-	const char *arguments; /* for --help */
-	const char *summary;
-	int (*run)(const struct ctl *ctl, int argc, char **argv);
-};
-
-int verb_list(const struct ctl *ctl, int argc, char **argv);
-int verb_describe(const struct ctl *ctl, int argc, char **argv);
-int verb_register(const struct ctl *ctl, int argc, char **argv);
-int verb_adopt(const struct ctl *ctl, int argc, char **argv);
-int verb_unregister(const struct ctl *ctl, int argc, char **argv);
-int verb_update(const struct ctl *ctl, int argc, char **argv);
-int verb_ticket(const struct ctl *ctl, int argc, char **argv);
-int verb_attach(const struct ctl *ctl, int argc, char **argv);
-int verb_viewers(const struct ctl *ctl, int argc, char **argv);
-int verb_detach(const struct ctl *ctl, int argc, char **argv);
-int verb_capture(const struct ctl *ctl, int argc, char **argv);
-int verb_capabilities(const struct ctl *ctl, int argc, char **argv);
-int verb_call(const struct ctl *ctl, int argc, char **argv);

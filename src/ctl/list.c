@@ -8,7 +8,9 @@
 #include "ctl/complain.h"
 #include "ctl/ctl.h"
 #include "ctl/session.h"
+#include "ctl/list.h"
 #include "ctl/table.h"
+#include "ctl/verbs.h"
 
 static const char *text_of(const json_t *object, const char *name)
 {
@@ -48,7 +50,7 @@ static void format_print(const json_t *plane, char *text, size_t size)
 		linear ? "" : modifier_of(plane));
 }
 
-static int list_row(struct table *table, const json_t *entry)
+int list_row(struct table *table, const json_t *entry)
 {
 	const json_t *context = json_object_get(entry, "context");
 	const json_t *runtime = json_object_get(entry, "runtime");
@@ -81,74 +83,78 @@ static int viewer_row(struct table *table, const json_t *entry)
 			text_of(viewer, "encoding"), bytes, behind, text_of(viewer, "label")});
 }
 
-static int print_rows(struct table *table, const json_t *entries,
-	int (*add)(struct table *table, const json_t *entry))
-{
-	const json_t *entry;
-	int r = 0;
-	size_t i;
+/* Replies as they come: a line each, or a row of the table. */
+struct listing {
+	const struct ctl *ctl;
+	struct table table;
+	int (*add)(struct table *table, const json_t *entry);
+};
 
-	json_array_foreach (entries, i, entry)
-		r |= add(table, entry);
-	if (r < 0)
-		complain(NULL, "out of memory");
-	else
-		table_print(table, stdout);
-	table_finish(table);
-	return r < 0 ? CTL_FAILED : CTL_OK;
+static int listing_take(void *arg, json_t *entry)
+{
+	struct listing *listing = arg;
+
+	if (listing->ctl->json) {
+		json_line(entry);
+		return CTL_OK;
+	}
+	if (listing->add(&listing->table, entry) == 0)
+		return CTL_OK;
+	complain(NULL, "out of memory");
+	return CTL_FAILED;
 }
 
-int verb_list(const struct ctl *ctl, int argc, char **argv)
+static int listing_print(struct listing *listing, const char *about, const char *method,
+	json_t *parameters, const char *nothing)
 {
-	static const struct option options[] = {{"machine", required_argument, NULL, 'm'}, {0}};
-	struct table table = {
-		.heads = {"ID", "STATE", "SIZE", "FORMAT", "VIEWERS", "MACHINE", "NAME", "REASON"}};
-	json_t *parameters = json_object(), *entries = NULL;
-	int status = CTL_OK;
-	int option;
+	int status = session_each(
+		listing->ctl, about, method, parameters, nothing, listing_take, listing);
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		if (option != 'm' ||
-			json_object_set_new(parameters, "machine", json_string(optarg)) < 0) {
-			json_decref(parameters);
-			return CTL_USAGE;
-		}
-	}
-	if (optind < argc) {
-		json_decref(parameters);
+	if (status == CTL_OK && !listing->ctl->json)
+		table_print(&listing->table, stdout);
+	table_finish(&listing->table);
+	return status;
+}
+
+const struct option_row list_options[] = {
+	{"machine", 1, 0, "MACHINE", NULL, "only those of this machine"},
+	{0},
+};
+
+int verb_list(struct ctl *ctl, int argc, char **argv)
+{
+	struct listing listing = {.ctl = ctl, .table.heads = LIST_HEADS, .add = list_row};
+	const char *machine = NULL;
+	int status;
+
+	while (option_next(ctl, list_options, argc, argv, &status))
+		machine = optarg;
+	if (status != CTL_OK)
+		return status;
+	if (optind < argc)
 		return complain_usage(
 			"list", "takes no id; 'describe %s' shows one display", argv[optind]);
-	}
-	if (session_list(ctl, NULL, "List", parameters, "org.vfiodisplay.Display.NoSuchDisplay",
-		    &entries) < 0)
-		return CTL_FAILED;
-	if (ctl->json)
-		json_print(entries);
-	else
-		status = print_rows(&table, entries, list_row);
-	json_decref(entries);
-	return status;
+	return listing_print(&listing, NULL, "List", json_pack("{s:s*}", "machine", machine),
+		"org.vfiodisplay.Display.NoSuchDisplay");
 }
 
-int verb_viewers(const struct ctl *ctl, int argc, char **argv)
+int verb_viewers(struct ctl *ctl, int argc, char **argv)
 {
-	struct table table = {.heads = {"VIEWER", "DISPLAY", "MODE", "PEER", "ENCODING", "BYTES",
-				      "BEHIND", "LABEL"}};
-	const char *id = argc == 2 ? argv[1] : NULL;
-	json_t *entries = NULL;
-	int status = CTL_OK;
+	struct listing listing = {.ctl = ctl,
+		.table.heads = {"VIEWER", "DISPLAY", "MODE", "PEER", "ENCODING", "BYTES", "BEHIND",
+			"LABEL"},
+		.add = viewer_row};
+	const char *id;
+	int status;
 
-	if (argc > 2)
+	option_next(ctl, option_none, argc, argv, &status);
+	if (status != CTL_OK)
+		return status;
+	if (argc - optind > 1)
 		return complain_usage("viewers", "takes one display's id or nothing");
-	if (session_list(ctl, id, "ListViewers", json_pack("{s:s*}", "id", id),
-		    "org.vfiodisplay.Display.NoSuchViewer", &entries) < 0)
-		return CTL_FAILED;
-	if (ctl->json)
-		json_print(entries);
-	else
-		status = print_rows(&table, entries, viewer_row);
-	json_decref(entries);
-	return status;
+	id = argv[optind];
+	return listing_print(&listing, id, "ListViewers", json_pack("{s:s*}", "id", id),
+		"org.vfiodisplay.Display.NoSuchViewer");
 }
 
 static void line_print(const char *name, const char *text)
@@ -183,6 +189,31 @@ static void planes_print(const json_t *planes)
 	}
 }
 
+static void inputs_print(const json_t *inputs)
+{
+	const json_t *input, *led;
+	size_t i, j;
+
+	json_array_foreach (inputs, i, input) {
+		char line[256];
+		size_t n;
+
+		n = (size_t)snprintf(line, sizeof(line),
+			"%.32s, %s, %" JSON_INTEGER_FORMAT " events", text_of(input, "kind"),
+			json_is_true(json_object_get(input, "connected")) ? "connected" : "lost",
+			number_of(input, "eventsSent"));
+		if (number_of(input, "eventsDropped"))
+			n += (size_t)snprintf(line + n, sizeof(line) - n,
+				", %" JSON_INTEGER_FORMAT " dropped",
+				number_of(input, "eventsDropped"));
+		json_array_foreach (json_object_get(input, "leds"), j, led)
+			if (n < sizeof(line) && json_string_value(led))
+				n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s",
+					j ? " " : ", lit: ", json_string_value(led));
+		line_print("input", line);
+	}
+}
+
 static void runtime_print(const json_t *runtime)
 {
 	const json_t *registrant = json_object_get(runtime, "registrant");
@@ -207,6 +238,7 @@ static void runtime_print(const json_t *runtime)
 			number_of(sizes, "width"), number_of(sizes, "height"));
 		line_print("sizes", line);
 	}
+	inputs_print(json_object_get(runtime, "input"));
 	line_print("lease", text_of(runtime, "lease"));
 	snprintf(line, sizeof(line),
 		"uid %" JSON_INTEGER_FORMAT ", gid %" JSON_INTEGER_FORMAT
@@ -238,16 +270,23 @@ static void context_print(const json_t *context)
 	}
 }
 
-int verb_describe(const struct ctl *ctl, int argc, char **argv)
+int verb_describe(struct ctl *ctl, int argc, char **argv)
 {
 	struct varlink_result result;
+	const char *id;
+	int status;
 
-	if (argc != 2)
-		return complain_usage("describe", "takes one display's id");
-	if (session_call(ctl, argv[1], "List", json_pack("{s:s}", "id", argv[1]), &result) < 0)
-		return CTL_FAILED;
+	option_next(ctl, option_none, argc, argv, &status);
+	if (status != CTL_OK)
+		return status;
+	if (argc - optind != 1)
+		return complain_usage(argv[0], "takes one display's id");
+	id = argv[optind];
+	status = session_call(ctl, id, "List", json_pack("{s:s}", "id", id), &result);
+	if (status != CTL_OK)
+		return status;
 	if (ctl->json) {
-		json_print(result.parameters);
+		json_line(result.parameters);
 	} else {
 		context_print(json_object_get(result.parameters, "context"));
 		runtime_print(json_object_get(result.parameters, "runtime"));

@@ -10,63 +10,31 @@
 #include "base/mem.h"
 #include "ctl/complain.h"
 #include "ctl/ctl.h"
+#include "ctl/verbs.h"
 
 #define DEFAULT_SOCKET RUNSTATEDIR "/vfio-displayd/org.vfiodisplay.Display"
 
-static const struct verb verbs[] = {
-	{"list", "[--machine MACHINE]", "all displays", verb_list},
-	{"describe", "ID", "all about one display", verb_describe},
-	{"register", "--device PATH|--device-fd N [OPTION...]", "hand a display over",
-		verb_register},
-	{"adopt", "--pid PID [--device N] [ID] [OPTION...]",
-		"hand over a device that a running VMM has open", verb_adopt},
-	{"update", "ID OPTION...", "change what a display was registered with", verb_update},
-	{"unregister", "ID", "end a registration, wait until the device is closed",
-		verb_unregister},
-	{"attach", "ID [--view-only] [--label L] [--exec CMD...]",
-		"a viewer's RFB stream on stdin and stdout", verb_attach},
-	{"ticket", "ID [--mode MODE] [--seconds N] [--label L]",
-		"a password that lets one viewer in, once", verb_ticket},
-	{"viewers", "[ID]", "all viewers, or those of one display", verb_viewers},
-	{"detach", "VIEWER", "close a viewer's connection", verb_detach},
-	{"capture", "ID -o FILE.png", "the current picture as a PNG", verb_capture},
-	{"capabilities", "", "what the daemon can do, and its limits", verb_capabilities},
-	{"call", "[--more] METHOD [JSON]", "any method, the reply as JSON", verb_call},
-};
+/* For the shell's completion; no verb for people. */
+static const struct verb complete = {.name = "__complete", .run = verb_complete};
 
-static void help(void)
+static int run_verb(struct ctl *ctl, int argc, char **argv)
 {
-	printf("Usage: vfio-displayctl [--socket PATH] [--json] VERB [ARGUMENT...]\n\n"
-	       "Shows and manages the displays of vfio-displayd.\n\nVerbs:\n");
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		printf("  %s%s%s\n        %s\n", verbs[i].name, verbs[i].arguments[0] ? " " : "",
-			verbs[i].arguments, verbs[i].summary);
-	printf("\nOptions:\n"
-	       "  --socket PATH  the daemon's control socket, instead of $VFIO_DISPLAYD_SOCKET or\n"
-	       "                 %s\n"
-	       "  --json         JSON for programs instead of tables for people\n"
-	       "  --version      the version\n"
-	       "  --help         this text\n\n"
-	       "vfio-displayctl(1) says more.\n",
-		DEFAULT_SOCKET);
-}
+	const struct verb *verb;
 
-static int run_verb(const struct ctl *ctl, int argc, char **argv)
-{
 	if (argc == 0)
 		return complain_usage(NULL, "a verb is missing; --help lists them");
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
-		if (strcmp(verbs[i].name, argv[0]) != 0)
-			continue;
-		optind = 0; /* getopt begins anew */
-		return verbs[i].run(ctl, argc, argv);
-	}
-	return complain_usage(argv[0], "no such verb; --help lists them");
+	verb = strcmp(argv[0], complete.name) == 0 ? &complete : verb_find(argv[0]);
+	if (!verb)
+		return complain_usage(argv[0], "no such verb; --help lists them");
+	optind = 0; /* getopt begins anew */
+	return verb->run(ctl, argc, argv);
 }
 
 /* Output that did not arrive (a full disk, a closed pipe) is a failure too. */
 static int finish_output(int status)
 {
+	if (status == CTL_DONE)
+		status = CTL_OK;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
 	if (status == CTL_OK)
@@ -101,7 +69,7 @@ int main(int argc, char **argv)
 			puts("vfio-displayctl " PACKAGE_VERSION);
 			return finish_output(CTL_OK);
 		case 'h':
-			help();
+			verbs_help(DEFAULT_SOCKET);
 			return finish_output(CTL_OK);
 		default:
 			return CTL_USAGE;

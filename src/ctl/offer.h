@@ -6,11 +6,11 @@
  */
 #pragma once
 
-#include <getopt.h>
 #include <jansson.h>
 #include <stddef.h>
 
 #include "base/limits.h"
+#include "ctl/option.h"
 
 struct ctl;
 
@@ -47,30 +47,30 @@ enum {
 };
 
 /* clang-format off */
-/* Of a context; what Update may change, too. */
+/* Rows of option.h. Of a context; what Update may change, too. */
 #define OFFER_CHANGES \
-	{"name", required_argument, NULL, OFFER_NAME}, \
-	{"label", required_argument, NULL, OFFER_LABEL}, \
-	{"frames-per-second-maximum", required_argument, NULL, OFFER_FRAMES}, \
-	{"bytes-per-second-maximum", required_argument, NULL, OFFER_BYTES}, \
-	{"viewers-maximum", required_argument, NULL, OFFER_VIEWERS}, \
-	{"sharing", required_argument, NULL, OFFER_SHARING}
+	{"name", OFFER_NAME, 0, "TEXT", NULL, "what viewers show in their title bar"}, \
+	{"label", OFFER_LABEL, 0, "KEY=VALUE", NULL, "a text of your own; may be repeated"}, \
+	{"frames-per-second-maximum", OFFER_FRAMES, 0, "N", NULL, "updates for each viewer"}, \
+	{"bytes-per-second-maximum", OFFER_BYTES, 0, "N", NULL, "bytes for each viewer"}, \
+	{"viewers-maximum", OFFER_VIEWERS, 0, "N", NULL, "viewers at the same time"}, \
+	{"sharing", OFFER_SHARING, 0, "RULE", "ignore allowExclusive forceShared", "what a viewer's shared flag means"}
 #define OFFER_OPTIONS \
 	OFFER_CHANGES, \
-	{"id", required_argument, NULL, OFFER_ID}, \
-	{"machine", required_argument, NULL, OFFER_MACHINE}, \
-	{"head", required_argument, NULL, OFFER_HEAD}, \
-	{"view-only", no_argument, NULL, OFFER_VIEW_ONLY}, \
-	{"change-fd", required_argument, NULL, OFFER_CHANGE_FD}, \
-	{"render-node", required_argument, NULL, OFFER_RENDER_NODE}, \
-	{"allow-interrupt", no_argument, NULL, OFFER_INTERRUPT}, \
-	{"owns-edid", no_argument, NULL, OFFER_EDID}, \
-	{"listen", required_argument, NULL, OFFER_LISTEN}, \
-	{"listen-view", required_argument, NULL, OFFER_LISTEN_VIEW}, \
-	{"listen-exclusive", required_argument, NULL, OFFER_LISTEN_EXCLUSIVE}, \
-	{"security", required_argument, NULL, OFFER_SECURITY}, \
-	{"transports", required_argument, NULL, OFFER_TRANSPORTS}, \
-	{"origin", required_argument, NULL, OFFER_ORIGIN}
+	{"id", OFFER_ID, 0, "ID", NULL, "the display's name"}, \
+	{"machine", OFFER_MACHINE, 0, "MACHINE", NULL, "the machine that it belongs to"}, \
+	{"head", OFFER_HEAD, 0, "N", NULL, "which of the machine's heads it is"}, \
+	{"view-only", OFFER_VIEW_ONLY, 0, NULL, NULL, "nobody gets more than a view"}, \
+	{"change-fd", OFFER_CHANGE_FD, 0, "N", NULL, "an eventfd that tells of changes"}, \
+	{"render-node", OFFER_RENDER_NODE, 0, "PATH", WORDS_FILES, "imports dma-bufs that the processor cannot map"}, \
+	{"allow-interrupt", OFFER_INTERRUPT, 0, NULL, NULL, "the daemon may arm the display interrupt"}, \
+	{"owns-edid", OFFER_EDID, 0, NULL, NULL, "the daemon may write the EDID"}, \
+	{"listen", OFFER_LISTEN, 0, "ADDRESS", NULL, "where viewers may connect"}, \
+	{"listen-view", OFFER_LISTEN_VIEW, 0, "ADDRESS", NULL, "likewise, to look only"}, \
+	{"listen-exclusive", OFFER_LISTEN_EXCLUSIVE, 0, "ADDRESS", NULL, "likewise, to be alone"}, \
+	{"security", OFFER_SECURITY, 0, "LIST", "none vncauth tlsNone tlsVnc tlsPlain x509None x509Vnc x509Plain rsaAes rsaAes256", "what the last listener offers"}, \
+	{"transports", OFFER_TRANSPORTS, 0, "LIST", "rfb websocket secureWebsocket", "what may be spoken there"}, \
+	{"origin", OFFER_ORIGIN, 0, "ORIGIN", NULL, "a web page that is let in there"}
 /* clang-format on */
 
 /* Pair with offer_finish(), whatever comes in between. */

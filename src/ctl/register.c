@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <getopt.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include "ctl/offer.h"
 #include "ctl/session.h"
 #include "ctl/table.h"
+#include "ctl/verbs.h"
 
 enum {
 	OPTION_SOURCE = OFFER_LAST,
@@ -24,13 +26,14 @@ enum {
 	OPTION_LEASE_PID
 };
 
-static const struct option options[] = {
+const struct option_row register_options[] = {
+	{"device", OPTION_DEVICE, 0, "PATH", WORDS_FILES, "open this device"},
+	{"device-fd", OPTION_DEVICE_FD, 0, "N", NULL, "or hand this inherited descriptor over"},
+	{"source", OPTION_SOURCE, 0, "KIND", "vfio surface", "what the device is; vfio"},
+	{"lease-fd", OPTION_LEASE_FD, 0, "N", NULL,
+		"a pidfd, pipe or socket that it lasts as long as"},
+	{"lease-pid", OPTION_LEASE_PID, 0, "PID", NULL, "or this process"},
 	OFFER_OPTIONS,
-	{"source", required_argument, NULL, OPTION_SOURCE},
-	{"device", required_argument, NULL, OPTION_DEVICE},
-	{"device-fd", required_argument, NULL, OPTION_DEVICE_FD},
-	{"lease-fd", required_argument, NULL, OPTION_LEASE_FD},
-	{"lease-pid", required_argument, NULL, OPTION_LEASE_PID},
 	{0},
 };
 
@@ -67,15 +70,15 @@ static int take_option(struct offer *offer, int option, const char *name)
 	return offer_option(offer, option, name, optarg);
 }
 
-static int parse_options(struct offer *offer, int argc, char **argv)
+static int parse_options(struct ctl *ctl, struct offer *offer, int argc, char **argv)
 {
-	int status = CTL_OK;
-	int option, index = 0;
+	const struct option_row *row;
+	int status, wrong = CTL_OK;
 
-	while (status == CTL_OK && (option = getopt_long(argc, argv, "", options, &index)) >= 0)
-		status = take_option(offer, option, options[index].name);
-	if (status != CTL_OK)
-		return status;
+	while (wrong == CTL_OK && (row = option_next(ctl, register_options, argc, argv, &status)))
+		wrong = take_option(offer, row->value, row->name);
+	if (wrong != CTL_OK || status != CTL_OK)
+		return wrong != CTL_OK ? wrong : status;
 	if (optind < argc)
 		return complain_usage(
 			"register", "'%s' is no option; an id is given with --id", argv[optind]);
@@ -90,7 +93,7 @@ static void print_registered(const struct ctl *ctl, const struct varlink_result 
 	const char *id = json_string_value(json_object_get(result->parameters, "id"));
 
 	if (ctl->json)
-		json_print(result->parameters);
+		json_line(result->parameters);
 	else
 		printf("%s\n", id ? id : "");
 	fflush(stdout);
@@ -124,7 +127,7 @@ static void print_event(const struct ctl *ctl, const struct varlink_result *resu
 	const char *viewer = json_string_value(json_object_get(result->parameters, "viewer"));
 
 	if (ctl->json)
-		json_print(result->parameters);
+		json_line(result->parameters);
 	else if (action)
 		printf("viewer %s asks for %s\n", viewer ? viewer : "?", action);
 	fflush(stdout);
@@ -134,25 +137,23 @@ static void print_event(const struct ctl *ctl, const struct varlink_result *resu
 static int hold_lease(const struct ctl *ctl, struct session *session, int signals)
 {
 	struct varlink_result result;
-	bool failed, last;
+	bool last;
 	int r;
 
 	while ((r = wait_reply(session, signals, &result)) > 0) {
-		failed = result.error;
-		last = failed || !result.continues;
-		if (failed)
-			complain_error(
+		int status = CTL_OK;
+
+		last = result.error || !result.continues;
+		if (result.error)
+			status = complain_error(
 				session->about, session->method, result.error, result.parameters);
 		else
 			print_event(ctl, &result);
 		varlink_result_finish(&result);
 		if (last)
-			return failed ? CTL_FAILED : CTL_OK;
+			return status;
 	}
-	if (r == 0)
-		return CTL_OK;
-	complain_talk(session->about, r);
-	return CTL_FAILED;
+	return r == 0 ? CTL_OK : complain_talk(session->about, r);
 }
 
 /* The daemon speaks of places in the message, people of options. */
@@ -183,18 +184,17 @@ static int receive_registered(
 	int r;
 
 	r = varlink_client_receive(session->client, -1, ret);
-	if (r < 0) {
-		complain_talk(session->about, r);
-		return -1;
-	}
+	if (r < 0)
+		return complain_talk(session->about, r);
 	if (!ret->error)
-		return 0;
+		return CTL_OK;
+	r = CTL_REFUSED;
 	if (strcmp(ret->error, "org.vfiodisplay.Display.DescriptorUnsuitable") == 0)
 		complain_descriptor(session->about, offer, ret);
 	else
-		complain_error(session->about, session->method, ret->error, ret->parameters);
+		r = complain_error(session->about, session->method, ret->error, ret->parameters);
 	varlink_result_finish(ret);
-	return -1;
+	return r;
 }
 
 /* Blocked from here on, so that one that comes early is not lost. */
@@ -218,18 +218,21 @@ int offer_register(const struct ctl *ctl, struct offer *offer)
 	_cleanup_fd_ int signals = -EBADF;
 	struct varlink_result result;
 	struct session session;
-	int status = CTL_FAILED;
+	int status;
 
 	if (offer->error) {
 		complain(NULL, "an argument is no UTF-8, or memory is short");
 		return CTL_FAILED;
 	}
 	signals = watch_signals();
-	if (session_open(&session, ctl, about) < 0)
-		return CTL_FAILED;
-	if (session_send(&session, "Register", json_incref(offer->parameters), more, offer->fds,
-		    offer->fds_used) >= 0 &&
-		receive_registered(&session, offer, &result) >= 0) {
+	status = session_open(&session, ctl, about);
+	if (status != CTL_OK)
+		return status;
+	status = session_send(&session, "Register", json_incref(offer->parameters), more,
+		offer->fds, offer->fds_used);
+	if (status == CTL_OK)
+		status = receive_registered(&session, offer, &result);
+	if (status == CTL_OK) {
 		print_registered(ctl, &result);
 		status = result.continues ? hold_lease(ctl, &session, signals) : CTL_OK;
 		varlink_result_finish(&result);
@@ -238,13 +241,13 @@ int offer_register(const struct ctl *ctl, struct offer *offer)
 	return status;
 }
 
-int verb_register(const struct ctl *ctl, int argc, char **argv)
+int verb_register(struct ctl *ctl, int argc, char **argv)
 {
 	struct offer offer;
 	int status;
 
 	offer_init(&offer, "register");
-	status = parse_options(&offer, argc, argv);
+	status = parse_options(ctl, &offer, argc, argv);
 	if (status == CTL_OK)
 		status = offer_register(ctl, &offer);
 	offer_finish(&offer);

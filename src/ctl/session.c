@@ -16,10 +16,7 @@ int session_open(struct session *session, const struct ctl *ctl, const char *abo
 
 	*session = (struct session){.about = about};
 	r = varlink_client_connect(ctl->socket, &session->client);
-	if (r >= 0)
-		return 0;
-	complain_connect(ctl->socket, r);
-	return -1;
+	return r < 0 ? complain_connect(ctl->socket, r) : CTL_OK;
 }
 
 void session_close(struct session *session)
@@ -34,14 +31,11 @@ int session_send(struct session *session, const char *method, json_t *parameters
 	char name[128];
 	int r;
 
-	snprintf(name, sizeof(name), INTERFACE "%s", method);
+	snprintf(name, sizeof(name), "%s%s", strchr(method, '.') ? "" : INTERFACE, method);
 	session->method = method;
 	r = parameters ? varlink_client_send(session->client, name, parameters, more, fds, fds_used)
 		       : -ENOMEM;
-	if (r >= 0)
-		return 0;
-	complain_talk(session->about, r);
-	return -1;
+	return r < 0 ? complain_talk(session->about, r) : CTL_OK;
 }
 
 int session_receive(struct session *session, struct varlink_result *ret)
@@ -49,82 +43,79 @@ int session_receive(struct session *session, struct varlink_result *ret)
 	int r;
 
 	r = varlink_client_receive(session->client, -1, ret);
-	if (r < 0) {
-		complain_talk(session->about, r);
-		return -1;
-	}
+	if (r < 0)
+		return complain_talk(session->about, r);
 	if (!ret->error)
-		return 0;
-	complain_error(session->about, session->method, ret->error, ret->parameters);
+		return CTL_OK;
+	r = complain_error(session->about, session->method, ret->error, ret->parameters);
 	varlink_result_finish(ret);
-	return -1;
+	return r;
 }
 
 int session_call(const struct ctl *ctl, const char *about, const char *method, json_t *parameters,
 	struct varlink_result *ret)
 {
-	struct session session;
-	int r;
-
-	r = session_open(&session, ctl, about);
-	if (r < 0) {
-		json_decref(parameters);
-		return r;
-	}
-	r = session_send(&session, method, parameters, false, NULL, 0);
-	if (r >= 0)
-		r = session_receive(&session, ret);
-	session_close(&session);
-	return r;
+	return session_call_with(ctl, about, method, parameters, NULL, 0, ret);
 }
 
-/* 1: more will come; 0: that was the last; -1. */
-static int receive_into(struct session *session, const char *nothing, json_t *array)
+int session_call_with(const struct ctl *ctl, const char *about, const char *method,
+	json_t *parameters, const int *fds, size_t fds_used, struct varlink_result *ret)
+{
+	struct session session;
+	int status;
+
+	status = session_open(&session, ctl, about);
+	if (status != CTL_OK) {
+		json_decref(parameters);
+		return status;
+	}
+	status = session_send(&session, method, parameters, false, fds, fds_used);
+	if (status == CTL_OK)
+		status = session_receive(&session, ret);
+	session_close(&session);
+	return status;
+}
+
+/* What of a series has been taken, or that it has ended. */
+static int receive_each(struct session *session, const char *nothing, session_each_fn each,
+	void *arg, bool *ret_more)
 {
 	struct varlink_result result;
 	int r;
 
+	*ret_more = false;
 	r = varlink_client_receive(session->client, -1, &result);
-	if (r < 0) {
-		complain_talk(session->about, r);
-		return -1;
-	}
-	if (result.error && strcmp(result.error, nothing) == 0 &&
+	if (r < 0)
+		return complain_talk(session->about, r);
+	if (result.error && nothing && strcmp(result.error, nothing) == 0 &&
 		json_object_size(result.parameters) == 0) {
-		r = 0;
+		r = CTL_OK;
 	} else if (result.error) {
-		complain_error(session->about, session->method, result.error, result.parameters);
-		r = -1;
+		r = complain_error(
+			session->about, session->method, result.error, result.parameters);
 	} else {
-		json_array_append(array, result.parameters);
-		r = result.continues;
+		r = each(arg, result.parameters);
+		*ret_more = result.continues;
 	}
 	varlink_result_finish(&result);
 	return r;
 }
 
-int session_list(const struct ctl *ctl, const char *about, const char *method, json_t *parameters,
-	const char *nothing, json_t **ret)
+int session_each(const struct ctl *ctl, const char *about, const char *method, json_t *parameters,
+	const char *nothing, session_each_fn each, void *arg)
 {
-	json_t *array = json_array();
 	struct session session;
-	int r;
+	bool more = true;
+	int status;
 
-	r = session_open(&session, ctl, about);
-	if (r < 0) {
+	status = session_open(&session, ctl, about);
+	if (status != CTL_OK) {
 		json_decref(parameters);
-		json_decref(array);
-		return r;
+		return status;
 	}
-	r = session_send(&session, method, parameters, true, NULL, 0);
-	if (r >= 0)
-		do
-			r = receive_into(&session, nothing, array);
-		while (r > 0);
+	status = session_send(&session, method, parameters, true, NULL, 0);
+	while (status == CTL_OK && more)
+		status = receive_each(&session, nothing, each, arg, &more);
 	session_close(&session);
-	if (r < 0)
-		json_decref(array);
-	else
-		*ret = array;
-	return r;
+	return status;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* session.h - calls of org.vfiodisplay.Display that say themselves what went wrong.
  *
- * @about: the display's id, for complaints; may be NULL. Methods are named without the interface. Whatever fails has been
- * complained about when a function returns -1.
+ * @about: the display's id, for complaints; may be NULL. Methods are named without the interface, where it is that one. Functions
+ * return CTL_OK or the exit status of what went wrong and has been complained about.
  */
 #pragma once
 
@@ -29,7 +29,10 @@ int session_receive(struct session *session, struct varlink_result *ret);
 /* One call on a connection of its own. */
 int session_call(const struct ctl *ctl, const char *about, const char *method, json_t *parameters,
 	struct varlink_result *ret);
-/* All replies of a call with "more", as an array of their parameters. Where @nothing is that error without parameters, the
- * array is empty. */
-int session_list(const struct ctl *ctl, const char *about, const char *method, json_t *parameters,
-	const char *nothing, json_t **ret);
+/* The same with descriptors, which stay the caller's. */
+int session_call_with(const struct ctl *ctl, const char *about, const char *method, json_t *parameters, const int *fds,
+	size_t fds_used, struct varlink_result *ret);
+/* Each reply of a call with "more". Where @nothing is that error without parameters, there are none. @each returns an exit status too. */
+typedef int (*session_each_fn)(void *arg, json_t *parameters);
+int session_each(const struct ctl *ctl, const char *about, const char *method, json_t *parameters,
+	const char *nothing, session_each_fn each, void *arg);

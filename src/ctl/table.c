@@ -85,9 +85,32 @@ size_t text_width(const char *safe)
 	return width;
 }
 
+size_t text_fit(const char *safe, size_t columns)
+{
+	size_t width = 0, bytes = 0;
+
+	while (safe[bytes]) {
+		uint32_t character = 0;
+		size_t n = utf8_decode(safe + bytes, &character);
+		int wide = wcwidth((wchar_t)character);
+
+		width += wide < 0 ? 1 : (size_t)wide;
+		if (width > columns)
+			break;
+		bytes += n ? n : 1;
+	}
+	return bytes;
+}
+
 void json_print(const json_t *json)
 {
 	json_dumpf(json, stdout, JSON_INDENT(2) | (isatty(1) ? JSON_ENSURE_ASCII : 0));
+	putchar('\n');
+}
+
+void json_line(const json_t *json)
+{
+	json_dumpf(json, stdout, JSON_COMPACT | (isatty(1) ? JSON_ENSURE_ASCII : 0));
 	putchar('\n');
 }
 

@@ -12,9 +12,13 @@ void text_print(FILE *file, const char *text);
 char *text_safe(const char *text);
 /* Columns that it takes on a terminal, after text_safe(). */
 size_t text_width(const char *safe);
+/* How many of its bytes fit into so many columns. */
+size_t text_fit(const char *safe, size_t columns);
 
 /* Pretty JSON and a newline. Pure ASCII when stdout is a terminal. */
 void json_print(const json_t *json);
+/* On one line: what --json prints. */
+void json_line(const json_t *json);
 
 enum { TABLE_COLUMNS = 8 };
 

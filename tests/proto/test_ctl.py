@@ -19,6 +19,7 @@ PROGRAM = os.path.abspath("vfio-displayctl")
 INTERFACE = "org.vfiodisplay.Display."
 SERVICE = "org.varlink.service."
 LIMIT = 20  # seconds; nothing here takes one
+NO_DAEMON, DENIED, NOT_FOUND, EXISTS, NOT_NOW, REFUSED = range(3, 9)
 
 
 class Daemon:
@@ -109,6 +110,10 @@ def error(name, **parameters):
     return [{"error": name, "parameters": parameters}]
 
 
+def lines(result):
+    return [json.loads(line) for line in result.stdout.decode().splitlines()]
+
+
 class Test(unittest.TestCase):
     def said(self, result, *words, status=1):
         """One line on stderr with these words, nothing on stdout."""
@@ -126,14 +131,15 @@ class Test(unittest.TestCase):
         with Daemon(lambda call, fds: series(entries)) as daemon:
             result = ctl(daemon, "list")
             self.assertEqual(result.returncode, 0, result.stderr)
-            lines = result.stdout.decode().splitlines()
-            self.assertEqual(lines[0].split(),
+            rows = result.stdout.decode().splitlines()
+            self.assertEqual(rows[0].split(),
                              ["ID", "STATE", "SIZE", "FORMAT", "VIEWERS", "MACHINE", "NAME", "REASON"])
-            self.assertEqual(lines[1].split()[:6], ["vm1", "live", "1920x1080", "XRGB8888", "2", "5b1c"])
-            self.assertIn("Zwölf \\x1b[31mred\\u202e", lines[2])
+            self.assertEqual(rows[1].split()[:6], ["vm1", "live", "1920x1080", "XRGB8888", "2", "5b1c"])
+            self.assertIn("Zwölf \\x1b[31mred\\u202e", rows[2])
             self.assertEqual(daemon.calls[0]["method"], INTERFACE + "List")
             self.assertTrue(daemon.calls[0]["more"])
-            self.assertEqual(json.loads(ctl(daemon, "--json", "list").stdout), entries)
+            self.assertEqual(lines(ctl(daemon, "--json", "list")), entries)
+            self.assertEqual(lines(ctl(daemon, "list", "--json")), entries)
             ctl(daemon, "list", "--machine", "5b1c")
             self.assertEqual(daemon.calls[-1]["parameters"], {"machine": "5b1c"})
 
@@ -142,7 +148,7 @@ class Test(unittest.TestCase):
             result = ctl(daemon, "list")
             self.assertEqual(result.returncode, 0)
             self.assertEqual(len(result.stdout.splitlines()), 1)
-            self.assertEqual(json.loads(ctl(daemon, "--json", "list").stdout), [])
+            self.assertEqual(lines(ctl(daemon, "--json", "list")), [])
 
     def test_describe(self):
         with Daemon(lambda call, fds: [{"parameters": display("vm1", labels={"owner": "ann"})}]) as daemon:
@@ -174,8 +180,8 @@ class Test(unittest.TestCase):
         viewer = {"viewer": "v3", "id": "vm1", "mode": "view", "peer": "[::1]:5000", "bytesSent": 99,
                   "framesBehind": 0}
         with Daemon(lambda call, fds: series([{"viewer": viewer}])) as daemon:
-            lines = ctl(daemon, "viewers", "vm1").stdout.decode().splitlines()
-            self.assertEqual(lines[1].split(), ["v3", "vm1", "view", "[::1]:5000", "-", "99", "0", "-"])
+            rows = ctl(daemon, "viewers", "vm1").stdout.decode().splitlines()
+            self.assertEqual(rows[1].split(), ["v3", "vm1", "view", "[::1]:5000", "-", "99", "0", "-"])
             self.assertEqual(daemon.calls[0]["parameters"], {"id": "vm1"})
 
     def test_capabilities(self):
@@ -204,33 +210,40 @@ class Test(unittest.TestCase):
 
     def test_errors_are_sentences(self):
         cases = [
-            ("unregister", INTERFACE + "NoSuchDisplay", {"id": "vm1"}, ["vm1: there is no such display"]),
-            ("unregister", SERVICE + "PermissionDenied", {}, ["vm1: ", "who registered"]),
-            ("attach", SERVICE + "PermissionDenied", {}, ["vm1: ", "--view-only"]),
-            ("attach", SERVICE + "PermissionDenied", {"right": "view", "reason": "ask root"}, ["vm1: ", "denied: ask root"]),
-            ("attach", INTERFACE + "LimitReached", {"limit": "viewersMaximum", "value": 16},
+            (NOT_FOUND, "unregister", INTERFACE + "NoSuchDisplay", {"id": "vm1"}, ["vm1: there is no such display"]),
+            (DENIED, "unregister", SERVICE + "PermissionDenied", {}, ["vm1: ", "who registered"]),
+            (DENIED, "attach", SERVICE + "PermissionDenied", {}, ["vm1: ", "--view-only"]),
+            (DENIED, "attach", SERVICE + "PermissionDenied", {"right": "view", "reason": "ask root"}, ["vm1: ", "denied: ask root"]),
+            (NOT_NOW, "attach", INTERFACE + "LimitReached", {"limit": "viewersMaximum", "value": 16},
              ["vm1: ", "viewersMaximum", "16"]),
-            ("detach", INTERFACE + "NoSuchViewer", {"viewer": "vm1"}, ["vm1: ", "no such viewer"]),
-            ("describe", INTERFACE + "Unavailable", {"reason": "busy\x1b[2J"}, ["busy\\x1b[2J", "try again"]),
-            ("describe", INTERFACE + "ShuttingDown", {}, ["shutting down"]),
-            ("describe", SERVICE + "InvalidParameter", {"parameter": "id"}, ["does not accept 'id'"]),
-            ("describe", "org.example.Odd", {"a": 1}, ["org.example.Odd", '{"a":1}']),
+            (NOT_FOUND, "detach", INTERFACE + "NoSuchViewer", {"viewer": "vm1"}, ["vm1: ", "no such viewer"]),
+            (NOT_NOW, "describe", INTERFACE + "Unavailable", {"reason": "busy\x1b[2J"}, ["busy\\x1b[2J", "try again"]),
+            (NOT_NOW, "describe", INTERFACE + "ShuttingDown", {}, ["shutting down"]),
+            (REFUSED, "describe", SERVICE + "InvalidParameter", {"parameter": "id"}, ["does not accept 'id'"]),
+            (1, "describe", "org.example.Odd", {"a": 1}, ["org.example.Odd", '{"a":1}']),
+            (EXISTS, "describe", INTERFACE + "DisplayExists", {"id": "vm1"}, ["another registration"]),
+            (EXISTS, "describe", INTERFACE + "AddressUnavailable", {"address": "[::1]:1", "reason": "taken"}, ["taken"]),
+            (NOT_NOW, "describe", INTERFACE + "NotLive", {"id": "vm1", "state": "blank"}, ["blank"]),
+            (REFUSED, "describe", INTERFACE + "FormatUnsupported", {"format": "P030", "modifier": "0x1"}, ["P030"]),
+            (REFUSED, "describe", INTERFACE + "DeviceUnsuitable", {"reason": "no display"}, ["no display"]),
+            (NOT_FOUND, "describe", INTERFACE + "NoSuchInput", {"id": "vm1", "kind": "touch"}, ["no touch"]),
+            (REFUSED, "describe", SERVICE + "MethodNotFound", {"method": "List"}, ["'List'"]),
         ]
-        for verb, name, parameters, words in cases:
+        for status, verb, name, parameters, words in cases:
             with Daemon(lambda call, fds: error(name, **parameters)) as daemon:
-                self.said(ctl(daemon, verb, "vm1"), *words)
+                self.said(ctl(daemon, verb, "vm1"), *words, status=status)
 
     def test_no_daemon(self):
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "socket")
-            self.said(ctl(path, "list"), path, "is vfio-displayd running?")
+            self.said(ctl(path, "list"), path, "is vfio-displayd running?", status=NO_DAEMON)
             with socket.socket(socket.AF_UNIX) as dead:
                 dead.bind(path)
-            self.said(ctl(path, "list"), path, "nobody listens")
+            self.said(ctl(path, "list"), path, "nobody listens", status=NO_DAEMON)
 
     def test_daemon_that_hangs_up(self):
         with Daemon(lambda call, fds: None) as daemon:
-            self.said(ctl(daemon, "describe", "vm1"), "vm1: ", "closed the connection")
+            self.said(ctl(daemon, "describe", "vm1"), "vm1: ", "closed the connection", status=NO_DAEMON)
 
     def test_socket_from_environment(self):
         with Daemon(lambda call, fds: series([display("vm1")])) as daemon:
@@ -279,7 +292,7 @@ class Test(unittest.TestCase):
         with Daemon(lambda call, fds: error(INTERFACE + "DescriptorUnsuitable", index=1,
                                             reason="is not a DRM node")) as daemon:
             self.said(ctl(daemon, "register", "--device", "/dev/null", "--render-node", "/dev/null"),
-                      "this render node is not fit: it is not a DRM node")
+                      "this render node is not fit: it is not a DRM node", status=REFUSED)
 
     def test_register_hands_over_what_it_inherits(self):
         kinds = []
@@ -304,7 +317,7 @@ class Test(unittest.TestCase):
         with Daemon(lambda call, fds: error(INTERFACE + "DescriptorUnsuitable", index=1,
                                             reason="is not a pidfd")) as daemon:
             self.said(ctl(daemon, "register", "--id", "vm1", "--device", "/dev/null", "--lease-pid", "1"),
-                      "vm1: this lease is not fit: it is not a pidfd")
+                      "vm1: this lease is not fit: it is not a pidfd", status=REFUSED)
 
     def hold(self, daemon):
         process = subprocess.Popen([PROGRAM, "--socket", daemon.path, "register", "--id", "vm1", "--device",
@@ -378,11 +391,11 @@ class Test(unittest.TestCase):
             for arguments in ([], ["a", "b"], ["a", "--seconds", "0"], ["a", "--seconds", "x"], ["a", "--dance"]):
                 self.said(ctl(daemon, "ticket", *arguments), status=2)
         with Daemon(lambda call, fds: error(SERVICE + "PermissionDenied")) as daemon:
-            self.said(ctl(daemon, "ticket", "vm1"), "vm1: permission denied", "--mode view")
+            self.said(ctl(daemon, "ticket", "vm1"), "vm1: permission denied", "--mode view", status=DENIED)
         with Daemon(lambda call, fds: error(SERVICE + "InvalidParameter", parameter="mode")) as daemon:
-            self.said(ctl(daemon, "ticket", "vm1", "--mode", "look"), "vm1: ", "'mode'")
+            self.said(ctl(daemon, "ticket", "vm1", "--mode", "look"), "vm1: ", "'mode'", status=REFUSED)
         with Daemon(lambda call, fds: error(INTERFACE + "LimitReached", limit="tickets", value=5)) as daemon:
-            self.said(ctl(daemon, "ticket", "vm1"), "limit of tickets", "5")
+            self.said(ctl(daemon, "ticket", "vm1"), "limit of tickets", "5", status=NOT_NOW)
 
     def test_update(self):
         context = {"id": "vm1", "name": "x", "viewOnly": False}
@@ -410,7 +423,7 @@ class Test(unittest.TestCase):
         listed = ctl("/nowhere", "adopt", "--pid", pid, "--list")
         self.assertEqual((listed.returncode, listed.stdout.split()), (0, [b"DESCRIPTOR", b"DEVICE", b"DISPLAY"]))
         listed = ctl("/nowhere", "--json", "adopt", "--pid", pid, "--list")
-        self.assertEqual((listed.returncode, json.loads(listed.stdout)), (0, []))
+        self.assertEqual((listed.returncode, listed.stdout), (0, b""))
 
     # In a mount namespace of its own: what has the name of a device and is none.
     NODES = """
@@ -434,10 +447,10 @@ class Test(unittest.TestCase):
         if result.returncode == 77 or "unshare" in result.stderr:
             self.skipTest("no mount namespaces or no device nodes here")
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
-        listed, end = json.JSONDecoder().raw_decode(result.stdout)
-        self.assertEqual(listed, [{"descriptor": 7, "device": "/dev/vfio/devices/vfio0", "display": "failed"},
+        printed = result.stdout.splitlines()
+        self.assertEqual([json.loads(line) for line in printed[:2]], [{"descriptor": 7, "device": "/dev/vfio/devices/vfio0", "display": "failed"},
                                   {"descriptor": 9, "device": "/dev/vfio/devices/vfio1", "display": "failed"}])
-        said = result.stdout[end:].strip().splitlines()
+        said = printed[2:]
         self.assertEqual(len(said), 2, said)
         self.assertIn("no VFIO device of it has a display: 7 (/dev/vfio/devices/vfio0, failed), 9 (", said[0])
         self.assertIn("its descriptor 8 answers with errors", said[1])
@@ -445,7 +458,7 @@ class Test(unittest.TestCase):
     def test_adopt_a_dead_process(self):
         child = subprocess.Popen(["true"])
         child.wait()
-        self.said(ctl("/nowhere", "adopt", "--pid", str(child.pid)), f"process {child.pid}: ", "no such process")
+        self.said(ctl("/nowhere", "adopt", "--pid", str(child.pid)), f"process {child.pid}: ", "no such process", status=NOT_FOUND)
 
     def test_adopt_a_thread(self):
         ended = threading.Event()
@@ -463,7 +476,7 @@ class Test(unittest.TestCase):
             result = ctl("/nowhere", "adopt", "--pid", str(os.getpid() if options else 1), **options)
         except PermissionError:
             self.skipTest("nobody may not run what was built here")
-        self.said(result, "you may not", "CAP_SYS_PTRACE")
+        self.said(result, "you may not", "CAP_SYS_PTRACE", status=DENIED)
 
     # Attach
 

@@ -5,8 +5,10 @@ import json
 import os
 import pathlib
 import select
+import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import unittest
@@ -19,7 +21,7 @@ import surface  # noqa: E402
 from compare import shows  # noqa: E402
 
 LIMIT = 20 * daemon.SLOW
-OK, FAILED, USAGE = 0, 1, 2
+OK, FAILED, USAGE, NO_DAEMON, DENIED, NOT_FOUND, EXISTS, NOT_NOW, REFUSED = range(9)
 
 
 class Ctl(unittest.TestCase):
@@ -41,8 +43,13 @@ class Ctl(unittest.TestCase):
         self.assertEqual((status, err), (OK, ""), arguments)
         return out
 
+    def lines(self, d, *arguments):
+        return [json.loads(line) for line in self.ok(d, "--json", *arguments).splitlines()]
+
     def json(self, d, *arguments):
-        return json.loads(self.ok(d, "--json", *arguments))
+        """Of the verbs that list, a line for each; of the others one."""
+        lines = self.lines(d, *arguments)
+        return lines if arguments[0] in ("list", "viewers") else lines[0]
 
     def complains(self, d, status, about, *arguments, fds=()):
         """One line on standard error that says what it is about; nothing on standard output."""
@@ -80,7 +87,7 @@ class Ctl(unittest.TestCase):
             held = d.register(self.canvas, "a", context={"name": "Größe 東京"})
             self.assertIn("Größe 東京", self.ok(d, "list"))
             self.assertEqual(self.json(d, "list")[0]["context"]["name"], "Größe 東京")
-            self.assertNotIn("\x1b", self.complains(d, FAILED, "", "describe", "\x1b[31mred"))
+            self.assertNotIn("\x1b", self.complains(d, REFUSED, "", "describe", "\x1b[31mred"))
             del held
 
     def test_register_with_a_lease(self):
@@ -168,29 +175,128 @@ class Ctl(unittest.TestCase):
             self.assertEqual(json.loads(self.ok(d, "call", "--more", "List"))["context"]["id"], "a")
             self.assertIn("org.vfiodisplay.Display",
                           json.loads(self.ok(d, "call", "org.varlink.service.GetInfo"))["interfaces"])
-            self.complains(d, FAILED, "--more", "call", "List")
-            self.complains(d, FAILED, "Nix", "call", "Nix")
-            self.complains(d, FAILED, "no interface", "call", "org.example.Nix")
+            self.complains(d, REFUSED, "--more", "call", "List")
+            self.complains(d, REFUSED, "Nix", "call", "Nix")
+            self.complains(d, REFUSED, "no interface", "call", "org.example.Nix")
             self.complains(d, USAGE, "JSON", "call", "List", "{")
             del held
+
+    def test_ping_and_reload(self):
+        with daemon.Daemon() as d:
+            self.assertEqual(self.ok(d, "ping"), "")
+            self.assertEqual(self.json(d, "ping"), {})
+            self.assertEqual(self.ok(d, "reload"), "")
+
+    def test_input_and_send(self):
+        """A keyboard that the command inherits, and a touch screen that listens at a path."""
+        with daemon.Daemon() as d:
+            held = d.register(self.canvas, "a")
+            keyboard, path = socket.socketpair(), str(d.dir / "touch")
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(path)
+                listener.listen()
+                self.ok(d, "input", "a", f"keyboard=fd:{keyboard[1].fileno()}", f"touch={path}", "--size", "800x600",
+                        fds=(keyboard[1].fileno(),))
+                touch = listener.accept()[0]
+            keyboard[1].close()
+            for each in (keyboard[0], touch):
+                each.settimeout(LIMIT)
+            self.assertEqual(self.ok(d, "send", "a", "KEY_LEFTSHIFT:1", "KEY_A", "KEY_LEFTSHIFT:0"), "")
+            want = [(1, 42, 1), (1, 30, 1), (0, 0, 0), (1, 30, 0), (0, 0, 0), (1, 42, 0), (0, 0, 0)]
+            data = keyboard[0].recv(8 * len(want), socket.MSG_WAITALL)
+            self.assertEqual(list(struct.iter_unpack("<HHi", data)), want)
+            self.assertEqual(self.json(d, "send", "a", "ABS_X:799", "3:1:5", "SYN", "BTN_TOUCH:1"), {"dropped": 0})
+            want = [(3, 0, 799), (3, 1, 5), (0, 0, 0), (1, 0x14a, 1), (0, 0, 0)]
+            self.assertEqual(list(struct.iter_unpack("<HHi", touch.recv(8 * len(want), socket.MSG_WAITALL))), want)
+            self.complains(d, REFUSED, "events[0].value", "send", "a", "ABS_X:800")
+            self.complains(d, NOT_FOUND, "no relativePointer", "send", "a", "REL_X:1")
+            self.complains(d, REFUSED, "events[0].code", "send", "a", "--kind", "touch", "KEY_A")
+            text = self.ok(d, "describe", "a")
+            self.assertIn("input: keyboard, connected, 4 events\n", text)
+            self.assertIn("input: touch, connected, 3 events\n", text)
+            self.complains(d, FAILED, "No such file", "input", "a", "keyboard=/nonexistent/socket")
+            self.assertEqual(self.ok(d, "input", "a", "--none"), "")
+            self.assertEqual(self.json(d, "describe", "a")["runtime"]["input"], [])
+            for each in (keyboard[0], touch):
+                each.close()
+            del held
+
+    def complete(self, d, *words):
+        return self.ok(d, "__complete", *words).split()
+
+    def test_completion(self):
+        """In bash itself: every verb, every option of each, and what the daemon knows."""
+        with daemon.Daemon() as d:
+            held = (d.register(self.canvas, "first"), d.register(surface.Surface(64, 48), "second"))
+            verbs = re.findall(r"^  ([a-z-]+)( |$)", self.ok(d, "--help").split("Options")[0], re.MULTILINE)
+            verbs = [name for name, _ in verbs]
+            self.assertGreater(len(verbs), 20)
+            self.assertEqual(self.complete(d, ""), verbs)
+            self.assertEqual(self.complete(d, "--json", "cap"), ["capture", "capabilities"])
+            for verb in verbs:
+                options = set(re.findall(r"--[a-z-]+", self.ok(d, verb, "--help").split("Options")[1]))
+                offered = self.complete(d, verb, "--")
+                self.assertTrue({"--json", "--socket", "--help"} <= set(offered), verb)
+                self.assertLessEqual(set(offered), options, verb)
+                # What the summaries speak of need not be this verb's.
+                self.assertEqual(self.complete(d, verb, "-"), offered)
+            self.assertEqual(self.complete(d, "describe", ""), ["first", "second"])
+            self.assertEqual(self.complete(d, "update", "--name", "x", "s"), ["second"])
+            self.assertEqual(self.complete(d, "send", "first", "KEY_LEFTS"), ["KEY_LEFTSHIFT"])
+            self.assertEqual(self.complete(d, "ticket", "--mode", ""), ["view", "control", "exclusive"])
+            self.assertEqual(self.complete(d, "register", "--security", "none,vnc"), ["none,vncauth"])
+            self.assertEqual(self.complete(d, "capture", "first", "-o", ""), ["@files"])
+            self.assertIn("Unregister", self.complete(d, "call", ""))
+            self.assertEqual(self.complete(d, "nix", ""), [])
+            self.assertEqual(self.complete(d, "--socket", "/nonexistent", "describe", ""), [])
+            viewer = d.viewer("first")
+            viewer.first()
+            names = [each["viewer"]["viewer"] for each in self.json(d, "viewers")]
+            self.assertEqual(self.complete(d, "detach", ""), names)
+            viewer.close()
+            script = pathlib.Path(__file__).resolve().parents[2] / "data/bash-completion/vfio-displayctl"
+            (d.dir / "file one").touch()
+            for line, want in (("vfio-displayctl des", ["describe"]), ("vfio-displayctl describe ", ["first", "second"]),
+                               (f"vfio-displayctl capture first -o {d.dir}/fi", [f"{d.dir}/file one"])):
+                words = line.split(" ")
+                program = (f"source {script}; COMP_WORDS=({' '.join(words[:-1])} '{words[-1]}'); COMP_CWORD={len(words) - 1}; "
+                           "_vfio_displayctl; printf '%s\n' \"${COMPREPLY[@]}\"; complete -p vfio-displayctl")
+                done = subprocess.run(["bash", "--norc", "-c", program], capture_output=True, text=True, timeout=LIMIT,
+                                      env={**os.environ, "VFIO_DISPLAYD_SOCKET": d.control,
+                                           "PATH": f"{daemon.BUILD}:{os.environ['PATH']}"})
+                self.assertEqual(done.stdout.splitlines(), [*want, "complete -F _vfio_displayctl vfio-displayctl"], done.stderr)
+            del held
+
+    def test_every_method_has_a_verb(self):
+        """What the interface has, the command has: by the table of verbs, against what the daemon says of itself."""
+        with daemon.Daemon() as d:
+            called = set()
+            for line in (pathlib.Path(__file__).resolve().parents[2] / "src/ctl/verbs.c").read_text().splitlines():
+                called.update(re.findall(r'^\t{"[a-z-]+", (?:SERVICE )?"([A-Za-z]+)"', line))
+            for interface in ("org.vfiodisplay.Display", "io.systemd.service"):
+                text = json.loads(self.ok(d, "call", "org.varlink.service.GetInterfaceDescription",
+                                          json.dumps({"interface": interface})))["description"]
+                for method in re.findall(r"^method ([A-Za-z]+)", text, re.MULTILINE):
+                    self.assertIn(method, called)
 
     def test_what_fails(self):
         with daemon.Daemon() as d:
             held = d.register(self.canvas, "a", context={"viewOnly": True})
             for verb in ("describe", "unregister", "viewers", "attach"):
-                self.complains(d, FAILED, "b: there is no such display", verb, "b")
-            self.complains(d, FAILED, "there is no such viewer", "detach", "9-9")
-            self.complains(d, FAILED, "--view-only", "attach", "a")
+                self.complains(d, NOT_FOUND, "b: there is no such display", verb, "b")
+            self.complains(d, NOT_FOUND, "there is no such viewer", "detach", "9-9")
+            self.complains(d, DENIED, "ask for mode view", "attach", "a")
+            self.complains(d, DENIED, "viewOnly", "send", "a", "KEY_A")
             lease, end = os.pipe()
             other = surface.Surface(64, 64)
-            self.complains(d, FAILED, "another", "register", "--id", "a", "--source", "surface", "--device-fd", str(other.fd),
+            self.complains(d, EXISTS, "another", "register", "--id", "a", "--source", "surface", "--device-fd", str(other.fd),
                            "--lease-fd", str(lease), fds=(other.fd, lease))
-            self.complains(d, FAILED, "it is not a VFIO device", "register", "--id", "x", "--device", "/dev/null")
+            self.complains(d, REFUSED, "it is not a VFIO device", "register", "--id", "x", "--device", "/dev/null")
             with socket.create_server(("127.0.0.1", 0)) as taken:
-                self.complains(d, FAILED, "already in use", "register", "--id", "x", "--source", "surface", "--device-fd",
+                self.complains(d, EXISTS, "already in use", "register", "--id", "x", "--source", "surface", "--device-fd",
                                str(other.fd), "--lease-fd", str(lease), "--listen", f"127.0.0.1:{taken.getsockname()[1]}",
                                fds=(other.fd, lease))
-            self.complains(d, FAILED, "context.viewersMaximum", "call", "Register",
+            self.complains(d, REFUSED, "context.viewersMaximum", "call", "Register",
                            '{"deviceFileDescriptorIndex": 0, "context": {"viewersMaximum": 999}}')
             os.close(lease)
             os.close(end)
@@ -201,7 +307,11 @@ class Ctl(unittest.TestCase):
             for arguments in ((), ("nix",), ("list", "more"), ("describe",), ("describe", "a", "b"), ("capture", "a"),
                               ("capture", "-o", "x"), ("register",), ("register", "--device-fd", "x"),
                               ("register", "--device-fd", "0", "--head", "-1"), ("unregister",), ("detach",), ("attach",),
-                              ("call",), ("viewers", "a", "b")):
+                              ("call",), ("viewers", "a", "b"), ("watch", "a", "b"), ("ping", "a"), ("reload", "a"),
+                              ("log-level",), ("log-level", "loud"), ("metrics", "a"), ("dump", "a"), ("input",), ("input", "a"),
+                              ("input", "a", "keyboard"), ("input", "a", "keyboard=fd:0", "--none"),
+                              ("input", "a", "--size", "9", "touch=fd:0"), ("send", "a"), ("send", "a", "KEY_NIX"),
+                              ("send", "a", "ABS_X"), ("send", "a", "KEY_A:"), ("send", "a", "1:2")):
                 with self.subTest(arguments=arguments):
                     status, out, err = self.run_ctl(d, *arguments)
                     self.assertEqual((status, out), (USAGE, ""))
@@ -223,12 +333,12 @@ class Ctl(unittest.TestCase):
                                 (str(d.dir / "conf"), "conf: ")):
                 done = subprocess.run([daemon.BUILD / "vfio-displayctl", "--socket", where, "list"], capture_output=True,
                                       text=True, timeout=LIMIT)
-                self.assertEqual((done.returncode, done.stdout), (FAILED, ""))
+                self.assertEqual((done.returncode, done.stdout), (NO_DAEMON, ""))
                 self.assertRegex(done.stderr, r"\Avfio-displayctl: [^\n]+\n\Z")
                 self.assertIn(word, done.stderr)
             done = subprocess.run([daemon.BUILD / "vfio-displayctl", "--json", "list"], capture_output=True, text=True,
                                   env={**os.environ, "VFIO_DISPLAYD_SOCKET": d.control}, timeout=LIMIT)
-            self.assertEqual((done.returncode, done.stdout.strip(), done.stderr), (OK, "[]", ""))
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (OK, "", ""))
 
     def test_a_daemon_that_hangs_up(self):
         """What is no answer is a failure and no crash."""
@@ -247,13 +357,13 @@ class Ctl(unittest.TestCase):
                     peer.close()
                     out, err = process.communicate(timeout=LIMIT)
                     with self.subTest(answer=answer):
-                        self.assertEqual((process.returncode, out), (FAILED, ""))
+                        self.assertEqual((process.returncode, out), (FAILED if answer else NO_DAEMON, ""))
                         self.assertRegex(err, r"\Avfio-displayctl: [^\n]+\n\Z")
 
     def test_output_that_cannot_be_written(self):
         with daemon.Daemon() as d, open("/dev/full", "wb") as full:
             held = d.register(self.canvas, "a")
-            for arguments in (("list",), ("--json", "list"), ("describe", "a"), ("capabilities",)):
+            for arguments in (("list",), ("--json", "list"), ("describe", "a"), ("capabilities",), ("list", "--help")):
                 process = self.start(d, *arguments, stdout=full)
                 _, err = process.communicate(timeout=LIMIT)
                 self.assertEqual(process.returncode, FAILED)

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "ctl/option.h"
+
+#include <getopt.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "ctl/complain.h"
+#include "ctl/ctl.h"
+#include "ctl/verbs.h"
+
+enum { JSON = 1, SOCKET, HELP, COMMON = 1000 /* is added to them in a verb's rows */, ROWS = 40 };
+
+const struct option_row option_common[] = {
+	{"json", JSON, 0, NULL, NULL, "JSON for programs, a line for each answer"},
+	{"socket", SOCKET, 0, "PATH", WORDS_FILES, "the daemon's control socket"},
+	{"help", HELP, 'h', NULL, NULL, "what this takes"},
+	{0},
+};
+
+/* @letters: "o:h". Returns how many there are in all. */
+static size_t collect(
+	const struct option_row *rows, int more, struct option *options, char *letters)
+{
+	size_t n = 0;
+
+	for (; rows->name; rows++) {
+		options[n++] = (struct option){rows->name,
+			rows->argument ? required_argument : no_argument, NULL, rows->value + more};
+		if (!rows->letter)
+			continue;
+		*letters++ = rows->letter;
+		if (rows->argument)
+			*letters++ = ':';
+		*letters = '\0';
+	}
+	return n;
+}
+
+static const struct option_row *find(const struct option_row *rows, int value)
+{
+	for (; rows->name; rows++)
+		if (rows->value == value || rows->letter == value)
+			return rows;
+	return NULL;
+}
+
+const struct option_row *option_next(
+	struct ctl *ctl, const struct option_row *rows, int argc, char **argv, int *ret_status)
+{
+	struct option options[ROWS] = {0};
+	char letters[2 * ROWS] = "";
+	size_t n;
+	int value;
+
+	n = collect(rows, 0, options, letters);
+	collect(option_common, COMMON, options + n, letters + strlen(letters));
+	*ret_status = CTL_OK;
+	while ((value = getopt_long(argc, argv, letters, options, NULL)) >= 0) {
+		switch (value) {
+		case COMMON + JSON:
+			ctl->json = true;
+			continue;
+		case COMMON + SOCKET:
+			ctl->socket = optarg;
+			continue;
+		case COMMON + HELP:
+		case 'h':
+			verb_help(argv[0]);
+			*ret_status = CTL_DONE;
+			return NULL;
+		case '?':
+		case ':':
+			*ret_status = CTL_USAGE;
+			return NULL;
+		}
+		return find(rows, value);
+	}
+	return NULL;
+}

@@ -26,5 +26,6 @@ void admission_begin(struct display *display, struct credentials *credentials)
 void admission_end(struct display *display, struct credentials *credentials)
 {
 	credentials_cancel(credentials, display);
-	credentials_revoke(credentials, display_context(display)->id);
+	if (!display_is_left(display))
+		credentials_revoke(credentials, display_context(display)->id);
 }

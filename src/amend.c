@@ -71,6 +71,8 @@ void display_update(struct display *d, struct context *context)
 	context_finish(&d->handover.context);
 	d->handover.context = *context;
 	context->labels_used = 0;
+	if (d->keeper && !d->ending)
+		d->keeper->changed(d->keeper_arg);
 	amend_tell(d);
 	bulletin_display(BULLETIN_DISPLAY_UPDATED, d);
 }
@@ -106,6 +108,8 @@ static void on_input_lost(void *arg, size_t n, const char *why)
 
 	log_warn(d->handover.context.id, "its %s is lost: %s", kind, why);
 	bulletin_input_lost(d, kind, why);
+	if (d->keeper && !d->ending)
+		d->keeper->inputs(d->keeper_arg, (int)n);
 }
 
 static void on_input_leds(void *arg)
@@ -127,5 +131,9 @@ struct inputs *display_inputs(struct display *d)
 
 int display_set_inputs(struct display *d, struct handover_input *inputs, size_t n)
 {
-	return d->ending ? -ENODATA : inputs_set(&d->inputs, inputs, n);
+	int r = d->ending ? -ENODATA : inputs_set(&d->inputs, inputs, n);
+
+	if (r == 0 && d->keeper)
+		d->keeper->inputs(d->keeper_arg, -1);
+	return r;
 }

@@ -91,6 +91,24 @@ int credentials_create(struct loop *loop, const struct config *config, credentia
 	return 0;
 }
 
+int credentials_resume(struct credentials *c, int fd)
+{
+	struct ticket_store *tickets;
+	int r = ticket_store_open(fd, &tickets);
+
+	if (r < 0)
+		return r;
+	ticket_store_destroy(c->tickets);
+	c->tickets = tickets;
+	watch_expiry(c);
+	return 0;
+}
+
+int credentials_tickets(const struct credentials *c)
+{
+	return ticket_store_fd(c->tickets);
+}
+
 static void inquiry_free(struct inquiry *inquiry)
 {
 	TAILQ_REMOVE(&inquiry->credentials->inquiries, inquiry, link);
@@ -331,6 +349,19 @@ int credentials_issue(struct credentials *c, const struct ticket_grant *grant, u
 	explicit_bzero(text, sizeof(text));
 	watch_expiry(c);
 	return r;
+}
+
+static bool is_there(void *arg, const char *id)
+{
+	struct credentials *c = arg;
+
+	return c->find(c->find_arg, id);
+}
+
+void credentials_revoke_orphans(struct credentials *c)
+{
+	ticket_revoke_orphans(c->tickets, is_there, c);
+	watch_expiry(c);
 }
 
 void credentials_revoke(struct credentials *c, const char *id)

@@ -36,6 +36,10 @@ struct credentials_counts {
 /* -ENOMEM; -EIO: ticket.h. @config and @find's @arg outlive it. */
 int credentials_create(struct loop *loop, const struct config *config, credentials_find_fn find, void *arg,
 	struct credentials **ret);
+/* Goes on with an earlier daemon's tickets, of whose credentials_tickets() @fd, consumed in every case, is a copy. Before anybody has the challenge.
+ * As ticket_store_open(); then nothing has changed. */
+int credentials_resume(struct credentials *credentials, int fd);
+int credentials_tickets(const struct credentials *credentials); /* borrowed: ticket_store_fd() */
 /* Nobody is answered any more. Takes NULL. */
 void credentials_destroy(struct credentials *credentials);
 /* LINK_CHALLENGE bytes, for HELLO. */
@@ -53,4 +57,6 @@ int credentials_issue(struct credentials *credentials, const struct ticket_grant
 	size_t size);
 /* The display goes, and its tickets with it. */
 void credentials_revoke(struct credentials *credentials, const char *id);
+/* Those of displays that are not there. */
+void credentials_revoke_orphans(struct credentials *credentials);
 struct credentials_counts credentials_counts(const struct credentials *credentials);

@@ -112,16 +112,24 @@ static void tell_waiters(struct display *d)
 	}
 }
 
-/* The capture thread has closed everything and is returning. */
+static void on_settled(void *arg)
+{
+	struct display *d = arg;
+
+	tell_waiters(d);
+	if (d->left || !ghost_begin(d))
+		return d->gone(d->arg);
+	bulletin_display(BULLETIN_DISPLAY_STATE, d);
+}
+
+/* The capture thread has closed everything and is returning. Nobody else shall hold the device when that is told. */
 void custody_released(void *arg)
 {
 	struct display *d = arg;
 
 	pthread_join(d->thread, NULL);
-	tell_waiters(d);
-	if (!ghost_begin(d))
-		return d->gone(d->arg);
-	bulletin_display(BULLETIN_DISPLAY_STATE, d);
+	if (d->left || !d->keeper || d->keeper->settle(d->keeper_arg, on_settled, d) < 0)
+		on_settled(d);
 }
 
 void custody_ghost_ended(struct display *d)
@@ -338,6 +346,8 @@ void display_release(struct display *d, enum display_state why, display_done_fn 
 		}
 		return;
 	}
+	if (d->keeper)
+		d->keeper->released(d->keeper_arg);
 	d->ending = true;
 	d->why = why;
 	d->device = -EBADF;
@@ -350,6 +360,43 @@ void display_release(struct display *d, enum display_state why, display_done_fn 
 	if (!ghost_prepare(d))
 		wall_close(d->wall);
 	inbox_stop(&d->inbox);
+}
+
+void display_leave(struct display *d)
+{
+	if (d->ending)
+		return;
+	d->ending = d->left = true;
+	d->why = DISPLAY_DRAINING;
+	d->device = -EBADF;
+	lease_destroy(take_ptr(d->lease));
+	tell_ready(d, -ESHUTDOWN, "the daemon ends");
+	tell_snapshot(d, NULL, -ENODATA);
+	wall_abandon(d->wall);
+	inbox_stop(&d->inbox);
+}
+
+bool display_is_left(const struct display *d)
+{
+	return d->left;
+}
+
+void display_keep(struct display *d, const struct display_keeper *keeper, void *arg)
+{
+	d->keeper = keeper;
+	d->keeper_arg = arg;
+}
+
+void display_answered(struct display *d)
+{
+	if (d->keeper && !d->ending)
+		d->keeper->answered(d->keeper_arg);
+}
+
+void display_call_gone(struct display *d)
+{
+	if (d->keeper && !d->ending)
+		d->keeper->call_gone(d->keeper_arg);
 }
 
 int display_on_end(struct display *d, display_done_fn fn, void *arg)

@@ -49,6 +49,17 @@ typedef void (*display_ready_fn)(void *arg, struct display *display, int error, 
 /* error: 0; -ENODATA: not live (state says); -ENOTSUP: format unsupported; -ETIMEDOUT. Called once. */
 typedef void (*display_snapshot_fn)(void *arg, const struct snapshot *snapshot, int error);
 typedef void (*display_done_fn)(void *arg);
+
+/* Who keeps a display for the next daemon (keep.h). */
+struct display_keeper {
+	void (*changed)(void *arg);   /* display_registrant() says something else */
+	void (*released)(void *arg);  /* it begins to be released: nothing of it is to be kept */
+	void (*answered)(void *arg);  /* its registrant was told "registered", on the connection where it waits for events */
+	void (*call_gone)(void *arg); /* that call has ended, and the display goes on */
+	void (*inputs)(void *arg, int lost); /* display_inputs() are others, or one is @lost; -1: none is */
+	/* @fn comes, never from inside, when nothing of it is kept any more. -errno: it does not. */
+	int (*settle)(void *arg, display_done_fn fn, void *fn_arg);
+};
 enum display_power { DISPLAY_POWER_SHUTDOWN = 2, DISPLAY_POWER_REBOOT = 3, DISPLAY_POWER_RESET = 4 }; /* xvp's codes, as in frame/link.h */
 /* @viewer, by its name, asks for it. No listener may be added or removed from inside. */
 typedef void (*display_power_fn)(void *arg, enum display_power action, const char *viewer);
@@ -74,6 +85,14 @@ void display_destroy(struct display *display);
 /* Ends it: mappings, dma-bufs, then the device fd are closed, then @done (may be NULL), then gone(). May be called again:
  * every @done is called then. Before ready() has run it is run first, with -ECANCELED. */
 void display_release(struct display *display, enum display_state why, display_done_fn done, void *arg);
+/* This daemon's end, for the next one to go on: the device is closed as by display_release(), but programs, viewers and what is kept stay as
+ * they are. Then gone(). */
+void display_leave(struct display *display);
+bool display_is_left(const struct display *display);
+void display_keep(struct display *display, const struct display_keeper *keeper, void *arg);
+/* As the keeper's of these names. */
+void display_answered(struct display *display);
+void display_call_gone(struct display *display);
 /* @fn runs once when everything is released, whyever, just before gone(): @display can still be asked. Any number. -ENOMEM. */
 int display_on_end(struct display *display, display_done_fn fn, void *arg);
 /* Takes that back; harmless where it was not set. */

@@ -52,7 +52,10 @@ struct display {
 	display_ready_fn ready; /* NULL once called */
 	display_done_fn gone;
 	void *arg;
+	const struct display_keeper *keeper; /* NULL: nobody keeps it */
+	void *keeper_arg;
 	bool ending;
+	bool left;		/* while ending: the next daemon goes on with it */
 	enum display_state why; /* while ending */
 	bool haunts;		/* it is a ghost: there is no capture thread any more */
 	uint64_t lingers_until;

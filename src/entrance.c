@@ -70,7 +70,7 @@ void entrance_abandon(struct handover_listener *listeners, size_t n)
 	}
 }
 
-static int open_one(struct entrance *e, const struct context *context,
+int entrance_reopen(struct entrance *e, const struct context *context,
 	struct handover_listener *listener, struct link_listener *ret, const char **ret_reason)
 {
 	struct policy_wish wish = {
@@ -106,7 +106,7 @@ int entrance_open(struct entrance *e, struct handover *h, struct link_listener r
 
 	for (size_t i = 0; i < h->listeners_used; i++) {
 		*ret_index = HANDOVER_LISTENERS + (int)i;
-		r = open_one(e, &h->context, &h->listeners[i], &ret[i], ret_reason);
+		r = entrance_reopen(e, &h->context, &h->listeners[i], &ret[i], ret_reason);
 		if (r < 0) {
 			entrance_abandon(h->listeners, h->listeners_used);
 			return r;
@@ -148,15 +148,18 @@ static void listen_by_default(struct entrance *e, struct display *display, int f
 }
 
 /* RUNTIME/rfb/ID, for proxies that look up a socket by its name. */
-static void listen_on_own_socket(struct entrance *e, struct display *display)
+static void listen_on_own_socket(struct entrance *e, struct display *display, int own)
 {
 	const char *id = display_context(display)->id;
 	_cleanup_free_ char *address = NULL;
-	int fd, r;
+	int fd = own, r = 0;
 
-	if (!e->rfb_dir || asprintf(&address, "unix:%s/%s", e->rfb_dir, id) < 0)
+	if (!e->rfb_dir || asprintf(&address, "unix:%s/%s", e->rfb_dir, id) < 0) {
+		fd_discard(own);
 		return;
-	r = address_listen(address, &fd);
+	}
+	if (fd < 0)
+		r = address_listen(address, &fd);
 	if (r == 0)
 		listen_by_default(e, display, fd, address_path(address));
 	else
@@ -183,13 +186,13 @@ static void listen_on_inherited(struct entrance *e, struct display *display)
 }
 
 void entrance_give(struct entrance *e, struct display *display, struct handover_listener *listeners,
-	struct link_listener *policies, size_t n)
+	struct link_listener *policies, size_t n, int own)
 {
 	entrance_secrets(e, display_wall(display));
 	for (size_t i = 0; i < n; i++)
 		listen_on(display, take_fd(&listeners[i].fd), &policies[i], listeners[i].ours,
 			listeners[i].made ? address_path(listeners[i].address) : NULL);
-	listen_on_own_socket(e, display);
+	listen_on_own_socket(e, display, own);
 	listen_on_inherited(e, display);
 }
 

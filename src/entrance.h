@@ -40,11 +40,15 @@ int entrance_reload(struct entrance *entrance, char **ret_error);
  * *ret_index the enum handover_place; entrance_abandon() is called for what has been made. */
 int entrance_open(struct entrance *entrance, struct handover *handover, struct link_listener ret[LIMIT_LISTENERS],
 	const char **ret_reason, int *ret_index);
+/* The same for one, of a display that came back, whose socket is there. */
+int entrance_reopen(struct entrance *entrance, const struct context *context, struct handover_listener *listener, struct link_listener *ret,
+	const char **ret_reason);
 /* Closes them, and takes those that were made off the disk. */
 void entrance_abandon(struct handover_listener *listeners, size_t n);
-/* Gives them to @display, which is new, and its own Unix socket and inherited ones, and certificates. What fails is logged. */
+/* Gives them to @display, which is new, and its own Unix socket and inherited ones, and certificates. What fails is logged. @own: its Unix
+ * socket came back, consumed; -EBADF: it is to be made. */
 void entrance_give(struct entrance *entrance, struct display *display, struct handover_listener *listeners,
-	struct link_listener *policies, size_t n);
+	struct link_listener *policies, size_t n, int own);
 void entrance_secrets(const struct entrance *entrance, struct wall *wall);
 
 /* For the gate: may it listen here, and how? @fd stays the caller's. As policy_decide(). */

@@ -21,8 +21,10 @@
 #include "frame/wall.h"
 #include "handover/address.h"
 #include "registry.h"
+#include "restore.h"
 #include "rights.h"
 #include "state/notify.h"
+#include "state/store.h"
 #include "varlink/server.h"
 
 enum { STOP_MS = 3000 }; /* a driver that does not let go is left to the process's end */
@@ -33,6 +35,7 @@ struct manager {
 	struct loop *loop;
 	struct varlink_server *server;
 	struct notify *notify;
+	struct store *store;
 	struct credentials *credentials;
 	struct rights *rights;
 	struct loop_source *on_term, *on_int, *on_hup, *stop_timer;
@@ -64,7 +67,11 @@ static void manager_stop(struct manager *m)
 	bulletin_daemon(BULLETIN_STOPPING);
 	gate_destroy(take_ptr(m->gate));
 	loop_timer_once(m->stop_timer, m->displays.used ? STOP_MS : 0);
-	registry_release(&m->displays);
+	/* Whether we are started again or not is for systemd to know: it empties the store when we are not. */
+	if (store_is_open(m->store))
+		registry_leave(&m->displays);
+	else
+		registry_release(&m->displays);
 }
 
 static void on_signal(void *arg)
@@ -262,7 +269,8 @@ static int start_testcard(struct manager *m)
 	_cleanup_fd_ int theirs = -EBADF;
 	int pair[2], n = 3, r;
 
-	if (!m->options.testcard)
+	/* One that an earlier daemon has started may go on. */
+	if (!m->options.testcard || registry_find(&m->displays, "testcard"))
 		return 0;
 	snprintf(size, sizeof(size), "%s", m->options.testcard);
 	rate = strchr(size, '@');
@@ -347,7 +355,7 @@ static int open_doors(struct manager *m)
 		.logins = m->config->passwords || m->config->pam_service,
 	};
 	struct notify_socket inherited[LIMIT_INHERITED];
-	size_t n = notify_sockets(inherited, ARRAY_SIZE(inherited));
+	size_t n = notify_sockets(inherited, ARRAY_SIZE(inherited), m->store);
 	int r;
 
 	r = entrance_create(m->loop, &options, inherited, n, renew_secrets, m, &m->entrance);
@@ -385,6 +393,8 @@ static int manager_start(struct manager *m)
 	if (r == 0)
 		r = notify_create(m->loop, &m->notify);
 	if (r == 0)
+		r = store_create(m->loop, &m->store);
+	if (r == 0)
 		r = varlink_server_create(m->loop, &identity, &m->server);
 	if (r == 0)
 		r = credentials_create(m->loop, m->config, find_context, m, &m->credentials);
@@ -400,6 +410,11 @@ static int manager_start(struct manager *m)
 		return r;
 	r = open_doors(m);
 	m->displays.entrance = m->entrance;
+	m->displays.store = m->store;
+	if (r == 0)
+		restore_tickets(m->credentials, m->store);
+	if (r == 0)
+		restore_displays(&m->displays, m->store, m->server, m);
 	if (r == 0)
 		r = open_gate(m);
 	return r < 0 ? r : start_testcard(m);
@@ -454,6 +469,8 @@ void manager_destroy(struct manager *m)
 	loop_source_free(m->on_hup);
 	loop_source_free(m->stop_timer);
 	notify_destroy(m->notify);
+	if (!m->displays.used)
+		store_destroy(m->store);
 	if (m->control_path)
 		unlink(m->control_path);
 	if (m->monitor_path)

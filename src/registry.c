@@ -12,12 +12,14 @@
 #include "entrance.h"
 #include "frame/wall.h"
 #include "handover/descriptor.h"
+#include "keep.h"
 
 struct registry_entry {
 	TAILQ_ENTRY(registry_entry) link; /* registry::entries */
 	struct registry *registry;
 	struct display *display; /* owned */
 	uint64_t number;	 /* in the order of registration */
+	struct keep *keep;	 /* owned */
 	display_ready_fn ready;	 /* the caller's, NULL once called */
 	void *ready_arg;
 };
@@ -44,6 +46,19 @@ void registry_release(struct registry *registry)
 	}
 }
 
+void registry_leave(struct registry *registry)
+{
+	struct registry_entry *entry, *next;
+
+	for (entry = TAILQ_FIRST(&registry->entries); entry; entry = next) {
+		next = TAILQ_NEXT(entry, link);
+		/* Who waits for a guest that has gone waits for this daemon's. */
+		if (display_is_ghost(entry->display))
+			display_release(entry->display, DISPLAY_DRAINING, NULL, NULL);
+		display_leave(entry->display);
+	}
+}
+
 static void on_ready(void *arg, struct display *display, int error, const char *reason)
 {
 	struct registry_entry *entry = arg;
@@ -58,15 +73,18 @@ static void on_gone(void *arg)
 	struct registry_entry *entry = arg;
 	struct registry *registry = entry->registry;
 
-	log_info(display_context(entry->display)->id, "released");
+	log_info(display_context(entry->display)->id,
+		display_is_left(entry->display) ? "left to the next start" : "released");
 	if (registry->credentials)
 		admission_end(entry->display, registry->credentials);
 	TAILQ_REMOVE(&registry->entries, entry, link);
 	if (registry->hint == entry)
 		registry->hint = NULL;
 	registry->used--;
-	bulletin_display(BULLETIN_DISPLAY_UNREGISTERED, entry->display);
+	if (!display_is_left(entry->display))
+		bulletin_display(BULLETIN_DISPLAY_UNREGISTERED, entry->display);
 	display_destroy(entry->display);
+	keep_destroy(entry->keep);
 	free(entry);
 	registry->changed(registry->arg);
 }
@@ -193,49 +211,113 @@ static int admit(struct registry *registry, struct handover *h, struct display *
 	return registry->used >= LIMIT_DISPLAYS + !!display ? -ENOSPC : 0;
 }
 
-int registry_register(struct registry *registry, struct handover *h, display_ready_fn ready,
-	void *arg, const char **ret_reason, int *ret_index)
+/* @policies: of the hand-over's listeners, which are open. Consumes @h and @keep; what fails leaves nothing. */
+static int establish(struct registry *registry, struct handover *h, struct display *ghost,
+	struct link_listener *policies, struct keep *keep, display_ready_fn ready, void *arg,
+	const char **ret_reason)
 {
-	struct link_listener policies[LIMIT_LISTENERS];
 	struct handover_listener listeners[LIMIT_LISTENERS];
-	size_t listeners_used = h->listeners_used;
-	struct registry_entry *entry = NULL;
-	struct display *ghost;
-	int r;
+	struct registry_entry *entry = new0(struct registry_entry);
+	size_t n = h->listeners_used;
+	int own, r = -ENOMEM;
 
-	r = admit(registry, h, &ghost, ret_reason, ret_index);
-	if (r == 0)
-		r = entrance_open(registry->entrance, h, policies, ret_reason, ret_index);
-	if (r == 0 && !(entry = new0(struct registry_entry))) {
-		entrance_abandon(h->listeners, h->listeners_used);
-		r = -ENOMEM;
-	}
-	if (r != 0) {
-		handover_finish(h);
-		return r;
-	}
 	memcpy(listeners, h->listeners, sizeof(listeners));
-	for (size_t i = 0; i < listeners_used; i++)
+	for (size_t i = 0; i < n; i++)
 		h->listeners[i].fd = -EBADF;
-	entry->registry = registry;
-	entry->ready = ready;
-	entry->ready_arg = arg;
-	*ret_index = -1;
-	r = display_create(registry->loop, registry->config, h, ghost, on_ready, on_gone, entry,
-		&entry->display);
+	if (entry) {
+		*entry = (struct registry_entry){
+			.registry = registry, .keep = keep, .ready = ready, .ready_arg = arg};
+		r = display_create(registry->loop, registry->config, h, ghost, on_ready, on_gone,
+			entry, &entry->display);
+	}
 	if (r < 0) {
 		*ret_reason = "no memory, threads or descriptors are left";
-		entrance_abandon(listeners, listeners_used);
+		handover_finish(h);
+		entrance_abandon(listeners, n);
+		keep_drop(keep);
+		keep_destroy(keep);
 		free(entry);
 		return r;
 	}
 	admission_begin(entry->display, registry->credentials);
 	memcpy(h->context.id, display_context(entry->display)->id, sizeof(h->context.id));
-	entrance_give(registry->entrance, entry->display, listeners, policies, listeners_used);
+	own = keep_take_own(keep);
+	entrance_give(registry->entrance, entry->display, listeners, policies, n, own);
+	keep_begin(keep, entry->display);
 	TAILQ_INSERT_TAIL(&registry->entries, entry, link);
 	entry->number = ++registry->last_number;
 	registry->used++;
 	bulletin_display(BULLETIN_DISPLAY_REGISTERED, entry->display);
 	registry->changed(registry->arg);
 	return 0;
+}
+
+int registry_register(struct registry *registry, struct handover *h, display_ready_fn ready,
+	void *arg, const char **ret_reason, int *ret_index)
+{
+	struct link_listener policies[LIMIT_LISTENERS];
+	struct display *ghost;
+	struct keep *keep;
+	int r;
+
+	r = admit(registry, h, &ghost, ret_reason, ret_index);
+	if (r == 0)
+		r = entrance_open(registry->entrance, h, policies, ret_reason, ret_index);
+	if (r == 0) {
+		r = keep_create(registry->store, h, &keep);
+		if (r < 0)
+			entrance_abandon(h->listeners, h->listeners_used);
+	}
+	if (r != 0) {
+		handover_finish(h);
+		return r;
+	}
+	*ret_index = -1;
+	return establish(registry, h, ghost, policies, keep, ready, arg, ret_reason);
+}
+
+/* Under another configuration a listener may have to go. */
+static void reopen(struct registry *registry, struct handover *h, struct keep *keep,
+	struct link_listener *policies)
+{
+	struct handover_listener *at = h->listeners;
+	const char *reason;
+	size_t i = 0;
+
+	while (i < h->listeners_used) {
+		if (entrance_reopen(
+			    registry->entrance, &h->context, &at[i], &policies[i], &reason) == 0) {
+			i++;
+			continue;
+		}
+		log_warn(h->context.id, "no viewers at %s any more: %s", at[i].address, reason);
+		entrance_abandon(&at[i], 1);
+		keep_lose_listener(keep, i);
+		memmove(&at[i], &at[i + 1], (--h->listeners_used - i) * sizeof(*at));
+	}
+	for (i = h->listeners_used; i < LIMIT_LISTENERS; i++)
+		at[i].fd = -EBADF;
+}
+
+int registry_restore(struct registry *registry, struct handover *h, struct keep *keep,
+	display_ready_fn ready, void *arg, const char **ret_reason)
+{
+	struct link_listener policies[LIMIT_LISTENERS];
+	struct display *ghost;
+	int index, r;
+
+	r = admit(registry, h, &ghost, ret_reason, &index);
+	if (r != 0) {
+		if (!*ret_reason || !**ret_reason)
+			*ret_reason = "another display has its id, or there are too many";
+		handover_finish(h);
+		keep_drop(keep);
+		keep_destroy(keep);
+		return r > 0 ? -EEXIST : r;
+	}
+	reopen(registry, h, keep, policies);
+	r = establish(registry, h, ghost, policies, keep, ready, arg, ret_reason);
+	if (r == 0)
+		keep_resume(keep);
+	return r;
 }

@@ -14,7 +14,9 @@ struct config;
 struct credentials;
 struct entrance;
 struct loop;
+struct keep;
 struct registry_entry;
+struct store;
 
 struct registry {
 	/* Borrowed; set before the first registration. Without credentials, which is at the end, nobody can be admitted. */
@@ -22,6 +24,7 @@ struct registry {
 	const struct config *config;
 	struct credentials *credentials;
 	struct entrance *entrance;
+	struct store *store;
 	void (*changed)(void *arg); /* a display has come or gone */
 	void *arg;
 
@@ -38,8 +41,14 @@ void registry_init(struct registry *registry, struct loop *loop, const struct co
 /* As manager_register() (manager.h), but for -ESHUTDOWN. */
 int registry_register(struct registry *registry, struct handover *handover, display_ready_fn ready,
 	void *arg, const char **ret_reason, int *ret_index);
+/* A display that came back, with its @keep, which is consumed, and its @own socket (entrance_give()). As registry_register(), but that what
+ * is in the store is dropped where it fails. */
+int registry_restore(struct registry *registry, struct handover *handover, struct keep *keep, display_ready_fn ready, void *arg,
+	const char **ret_reason);
 /* Lets go of every display. changed() follows for each. */
 void registry_release(struct registry *registry);
+/* Leaves them to the next daemon: display_leave(). Those that are being released go on with that. changed() follows for each. */
+void registry_leave(struct registry *registry);
 
 struct display *registry_find(const struct registry *registry, const char *id);
 /* NULL begins; NULL ends. Order of registration. */

@@ -4,9 +4,13 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/vncauth.h"
 
@@ -17,41 +21,138 @@ static const char alphabet[] = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqr
 
 enum { ALPHABET = sizeof(alphabet) - 1 };
 
+enum { TICKETS_VERSION = 1 };
+
+static const char magic[8] = "vfiotkt";
+
 struct ticket {
+	_Atomic uint32_t
+		good; /* all else is to be believed. Set last, cleared first: see ticket_store_fd() */
+	uint32_t reserved;
 	uint8_t digests[2][TICKET_DIGEST]; /* by enum ticket_proof */
 	uint64_t expires;
 	struct ticket_grant grant;
 };
 
-struct ticket_store {
+struct layout {
+	char magic[8];
+	uint32_t version, bytes;
 	uint8_t challenge[TICKET_CHALLENGE];
-	size_t used;
 	struct ticket tickets[LIMIT_TICKETS];
 };
 
-int ticket_store_create(struct ticket_store **ret)
+struct ticket_store {
+	int fd;		       /* owned */
+	struct layout *layout; /* mapped, shared */
+	size_t used;
+	uint8_t *challenge; /* into layout */
+	struct ticket *tickets;
+};
+
+static int map(int fd, struct ticket_store **ret)
 {
 	struct ticket_store *store = new0(struct ticket_store);
-	int r;
+	void *at = MAP_FAILED;
 
-	if (!store)
-		return -ENOMEM;
-	r = vncauth_open();
-	if (r == 0)
-		r = vncauth_challenge(store->challenge);
-	if (r < 0) {
+	if (store)
+		at = mmap(NULL, sizeof(*store->layout), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED) {
 		free(store);
-		return r;
+		return -ENOMEM;
 	}
+	store->fd = fd;
+	store->layout = at;
+	store->challenge = store->layout->challenge;
+	store->tickets = store->layout->tickets;
 	*ret = store;
 	return 0;
 }
 
+int ticket_store_create(struct ticket_store **ret)
+{
+	_cleanup_fd_ int fd = fd_move_high(
+		memfd_create("vfio-displayd-tickets", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+	struct ticket_store *store;
+	int r;
+
+	if (fd < 0 || ftruncate(fd, sizeof(struct layout)) < 0 ||
+		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -ENOMEM;
+	r = map(fd, &store);
+	if (r < 0)
+		return r;
+	take_fd(&fd);
+	r = vncauth_open();
+	if (r == 0)
+		r = vncauth_challenge(store->challenge);
+	if (r < 0) {
+		ticket_store_destroy(store);
+		return r;
+	}
+	store->layout->version = TICKETS_VERSION;
+	store->layout->bytes = sizeof(*store->layout);
+	memcpy(store->layout->magic, magic, sizeof(magic));
+	*ret = store;
+	return 0;
+}
+
+static int check(const struct layout *layout)
+{
+	if (memcmp(layout->magic, magic, sizeof(magic)) != 0)
+		return -EBADMSG;
+	if (layout->version != TICKETS_VERSION || layout->bytes != sizeof(*layout))
+		return -EPROTONOSUPPORT;
+	for (size_t i = 0; i < LIMIT_TICKETS; i++) {
+		const struct ticket_grant *grant = &layout->tickets[i].grant;
+
+		if (layout->tickets[i].good &&
+			(!memchr(grant->id, 0, sizeof(grant->id)) ||
+				!memchr(grant->label, 0, sizeof(grant->label))))
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+int ticket_store_open(int fd, struct ticket_store **ret)
+{
+	_cleanup_fd_ int own = fd;
+	struct ticket_store *store;
+	struct stat st;
+	int r, seals = fcntl(own, F_GET_SEALS);
+
+	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(own, &st) < 0)
+		return -EBADMSG;
+	if (st.st_size != sizeof(struct layout))
+		return -EPROTONOSUPPORT;
+	r = map(own, &store);
+	if (r < 0)
+		return r;
+	take_fd(&own);
+	r = check(store->layout);
+	if (r == 0)
+		r = vncauth_open();
+	if (r < 0) {
+		ticket_store_destroy(store);
+		return r;
+	}
+	for (size_t i = 0; i < LIMIT_TICKETS; i++)
+		store->used += store->tickets[i].good != 0;
+	*ret = store;
+	return 0;
+}
+
+int ticket_store_fd(const struct ticket_store *store)
+{
+	return store->fd;
+}
+
+/* What is in it may be kept for the next daemon, and is not wiped. */
 void ticket_store_destroy(struct ticket_store *store)
 {
 	if (!store)
 		return;
-	explicit_bzero(store, sizeof(*store));
+	munmap(store->layout, sizeof(*store->layout));
+	fd_close(store->fd);
 	free(store);
 }
 
@@ -60,18 +161,38 @@ const uint8_t *ticket_store_challenge(const struct ticket_store *store)
 	return store->challenge;
 }
 
-/* Order means nothing: the last one takes its place. */
 static void remove_at(struct ticket_store *store, size_t at)
 {
-	store->tickets[at] = store->tickets[--store->used];
-	explicit_bzero(&store->tickets[store->used], sizeof(store->tickets[0]));
+	struct ticket *ticket = &store->tickets[at];
+
+	atomic_store(&ticket->good, 0);
+	explicit_bzero(ticket->digests, sizeof(ticket->digests));
+	store->used--;
+}
+
+static void add(struct ticket_store *store, const struct ticket *from)
+{
+	for (size_t i = 0; i < LIMIT_TICKETS; i++) {
+		struct ticket *ticket = &store->tickets[i];
+
+		if (ticket->good)
+			continue;
+		memcpy(ticket->digests, from->digests, sizeof(ticket->digests));
+		ticket->expires = from->expires;
+		ticket->grant = from->grant;
+		atomic_store(&ticket->good, 1);
+		store->used++;
+		return;
+	}
 }
 
 uint64_t ticket_expire(struct ticket_store *store, uint64_t now)
 {
 	uint64_t next = UINT64_MAX;
 
-	for (size_t i = store->used; i-- > 0;) {
+	for (size_t i = 0; i < LIMIT_TICKETS; i++) {
+		if (!store->tickets[i].good)
+			continue;
 		if (store->tickets[i].expires <= now)
 			remove_at(store, i);
 		else
@@ -82,8 +203,16 @@ uint64_t ticket_expire(struct ticket_store *store, uint64_t now)
 
 void ticket_revoke(struct ticket_store *store, const char *id)
 {
-	for (size_t i = store->used; i-- > 0;)
-		if (strcmp(store->tickets[i].grant.id, id) == 0)
+	for (size_t i = 0; i < LIMIT_TICKETS; i++)
+		if (store->tickets[i].good && strcmp(store->tickets[i].grant.id, id) == 0)
+			remove_at(store, i);
+}
+
+void ticket_revoke_orphans(
+	struct ticket_store *store, bool (*there)(void *arg, const char *id), void *arg)
+{
+	for (size_t i = 0; i < LIMIT_TICKETS; i++)
+		if (store->tickets[i].good && !there(arg, store->tickets[i].grant.id))
 			remove_at(store, i);
 }
 
@@ -91,8 +220,8 @@ static size_t count_of(const struct ticket_store *store, const char *id)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < store->used; i++)
-		n += strcmp(store->tickets[i].grant.id, id) == 0;
+	for (size_t i = 0; i < LIMIT_TICKETS; i++)
+		n += store->tickets[i].good && strcmp(store->tickets[i].grant.id, id) == 0;
 	return n;
 }
 
@@ -102,9 +231,10 @@ static ssize_t find(const struct ticket_store *store, enum ticket_proof proof,
 {
 	ssize_t found = -1;
 
-	for (size_t i = 0; i < store->used; i++) {
-		const ssize_t same =
-			CRYPTO_memcmp(store->tickets[i].digests[proof], digest, TICKET_DIGEST) == 0;
+	for (size_t i = 0; i < LIMIT_TICKETS; i++) {
+		const ssize_t same = (CRYPTO_memcmp(store->tickets[i].digests[proof], digest,
+					      TICKET_DIGEST) == 0) &
+				     (store->tickets[i].good != 0);
 
 		found = (-same & (ssize_t)i) | ((same - 1) & found);
 	}
@@ -167,7 +297,7 @@ int ticket_issue(struct ticket_store *store, const struct ticket_grant *grant, u
 		return -ENOSPC;
 	r = draw(store, &ticket, text);
 	if (r == 0) {
-		store->tickets[store->used++] = ticket;
+		add(store, &ticket);
 		memcpy(ret_text, text, sizeof(text));
 	}
 	explicit_bzero(text, sizeof(text));

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,11 @@ struct ticket_store;
 
 /* -EIO: no random numbers, or libcrypto is unfit; -ENOMEM. */
 int ticket_store_create(struct ticket_store **ret);
+/* Goes on with one of an earlier daemon, whose ticket_store_fd() this is a copy of; @fd is consumed in every case. -EPROTONOSUPPORT: of another
+ * version; -EBADMSG: damaged. */
+int ticket_store_open(int fd, struct ticket_store **ret);
+/* A memfd in which everything is, changed in place. Whoever dies while it changes leaves each ticket whole, or none. */
+int ticket_store_fd(const struct ticket_store *store);
 void ticket_store_destroy(struct ticket_store *store); /* takes NULL */
 /* TICKET_CHALLENGE bytes. */
 const uint8_t *ticket_store_challenge(const struct ticket_store *store);
@@ -46,5 +52,7 @@ int ticket_redeem(struct ticket_store *store, enum ticket_proof proof, const uin
 	uint64_t now, struct ticket_grant *ret);
 /* Those of this display. */
 void ticket_revoke(struct ticket_store *store, const char *id);
+/* Those of displays that are not @there any more. */
+void ticket_revoke_orphans(struct ticket_store *store, bool (*there)(void *arg, const char *id), void *arg);
 /* Milliseconds until the next one expires, at least 1; 0: there is none. */
 uint64_t ticket_expire(struct ticket_store *store, uint64_t now);

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "control/control.h"
 #include "control/describe.h"
 #include "control/methods.h"
 #include "control/refuse.h"
@@ -34,6 +35,8 @@ struct registration {
 	char id[LIMIT_ID_CHARS + 1];
 	bool is_lease; /* the display ends with the connection */
 	bool gone;     /* the connection has ended, before ready */
+	bool answered; /* by an earlier daemon */
+	bool kept;     /* the call that the display's keeper knows of */
 };
 
 static json_t *registration_event(const struct registration *registration, const char *event)
@@ -83,14 +86,20 @@ static void registration_reply(struct registration *registration, const char *ev
 
 static void registration_ended(void *arg)
 {
-	registration_reply(arg, "unregistered");
+	struct registration *registration = arg;
+
+	/* The next daemon goes on with the call. */
+	if (display_is_left(registration->display))
+		varlink_call_abandon(registration_finish(registration));
+	else
+		registration_reply(registration, "unregistered");
 }
 
 /* Frees first: display_release() may call back. */
 static void registration_abandon(struct registration *registration)
 {
 	struct display *display = registration->display;
-	bool is_lease = registration->is_lease;
+	bool is_lease = registration->is_lease, kept = registration->kept;
 
 	display_off_end(display, registration_ended, registration);
 	display_off_power(display, registration_power, registration);
@@ -98,6 +107,8 @@ static void registration_abandon(struct registration *registration)
 	free(registration);
 	if (is_lease)
 		display_release(display, DISPLAY_LOST, NULL, NULL);
+	else if (kept)
+		display_call_gone(display);
 }
 
 static void registration_gone(void *arg)
@@ -129,8 +140,14 @@ static void registration_follow(struct registration *registration)
 			display_release(display, DISPLAY_LOST, NULL, NULL);
 		return;
 	}
+	if (registration->answered) {
+		json_decref(event);
+		return;
+	}
 	/* A peer that does not take it is dropped, and gone follows. */
 	varlink_reply_continues(registration->call, event);
+	if (registration->kept)
+		display_answered(registration->display);
 }
 
 static void registration_establish(struct registration *registration, struct display *display)
@@ -152,7 +169,9 @@ static void registration_ready(void *arg, struct display *display, int error, co
 	if (!error)
 		return registration_establish(arg, display);
 	call = registration_finish(arg);
-	if (error == -ESHUTDOWN)
+	if (error == -ESHUTDOWN && varlink_call_more(call))
+		varlink_call_abandon(call); /* the next daemon answers */
+	else if (error == -ESHUTDOWN)
 		refuse_shutting_down(call);
 	else if (error == -ENOMEM || error == -EAGAIN)
 		refuse_unavailable(call, reason ? reason : "out of memory");
@@ -182,10 +201,9 @@ static void refuse_registration(struct varlink_call *call, int error,
 	const struct handover *handover, const struct request_indexes *indexes, const char *reason,
 	int index)
 {
-	size_t listener =
-		index >= HANDOVER_LISTENERS && index < HANDOVER_INPUTS
-			? (size_t)index - HANDOVER_LISTENERS
-			: 0;
+	size_t listener = index >= HANDOVER_LISTENERS && index < HANDOVER_INPUTS
+				  ? (size_t)index - HANDOVER_LISTENERS
+				  : 0;
 
 	switch (error) {
 	case -EEXIST:
@@ -245,7 +263,7 @@ static void registration_start(struct registration *registration, struct handove
 		refuse_registration(
 			call, r, handover, indexes, reason && reason[0] ? reason : NULL, index);
 	} else {
-		registration->is_lease = false;
+		registration->is_lease = registration->kept = false;
 		varlink_call_on_gone(call, registration_gone, registration);
 		registration_establish(registration, display);
 	}
@@ -277,9 +295,38 @@ void method_register(struct varlink_call *call, json_t *parameters, void *arg)
 		registration->call = call;
 		registration->manager = arg;
 		registration->is_lease = handover.lease < 0;
+		registration->kept = varlink_call_more(call);
+		if (registration->kept)
+			handover.call = varlink_call_socket(call);
 		registration_start(registration, &handover, &indexes);
 	}
 	handover_finish(&handover);
+}
+
+int control_resume(struct varlink_server *server, struct manager *manager, int fd, const char *id,
+	bool is_lease, bool answered, display_ready_fn *ret_ready, void **ret_arg)
+{
+	struct registration *registration = new0(struct registration);
+	int r;
+
+	if (!registration) {
+		fd_close(fd);
+		return -ENOMEM;
+	}
+	r = varlink_server_resume(server, fd, &registration->call);
+	if (r < 0) {
+		free(registration);
+		return r;
+	}
+	registration->manager = manager;
+	registration->is_lease = is_lease;
+	registration->answered = answered;
+	registration->kept = true;
+	snprintf(registration->id, sizeof(registration->id), "%s", id);
+	varlink_call_on_gone(registration->call, registration_gone, registration);
+	*ret_ready = registration_ready;
+	*ret_arg = registration;
+	return 0;
 }
 
 struct unregistration {

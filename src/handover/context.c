@@ -31,6 +31,7 @@ void handover_init(struct handover *handover)
 		.change = -EBADF,
 		.render = -EBADF,
 		.lease = -EBADF,
+		.call = -EBADF,
 	};
 	for (size_t i = 0; i < LIMIT_LISTENERS; i++)
 		handover->listeners[i].fd = -EBADF;

@@ -77,6 +77,8 @@ struct handover {
 	int change; /* owned, -EBADF: none. eventfd */
 	int render; /* owned, -EBADF: none. DRM node that can import the device's dma-bufs */
 	int lease;  /* owned, -EBADF: the connection is the lease */
+	int call;   /* borrowed: the connection on which the registrant waits for events; -EBADF: it does not */
+	bool answered; /* there it was told "registered", by an earlier daemon */
 	struct handover_listener listeners[LIMIT_LISTENERS];
 	size_t listeners_used;
 	struct handover_input inputs[LIMIT_INPUTS];

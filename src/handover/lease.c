@@ -46,6 +46,19 @@ static uint32_t hangup_events(int fd)
 	return fcntl(fd, F_GETPIPE_SZ) >= 0 ? 0 : EPOLLIN;
 }
 
+bool lease_is_over(int fd)
+{
+	struct epoll_event event = {.events = hangup_events(fd)};
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	bool over;
+
+	/* What cannot be waited for is no lease. */
+	over = epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ||
+	       epoll_wait(epoll, &event, 1, 0) != 0;
+	fd_close(epoll);
+	return over;
+}
+
 int lease_create(struct loop *loop, int fd, lease_fn ended, void *arg, struct lease **ret,
 	const char **ret_reason)
 {

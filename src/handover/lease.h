@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 struct lease;
 struct loop;
 
@@ -15,5 +17,7 @@ typedef void (*lease_fn)(void *arg);
 
 /* @fd is consumed on success only. -EINVAL: no pidfd, pipe or socket (*ret_reason, static text); -ENOMEM. */
 int lease_create(struct loop *loop, int fd, lease_fn ended, void *arg, struct lease **ret, const char **ret_reason);
+/* Whether it has ended already; for one that is not watched. */
+bool lease_is_over(int fd);
 /* Takes NULL. */
 void lease_destroy(struct lease *lease);

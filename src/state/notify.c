@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "state/store.h"
 
 struct notify {
 	struct loop_source *watchdog;
@@ -82,7 +83,7 @@ void notify_reloading(void)
 		(uint64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
 }
 
-size_t notify_sockets(struct notify_socket *ret, size_t max)
+size_t notify_sockets(struct notify_socket *ret, size_t max, struct store *store)
 {
 	char **names = NULL;
 	int n = sd_listen_fds_with_names(true, &names);
@@ -91,7 +92,9 @@ size_t notify_sockets(struct notify_socket *ret, size_t max)
 	for (int i = 0; i < n; i++) {
 		int fd = fd_move_high(SD_LISTEN_FDS_START + i);
 
-		if (fd >= 0 && used < max) {
+		if (store_is_name(names[i])) {
+			store_returned(store, names[i], fd);
+		} else if (fd >= 0 && used < max) {
 			snprintf(ret[used].name, sizeof(ret[used].name), "%s", names[i]);
 			ret[used++].fd = fd;
 		} else {

@@ -6,6 +6,7 @@
 
 struct loop;
 struct notify;
+struct store;
 
 /* Starts answering the watchdog when there is one: from the loop, so that a stuck loop is seen. */
 int notify_create(struct loop *loop, struct notify **ret);
@@ -17,8 +18,9 @@ void notify_status(const char *format, ...) __attribute__((format(printf, 1, 2))
 void notify_reloading(void);
 
 struct notify_socket {
-	char name[80]; /* FileDescriptorName=; "unknown" without one */
+	char name[80]; /* FileDescriptorName=; "unknown" without one. Or store_is_name() */
 	int fd;	       /* owned */
 };
-/* The sockets that systemd has opened for us, at most @max; more are closed. Once: they are the caller's then. */
-size_t notify_sockets(struct notify_socket *ret, size_t max);
+/* The sockets that systemd has opened for us, at most @max; more are closed. Once: they are the caller's then. Descriptors that we gave it to keep
+ * go to @store. */
+size_t notify_sockets(struct notify_socket *ret, size_t max, struct store *store);

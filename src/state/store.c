@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <linux/kcmp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
@@ -27,7 +28,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 
-enum { BUCKETS = 256, DIGITS = 36, RETRY_MS = 20 };
+enum { BUCKETS = 256, DIGITS = 36, RETRY_MS = 20, LAST_TRIES = 50 };
 
 static const struct {
 	const char *name;
@@ -584,6 +585,13 @@ void store_destroy(struct store *store)
 {
 	if (!store)
 		return;
+	/* What it was not told yet it must hear: a display that has ended would come back. */
+	for (int i = 0; i < LAST_TRIES && !TAILQ_EMPTY(&store->orders); i++) {
+		struct pollfd writable = {.fd = store->socket, .events = POLLOUT};
+
+		poll(&writable, 1, RETRY_MS);
+		send_orders(store);
+	}
 	while (!TAILQ_EMPTY(&store->barriers))
 		barrier_free(TAILQ_FIRST(&store->barriers));
 	while (!TAILQ_EMPTY(&store->orders))

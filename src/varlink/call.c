@@ -372,3 +372,40 @@ int call_dispatch(struct connection *connection, struct wire_message *message)
 	json_decref(none);
 	return 0;
 }
+
+int varlink_server_resume(struct varlink_server *server, int fd, struct varlink_call **ret)
+{
+	struct varlink_call *call = new0(struct varlink_call);
+	int r;
+
+	if (!call) {
+		fd_close(fd);
+		return -ENOMEM;
+	}
+	r = varlink_server_adopt(server, fd);
+	if (r < 0) {
+		free(call);
+		return r;
+	}
+	call->connection = LIST_FIRST(&server->connections); /* the newest */
+	call->server = server;
+	call->peer = call->connection->peer;
+	call->more = true;
+	LIST_INSERT_HEAD(&server->calls, call, link);
+	call->connection->call = call;
+	connection_settle(call->connection);
+	*ret = call;
+	return 0;
+}
+
+int varlink_call_socket(const struct varlink_call *call)
+{
+	return call->connection ? call->connection->fd : -EBADF;
+}
+
+void varlink_call_abandon(struct varlink_call *call)
+{
+	if (call->connection)
+		connection_drop(call->connection, 0);
+	call_free(call);
+}

@@ -67,6 +67,13 @@ int varlink_server_listen_monitor(struct varlink_server *server, int fd);
 /* @fd: a connected Unix stream socket, consumed in every case. -EPROTOTYPE; -EUSERS: a cap is reached. */
 int varlink_server_adopt(struct varlink_server *server, int fd);
 
+/* Goes on with a call with "more" of an earlier server, of whose connection @fd, consumed in every case, is a copy. As varlink_server_adopt(). */
+int varlink_server_resume(struct varlink_server *server, int fd, struct varlink_call **ret);
+
+/* Of its connection; borrowed. -EBADF: the peer is gone. */
+int varlink_call_socket(const struct varlink_call *call);
+/* Ends it without a word, and closes this copy of its connection: somebody else goes on with it. Not from within its method. */
+void varlink_call_abandon(struct varlink_call *call);
 bool varlink_call_more(const struct varlink_call *call); /* the caller set "more" */
 const struct varlink_peer *varlink_call_peer(const struct varlink_call *call);
 /* Takes descriptor @index of this message: the receiver's now. Only until the method's function returns; what was not taken

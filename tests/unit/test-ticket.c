@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/vncauth.h"
@@ -179,9 +180,45 @@ static void reads_well(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+static bool only_a(void *arg, const char *id)
+{
+	return strcmp(id, "a") == 0;
+}
+
+/* Another daemon goes on with them. */
+static void opened_again(void **state)
+{
+	struct ticket_store *store = *state, *other;
+	char texts[3][TICKET_CHARS + 1];
+	uint8_t digest[TICKET_DIGEST];
+	struct ticket_grant grant;
+
+	issue(store, "a", 0, 100, texts[0]);
+	issue(store, "a", 0, 100, texts[1]);
+	issue(store, "b", 0, 100, texts[2]);
+	assert_int_equal(show_text(store, texts[0], "a", 1), 0);
+	assert_int_equal(ticket_store_open(dup(ticket_store_fd(store)), &other), 0);
+	assert_memory_equal(ticket_store_challenge(other), ticket_store_challenge(store), 16);
+	assert_int_equal(show_text(other, texts[0], "a", 1), -ENOENT);
+	digest_answer(other, texts[1], digest);
+	assert_int_equal(ticket_redeem(other, TICKET_ANSWER, digest, NULL, 1, &grant), 0);
+	assert_string_equal(grant.id, "a");
+	assert_int_equal(show_text(store, texts[1], "a", 1), -ENOENT);
+	ticket_revoke_orphans(other, only_a, NULL);
+	assert_int_equal(show_text(other, texts[2], NULL, 1), -ENOENT);
+	assert_int_equal(ticket_expire(other, 1), 0);
+	ticket_store_destroy(other);
+	assert_int_equal(pwrite(ticket_store_fd(store), "\7", 1, 8), 1);
+	assert_int_equal(ticket_store_open(dup(ticket_store_fd(store)), &other), -EPROTONOSUPPORT);
+	assert_int_equal(pwrite(ticket_store_fd(store), "x", 1, 0), 1);
+	assert_int_equal(ticket_store_open(dup(ticket_store_fd(store)), &other), -EBADMSG);
+	assert_int_equal(ticket_store_open(-EBADF, &other), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(opened_again),
 		TEST(is_good_once),
 		TEST(answers_the_challenge_once),
 		TEST(ends_in_time),

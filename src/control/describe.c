@@ -44,40 +44,6 @@ static const char *const sharing_names[] = {
 	[SHARING_FORCE_SHARED] = "forceShared",
 };
 
-/* jansson makes no string of what is not UTF-8; one odd byte must not hide a display from List. */
-json_t *describe_text(const char *text)
-{
-	json_t *json = json_string(text);
-	char masked[256];
-	size_t n = 0;
-
-	if (json)
-		return json;
-	for (; text[n] && n < sizeof(masked) - 1; n++)
-		masked[n] = text[n] >= ' ' && text[n] <= '~' ? text[n] : '?';
-	masked[n] = '\0';
-	return json_string(masked);
-}
-
-static int set_text(json_t *object, const char *name, const char *text)
-{
-	return text[0] ? json_object_set_new(object, name, describe_text(text)) : 0;
-}
-
-static int set_number(json_t *object, const char *name, uint64_t number)
-{
-	return json_object_set_new(
-		object, name, json_integer((json_int_t)MIN(number, (uint64_t)INT64_MAX)));
-}
-
-static json_t *finish(json_t *object, int error)
-{
-	if (!error)
-		return object;
-	json_decref(object);
-	return NULL;
-}
-
 const char *describe_state(enum display_state state)
 {
 	return (size_t)state < ARRAY_SIZE(state_names) ? state_names[state] : "blank";
@@ -89,196 +55,185 @@ const char *describe_modifier(uint64_t modifier, char text[24])
 	return text;
 }
 
-static json_t *labels_json(const struct context *context)
+void describe_context(struct writer *w, const char *name, const struct context *context)
 {
-	json_t *labels = json_object();
-	int error = 0;
-
-	for (size_t i = 0; i < context->labels_used; i++)
-		error |= json_object_set_new(
-			labels, context->labels[i].key, describe_text(context->labels[i].value));
-	return finish(labels, error);
-}
-
-json_t *describe_context(const struct context *context)
-{
-	json_t *json = json_object();
-	int error = set_text(json, "id", context->id);
-
-	error |= set_text(json, "name", context->name);
-	error |= set_text(json, "machine", context->machine);
+	writer_open(w, name, '{');
+	writer_text_if(w, "id", context->id);
+	writer_text_if(w, "name", context->name);
+	writer_text_if(w, "machine", context->machine);
 	if (context->has_head)
-		error |= json_object_set_new(json, "head", json_integer(context->head));
-	if (context->labels_used)
-		error |= json_object_set_new(json, "labels", labels_json(context));
+		writer_number(w, "head", context->head);
+	if (context->labels_used) {
+		writer_open(w, "labels", '{');
+		for (size_t i = 0; i < context->labels_used; i++)
+			writer_pair(w, context->labels[i].key, context->labels[i].value);
+		writer_close(w, '}');
+	}
 	if (context->frames_maximum)
-		error |= set_number(json, "framesPerSecondMaximum", context->frames_maximum);
+		writer_number(w, "framesPerSecondMaximum", context->frames_maximum);
 	if (context->bytes_maximum)
-		error |= set_number(json, "bytesPerSecondMaximum", context->bytes_maximum);
+		writer_number(w, "bytesPerSecondMaximum", context->bytes_maximum);
 	if (context->has_sharing)
-		error |= set_text(json, "sharing", sharing_names[context->sharing]);
+		writer_text(w, "sharing", sharing_names[context->sharing]);
 	if (context->viewers_maximum)
-		error |= set_number(json, "viewersMaximum", context->viewers_maximum);
-	error |= json_object_set_new(json, "viewOnly", json_boolean(context->view_only));
-	return finish(json, error);
+		writer_number(w, "viewersMaximum", context->viewers_maximum);
+	writer_bool(w, "viewOnly", context->view_only);
+	writer_close(w, '}');
 }
 
-/* Drivers also say what cannot be: outside the image is unknown too. */
-static json_t *hot_spot_json(const struct plane *plane)
-{
-	if (plane->type != PLANE_CURSOR || plane->hot_x >= plane->width ||
-		plane->hot_y >= plane->height)
-		return NULL;
-	return json_pack(
-		"{s:I, s:I}", "x", (json_int_t)plane->hot_x, "y", (json_int_t)plane->hot_y);
-}
-
-static json_t *plane_json(const struct plane *plane)
+static void write_plane(struct writer *w, const struct plane *plane)
 {
 	char format[16], modifier[24], name[64];
 
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:s, s:o, s:I, s:I, s:o*}", "type",
-		plane_names[plane->type], "source", kind_names[plane->kind], "width",
-		(json_int_t)plane->width, "height", (json_int_t)plane->height, "stride",
-		(json_int_t)plane->stride, "format",
-		describe_text(format_name(plane->fourcc, format)), "modifier",
-		describe_modifier(plane->modifier, modifier), "modifierName",
-		describe_text(modifier_name(plane->modifier, name)), "x", (json_int_t)plane->x, "y",
-		(json_int_t)plane->y, "hotSpot", hot_spot_json(plane));
+	writer_open(w, NULL, '{');
+	writer_text(w, "type", plane_names[plane->type]);
+	writer_text(w, "source", kind_names[plane->kind]);
+	writer_number(w, "width", plane->width);
+	writer_number(w, "height", plane->height);
+	writer_number(w, "stride", plane->stride);
+	writer_text(w, "format", format_name(plane->fourcc, format));
+	writer_text(w, "modifier", describe_modifier(plane->modifier, modifier));
+	writer_text(w, "modifierName", modifier_name(plane->modifier, name));
+	writer_number(w, "x", plane->x);
+	writer_number(w, "y", plane->y);
+	/* Drivers also say what cannot be: outside the image is unknown too. */
+	if (plane->type == PLANE_CURSOR && plane->hot_x < plane->width &&
+		plane->hot_y < plane->height) {
+		writer_open(w, "hotSpot", '{');
+		writer_number(w, "x", plane->hot_x);
+		writer_number(w, "y", plane->hot_y);
+		writer_close(w, '}');
+	}
+	writer_close(w, '}');
 }
 
-static json_t *planes_json(const struct display_runtime *runtime)
+static void write_planes(struct writer *w, const struct display_runtime *runtime)
 {
-	json_t *planes = json_array();
-	int error = 0;
-
+	writer_open(w, "planes", '[');
 	for (size_t i = 0; i < runtime->planes_used; i++) {
 		const struct plane *plane = &runtime->planes[i];
 
 		if (plane->fourcc && kind_names[plane->kind])
-			error |= json_array_append_new(planes, plane_json(plane));
+			write_plane(w, plane);
 	}
-	return finish(planes, error);
+	writer_close(w, ']');
 }
 
-static json_t *endpoints_json(const char *const *endpoints, size_t endpoints_used)
+static int64_t bounded(uint64_t number)
 {
-	json_t *json = json_array();
-	int error = 0;
+	return (int64_t)MIN(number, (uint64_t)INT64_MAX);
+}
 
+/* Without its end. */
+static void write_runtime(struct writer *w, const char *name, const struct display_runtime *runtime,
+	const struct handover *registrant, const char *const *endpoints, size_t endpoints_used)
+{
+	writer_open(w, name, '{');
+	writer_text(w, "state", describe_state(runtime->state));
+	writer_text_if(w, "stateReason", runtime->reason);
+	write_planes(w, runtime);
+	writer_number(w, "viewers", runtime->viewers);
+	writer_text(w, "change", change_names[runtime->change]);
+	if (runtime->width_maximum && runtime->height_maximum) {
+		writer_open(w, "sizeMaximum", '{');
+		writer_number(w, "width", runtime->width_maximum);
+		writer_number(w, "height", runtime->height_maximum);
+		writer_close(w, '}');
+	}
+	writer_text(w, "lease", runtime->lease_is_descriptor ? "descriptor" : "connection");
+	writer_open(w, "registrant", '{');
+	writer_number(w, "uid", registrant->uid);
+	writer_number(w, "gid", registrant->gid);
+	writer_number(w, "pid", registrant->pid);
+	writer_close(w, '}');
+	writer_open(w, "endpoints", '[');
 	for (size_t i = 0; i < endpoints_used; i++)
-		error |= json_array_append_new(json, describe_text(endpoints[i]));
-	return finish(json, error);
+		writer_text(w, NULL, endpoints[i]);
+	writer_close(w, ']');
+	writer_number(w, "framesCaptured", bounded(runtime->frames_captured));
+	writer_number(w, "framesPublished", bounded(runtime->frames_published));
 }
 
-json_t *describe_runtime(const struct display_runtime *runtime, const struct handover *registrant,
-	const char *const *endpoints, size_t endpoints_used)
+void describe_runtime(struct writer *w, const struct display_runtime *runtime,
+	const struct handover *registrant, const char *const *endpoints, size_t endpoints_used)
 {
-	json_t *json = json_object();
-	int error = set_text(json, "state", describe_state(runtime->state));
-
-	error |= set_text(json, "stateReason", runtime->reason);
-	error |= json_object_set_new(json, "planes", planes_json(runtime));
-	error |= set_number(json, "viewers", runtime->viewers);
-	error |= set_text(json, "change", change_names[runtime->change]);
-	if (runtime->width_maximum && runtime->height_maximum)
-		error |= json_object_set_new(json, "sizeMaximum",
-			json_pack("{s:I, s:I}", "width", (json_int_t)runtime->width_maximum,
-				"height", (json_int_t)runtime->height_maximum));
-	error |=
-		set_text(json, "lease", runtime->lease_is_descriptor ? "descriptor" : "connection");
-	error |= json_object_set_new(json, "registrant",
-		json_pack("{s:I, s:I, s:I}", "uid", (json_int_t)registrant->uid, "gid",
-			(json_int_t)registrant->gid, "pid", (json_int_t)registrant->pid));
-	error |= json_object_set_new(json, "endpoints", endpoints_json(endpoints, endpoints_used));
-	error |= set_number(json, "framesCaptured", runtime->frames_captured);
-	error |= set_number(json, "framesPublished", runtime->frames_published);
-	return finish(json, error);
+	write_runtime(w, NULL, runtime, registrant, endpoints, endpoints_used);
+	writer_close(w, '}');
 }
 
-json_t *describe_viewer(const struct wall_viewer *viewer, const char *id)
+void describe_viewer(
+	struct writer *w, const char *name, const struct wall_viewer *viewer, const char *id)
 {
 	uint32_t mode = viewer->mode > LINK_MODE_VIEW && viewer->mode < ARRAY_SIZE(mode_names)
 				? viewer->mode
 				: LINK_MODE_VIEW;
-	json_t *json = json_object();
-	int error = set_text(json, "viewer", viewer->name);
 
-	error |= set_text(json, "id", id);
-	error |= set_text(json, "mode", mode_names[mode]);
-	error |= set_text(json, "label", viewer->label);
-	error |= set_text(json, "peer", viewer->peer);
-	error |= set_text(json, "encoding", viewer->encoding);
-	error |= set_number(json, "bytesSent", viewer->bytes_sent);
-	error |= set_number(json, "framesBehind", viewer->frames_behind);
-	return finish(json, error);
+	writer_open(w, name, '{');
+	writer_text_if(w, "viewer", viewer->name);
+	writer_text_if(w, "id", id);
+	writer_text(w, "mode", mode_names[mode]);
+	writer_text_if(w, "label", viewer->label);
+	writer_text_if(w, "peer", viewer->peer);
+	writer_text_if(w, "encoding", viewer->encoding);
+	writer_number(w, "bytesSent", bounded(viewer->bytes_sent));
+	writer_number(w, "framesBehind", viewer->frames_behind);
+	writer_close(w, '}');
 }
 
 /* In the order of linux/input-event-codes.h, from LED_NUML on. */
-static json_t *leds_json(uint32_t leds)
+static void write_leds(struct writer *w, uint32_t leds)
 {
 	static const char *const names[] = {"numLock", "capsLock", "scrollLock", "compose", "kana"};
-	json_t *json = json_array();
-	int error = 0;
 
+	writer_open(w, "leds", '[');
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (leds >> i & 1)
-			error |= json_array_append_new(json, json_string(names[i]));
-	return finish(json, error);
+			writer_text(w, NULL, names[i]);
+	writer_close(w, ']');
 }
 
-static json_t *input_json(const struct inputs_slot *slot)
+static void write_input(struct writer *w, const struct inputs_slot *slot)
 {
-	json_t *json = json_object();
-	bool keyboard = slot->kind.kind == INPUT_KEYBOARD;
 	bool places = slot->kind.kind == INPUT_ABSOLUTE_POINTER || slot->kind.kind == INPUT_TOUCH;
-	int error = set_text(json, "kind", input_kind_name(slot->kind.kind));
 
-	error |= json_object_set_new(json, "connected", json_boolean(sink_connected(slot->sink)));
-	if (places)
-		error |= set_number(json, "xMaximum", slot->kind.x_maximum);
-	if (places)
-		error |= set_number(json, "yMaximum", slot->kind.y_maximum);
-	if (keyboard)
-		error |= json_object_set_new(json, "leds", leds_json(sink_leds(slot->sink)));
-	error |= set_number(json, "eventsSent", sink_sent(slot->sink));
-	error |= set_number(json, "eventsDropped", sink_dropped(slot->sink));
-	return finish(json, error);
+	writer_open(w, NULL, '{');
+	writer_text(w, "kind", input_kind_name(slot->kind.kind));
+	writer_bool(w, "connected", sink_connected(slot->sink));
+	if (places) {
+		writer_number(w, "xMaximum", slot->kind.x_maximum);
+		writer_number(w, "yMaximum", slot->kind.y_maximum);
+	}
+	if (slot->kind.kind == INPUT_KEYBOARD)
+		write_leds(w, sink_leds(slot->sink));
+	writer_number(w, "eventsSent", bounded(sink_sent(slot->sink)));
+	writer_number(w, "eventsDropped", bounded(sink_dropped(slot->sink)));
+	writer_close(w, '}');
 }
 
-static json_t *inputs_json(const struct inputs *inputs)
-{
-	json_t *json = json_array();
-	int error = 0;
-
-	for (size_t i = 0; i < inputs->used; i++)
-		error |= json_array_append_new(json, input_json(inputs->slots[i]));
-	return finish(json, error);
-}
-
-json_t *describe_display_runtime(struct display *display)
+void describe_display_runtime(struct writer *w, const char *name, struct display *display)
 {
 	const char *endpoints[LIMIT_LISTENERS + 1]; /* and the display's own Unix socket */
+	const struct inputs *inputs = display_inputs(display);
 	struct wall *wall = display_wall(display);
 	struct display_runtime runtime;
-	json_t *json;
 	size_t n = 0;
 
 	display_runtime(display, &runtime);
 	if (wall)
 		n = wall_endpoints(wall, endpoints, ARRAY_SIZE(endpoints));
-	json = describe_runtime(
-		&runtime, display_registrant(display), endpoints, MIN(n, ARRAY_SIZE(endpoints)));
-	return finish(
-		json, json_object_set_new(json, "input", inputs_json(display_inputs(display))));
+	write_runtime(w, name, &runtime, display_registrant(display), endpoints,
+		MIN(n, ARRAY_SIZE(endpoints)));
+	writer_open(w, "input", '[');
+	for (size_t i = 0; i < inputs->used; i++)
+		write_input(w, inputs->slots[i]);
+	writer_close(w, ']');
+	writer_close(w, '}');
 }
 
-json_t *describe_display(struct display *display)
+void describe_display(struct writer *w, struct display *display)
 {
-	json_t *json = json_object();
-	int error;
-
-	error = json_object_set_new(json, "context", describe_context(display_context(display)));
-	error |= json_object_set_new(json, "runtime", describe_display_runtime(display));
-	return finish(json, error);
+	writer_open(w, NULL, '{');
+	describe_context(w, "context", display_context(display));
+	describe_display_runtime(w, "runtime", display);
+	writer_close(w, '}');
 }

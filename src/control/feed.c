@@ -74,15 +74,6 @@ void feed_begin(struct feed *feed)
 	feed_pull(feed);
 }
 
-struct shared *feed_text(json_t *parameters)
-{
-	_cleanup_free_ char *json = parameters ? json_dumps(parameters, JSON_COMPACT) : NULL;
-	struct shared *text;
-
-	json_decref(parameters);
-	return json && varlink_text_create(json, &text) == 0 ? text : NULL;
-}
-
 void feeds_end(void)
 {
 	while (!LIST_EMPTY(&feeds))

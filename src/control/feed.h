@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <sys/queue.h>
 
@@ -33,7 +32,5 @@ struct feed {
 void feed_begin(struct feed *feed);
 /* There may be something for it now. May destroy it. */
 void feed_pull(struct feed *feed);
-/* A reply's text. @parameters: stolen, NULL: no memory. NULL: no memory. */
-struct shared *feed_text(json_t *parameters);
 /* All of them, once the server is gone. */
 void feeds_end(void);

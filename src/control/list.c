@@ -54,12 +54,15 @@ static struct shared *next_display(struct feed *feed)
 {
 	struct listing *listing = container_of(feed, struct listing, feed);
 	struct display *display = next_wanted(listing);
+	struct writer writer;
 	struct shared *text;
 
 	feed->over = !display;
 	if (!display)
 		return NULL;
-	text = feed_text(describe_display(display));
+	writer_init(&writer);
+	describe_display(&writer, display);
+	text = writer_reply(&writer);
 	feed->over = feed->failed = !text;
 	return text;
 }
@@ -76,10 +79,14 @@ static bool describe_viewers(struct listing *listing, struct display *display)
 	size_t n = wall ? wall_viewers(wall, &viewers) : 0;
 
 	for (size_t i = n; i-- > 0 && listing->viewers_used < LIMIT_VIEWERS_MAX;) {
-		json_t *viewer = describe_viewer(&viewers[i], display_context(display)->id);
-		struct shared *text =
-			feed_text(viewer ? json_pack("{s:o}", "viewer", viewer) : NULL);
+		struct writer writer;
+		struct shared *text;
 
+		writer_init(&writer);
+		writer_open(&writer, NULL, '{');
+		describe_viewer(&writer, "viewer", &viewers[i], display_context(display)->id);
+		writer_close(&writer, '}');
+		text = writer_reply(&writer);
 		if (!text)
 			return false;
 		listing->viewers[listing->viewers_used++] = text;
@@ -163,11 +170,14 @@ static void list_one(
 	struct varlink_call *call, struct manager *manager, const struct request_list *request)
 {
 	struct display *display = manager_find(manager, request->id);
+	struct writer writer;
 
 	if (!display || (request->machine[0] &&
 				strcmp(request->machine, display_context(display)->machine) != 0))
 		return refuse_no_such_display(call, request->id);
-	reply_or_refuse(call, describe_display(display));
+	writer_init(&writer);
+	describe_display(&writer, display);
+	reply_or_refuse(call, writer_json(&writer));
 	display_glance(display);
 }
 

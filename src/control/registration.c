@@ -41,11 +41,15 @@ struct registration {
 
 static json_t *registration_event(const struct registration *registration, const char *event)
 {
-	const char *id = display_context(registration->display)->id;
-	json_t *runtime = describe_display_runtime(registration->display);
+	struct writer writer;
 
-	return runtime ? json_pack("{s:s, s:s*, s:o}", "id", id, "event", event, "runtime", runtime)
-		       : NULL;
+	writer_init(&writer);
+	writer_open(&writer, NULL, '{');
+	writer_text(&writer, "id", display_context(registration->display)->id);
+	writer_text_if(&writer, "event", event);
+	describe_display_runtime(&writer, "runtime", registration->display);
+	writer_close(&writer, '}');
+	return writer_json(&writer);
 }
 
 static const char *const action_names[] = {

@@ -67,28 +67,19 @@ static void serve(void *arg)
 
 /* ---- Events as texts ---- */
 
-/* Consumes @value; NULL is an error. */
-static int set(json_t *object, const char *name, json_t *value)
+static void begin_text(struct writer *w, const char *name, uint64_t sequence, const char *id)
 {
-	return json_object_set_new(object, name, value);
+	writer_init(w);
+	writer_open(w, NULL, '{');
+	writer_text(w, "event", name);
+	writer_number(w, "sequence", (int64_t)sequence);
+	writer_text_if(w, "id", id);
 }
 
-static int set_text(json_t *object, const char *name, const char *text)
+static struct shared *end_text(struct writer *w)
 {
-	return text && text[0] ? set(object, name, describe_text(text)) : 0;
-}
-
-static json_t *base_json(const char *name, uint64_t sequence, const char *id)
-{
-	json_t *json = json_object();
-	int error = set(json, "event", json_string(name));
-
-	error |= set(json, "sequence", json_integer((json_int_t)sequence));
-	error |= set_text(json, "id", id);
-	if (!error)
-		return json;
-	json_decref(json);
-	return NULL;
+	writer_close(w, '}');
+	return writer_reply(w);
 }
 
 static const char *action_name(enum display_power action)
@@ -102,38 +93,30 @@ static struct shared *display_text(
 	enum bulletin_kind kind, uint64_t sequence, struct display *display)
 {
 	const struct context *context = display_context(display);
-	json_t *json = base_json(request_event_name(kind), sequence, context->id);
+	struct writer writer;
 
-	if (json && (set(json, "context", describe_context(context)) |
-			    set(json, "runtime", describe_display_runtime(display)))) {
-		json_decref(json);
-		json = NULL;
-	}
-	return feed_text(json);
+	begin_text(&writer, request_event_name(kind), sequence, context->id);
+	describe_context(&writer, "context", context);
+	describe_display_runtime(&writer, "runtime", display);
+	return end_text(&writer);
 }
 
 static struct shared *event_text(const struct bulletin_event *event)
 {
-	json_t *json;
-	int error = 0;
+	struct writer writer;
 
 	if (event->kind <= BULLETIN_DISPLAY_UNREGISTERED)
 		return display_text(event->kind, event->sequence, event->display);
-	json = base_json(request_event_name(event->kind), event->sequence, event->id);
-	if (!json)
-		return NULL;
+	begin_text(&writer, request_event_name(event->kind), event->sequence, event->id);
 	if (event->viewer)
-		error |= set(json, "viewer", describe_viewer(event->viewer, event->id));
-	error |= set_text(json, "reason", event->reason);
-	error |= set_text(json, "label", event->label);
-	error |= set_text(json, "peer", event->peer);
-	error |= set_text(json, "input", event->input);
+		describe_viewer(&writer, "viewer", event->viewer, event->id);
+	writer_text_if(&writer, "reason", event->reason);
+	writer_text_if(&writer, "label", event->label);
+	writer_text_if(&writer, "peer", event->peer);
+	writer_text_if(&writer, "input", event->input);
 	if (event->kind == BULLETIN_POWER_REQUESTED)
-		error |= set_text(json, "action", action_name(event->action));
-	if (!error)
-		return feed_text(json);
-	json_decref(json);
-	return NULL;
+		writer_text(&writer, "action", action_name(event->action));
+	return end_text(&writer);
 }
 
 static uid_t owner_of(const struct bulletin_event *event)
@@ -183,17 +166,14 @@ static bool wants(const struct subscriber *s, enum bulletin_kind kind, const cha
 
 static struct shared *missed_text(struct subscriber *s)
 {
-	json_t *json;
+	struct writer writer;
 
 	s->place = bulletin_sequence();
 	s->number = 0;
 	s->stage = STAGE_DISPLAYS;
-	json = base_json("missed", s->place, NULL);
-	if (json && set(json, "missed", json_integer((json_int_t)s->missed)) < 0) {
-		json_decref(json);
-		json = NULL;
-	}
-	return feed_text(json);
+	begin_text(&writer, "missed", s->place, NULL);
+	writer_number(&writer, "missed", (int64_t)s->missed);
+	return end_text(&writer);
 }
 
 /* NULL: that was the last one, or there is no memory. */
@@ -237,6 +217,7 @@ static struct shared *subscriber_next(struct feed *feed)
 {
 	struct subscriber *s = container_of(feed, struct subscriber, feed);
 	struct shared *text = NULL;
+	struct writer writer;
 
 	if (s->stage == STAGE_EVENTS)
 		text = next_event(s);
@@ -247,7 +228,8 @@ static struct shared *subscriber_next(struct feed *feed)
 		text = next_display(s);
 	}
 	if (s->stage == STAGE_READY && !text) {
-		text = feed_text(base_json("ready", s->place, NULL));
+		begin_text(&writer, "ready", s->place, NULL);
+		text = end_text(&writer);
 		feed->failed = !text;
 		s->stage = STAGE_EVENTS;
 	}

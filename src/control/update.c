@@ -66,6 +66,7 @@ static void update(
 	const struct context *old = display_context(display);
 	const char *fixed = fixed_field(old, request);
 	struct context context;
+	struct writer writer;
 	int r;
 
 	if (fixed)
@@ -78,8 +79,11 @@ static void update(
 		return refuse_unavailable(call, "out of memory");
 	log_info(request->id, "updated by uid %u, pid %d",
 		(unsigned int)varlink_call_peer(call)->uid, (int)varlink_call_peer(call)->pid);
-	reply_or_refuse(
-		call, json_pack("{s:o}", "context", describe_context(display_context(display))));
+	writer_init(&writer);
+	writer_open(&writer, NULL, '{');
+	describe_context(&writer, "context", display_context(display));
+	writer_close(&writer, '}');
+	reply_or_refuse(call, writer_json(&writer));
 }
 
 void method_update(struct varlink_call *call, json_t *parameters, void *arg)

@@ -1056,6 +1056,26 @@ static void test_detach(void **state)
 	reply(0, NULL);
 }
 
+/* ---- What is described, as JSON ---- */
+
+static json_t *runtime_json(struct display *display)
+{
+	struct writer writer;
+
+	writer_init(&writer);
+	describe_display_runtime(&writer, NULL, display);
+	return writer_json(&writer);
+}
+
+static json_t *context_json(const struct context *context)
+{
+	struct writer writer;
+
+	writer_init(&writer);
+	describe_context(&writer, NULL, context);
+	return writer_json(&writer);
+}
+
 /* ---- List, ListViewers ---- */
 
 static void test_list(void **state)
@@ -1487,7 +1507,7 @@ static void test_input_is_set_and_sent(void **state)
 	assert_int_equal(recv(vmm, bytes, sizeof(bytes), MSG_DONTWAIT), sizeof(want));
 	assert_memory_equal(bytes, want, sizeof(want));
 	call_finish();
-	runtime = describe_display_runtime(display);
+	runtime = runtime_json(display);
 	got = json_array_get(json_object_get(runtime, "input"), 0);
 	assert_string_equal(text(got, "kind"), "keyboard");
 	assert_true(json_is_true(json_object_get(got, "connected")));
@@ -1699,7 +1719,7 @@ static void test_context_goes_round(void **state)
 		.view_only = true,
 		.labels = {{strdup("k"), strdup("v")}},
 		.labels_used = 1};
-	json_t *described = describe_context(&context), *again, *parameters;
+	json_t *described = context_json(&context), *again, *parameters;
 	struct request_indexes indexes;
 	struct fields_reader reader;
 	struct handover handover;
@@ -1709,7 +1729,7 @@ static void test_context_goes_round(void **state)
 	method_reader(&reader, &call);
 	parameters = json_pack("{s:i, s:O}", "deviceFileDescriptorIndex", 0, "context", described);
 	assert_int_equal(request_register(&reader, parameters, &handover, &indexes), 0);
-	again = describe_context(&handover.context);
+	again = context_json(&handover.context);
 	assert_true(json_equal(described, again));
 	assert_int_equal(json_object_size(again), 10);
 	assert_true(handover.context.view_only);
@@ -1743,8 +1763,12 @@ static void test_runtime_is_described(void **state)
 		.planes_used = 2};
 	static const char *const endpoints[] = {"unix:/a\xff"};
 	struct handover registrant = {.uid = 4294967294u, .gid = 2, .pid = 3};
-	json_t *json = describe_runtime(&runtime, &registrant, endpoints, 1), *expected;
+	struct writer writer;
+	json_t *json, *expected;
 
+	writer_init(&writer);
+	describe_runtime(&writer, &runtime, &registrant, endpoints, 1);
+	json = writer_json(&writer);
 	expected = json_loads(
 		"{\"state\":\"blank\",\"stateReason\":\"off\",\"planes\":[{\"type\":\"cursor\","
 		"\"source\":\"region\",\"width\":64,\"height\":32,\"stride\":256,"
@@ -1766,8 +1790,13 @@ static json_t *described_plane(struct plane plane)
 {
 	struct display_runtime runtime = {.planes = {plane}, .planes_used = 1};
 	struct handover registrant = {0};
-	json_t *json = describe_runtime(&runtime, &registrant, NULL, 0);
-	json_t *got = json_incref(json_array_get(json_object_get(json, "planes"), 0));
+	struct writer writer;
+	json_t *json, *got;
+
+	writer_init(&writer);
+	describe_runtime(&writer, &runtime, &registrant, NULL, 0);
+	json = writer_json(&writer);
+	got = json_incref(json_array_get(json_object_get(json, "planes"), 0));
 
 	assert_null(json_object_get(json, "sizeMaximum"));
 	json_decref(json);

@@ -15,7 +15,7 @@ const struct verb verbs[] = {
 	{"describe", "List", "ID", WORDS_DISPLAYS, option_none, "all about one display",
 		verb_describe},
 	{"show", "List", "ID", WORDS_DISPLAYS, option_none, "the same as describe", verb_describe},
-	{"watch", "Subscribe", "[ID]", WORDS_DISPLAYS, option_none,
+	{"watch", "Subscribe", "[ID]", WORDS_DISPLAYS, watch_options,
 		"all displays as they are now, until it is interrupted", verb_watch},
 	{"register", "Register", "--device PATH|--device-fd N", NULL, register_options,
 		"hand a display over", verb_register},

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Theory of operation
  *
- * One connection has a pending Subscribe, another one asks for what the events are about. In a pipe each event is a line. On a terminal an event
- * only says which display is not as it is shown any more; all that are so are asked for together, a tenth of a second after the first of
- * them, so that any number of events costs little. When the daemon goes, it is waited for, and all begins anew.
+ * One connection has a pending Subscribe. In a pipe each event is a line. On a terminal the events about displays are the table: those before
+ * "ready", at the beginning and after "missed", are all that there is (`fresh`). What only a List tells, how many viewers there are now, and
+ * what a display that nobody watches shows, is asked for on another connection: a tenth of a second after the first event that
+ * makes it so, all in one go, so that any number of events costs little; and now and then, since a List makes the daemon look. When the
+ * daemon goes, it is waited for, and all begins anew.
  *
  * Signals come by a descriptor, so that the terminal is always left in order.
  */
@@ -33,18 +35,21 @@ enum {
 	RETRY_MS = 500,	  /* between tries to reach the daemon */
 	ANSWER_MS = 5000, /* to what it is asked */
 	ASK_EACH = 16,	  /* more displays than these are not asked for one by one */
+	ASK_MS = 5000,	  /* so often all are */
 };
 
 struct watch {
 	struct ctl *ctl;
 	const char *id; /* NULL: all */
+	json_t *filter; /* NULL: all events */
 	bool live;	/* a table on a terminal */
 	struct screen screen;
 	int signals;				/* owned */
 	struct varlink_client *events, *asking; /* NULL: not connected */
-	json_t *entries; /* by id, in the order in which they came; {context, runtime} */
-	json_t *stale;	 /* ids that are to be asked for */
-	bool stale_all;
+	json_t *entries;    /* by id, in the order in which they came; {context, runtime} */
+	json_t *fresh;	    /* the same, until it is whole; NULL: it is not being told */
+	json_t *stale;	    /* ids that are to be asked for */
+	uint64_t ask_at;    /* all are asked for then */
 	bool was_there;	    /* the daemon was reached once */
 	bool hears;	    /* it has accepted the subscription */
 	uint64_t redraw_at; /* 0: the page is as it should be */
@@ -120,6 +125,7 @@ static void hang_up(struct watch *watch)
 {
 	varlink_client_destroy(take_ptr(watch->events));
 	varlink_client_destroy(take_ptr(watch->asking));
+	json_decref(take_ptr(watch->fresh));
 	watch->hears = false;
 	change(watch);
 }
@@ -177,9 +183,8 @@ static void ask_stale(struct watch *watch)
 	const char *id;
 
 	watch->stale = json_object();
-	if (watch->stale_all || json_object_size(stale) > ASK_EACH) {
-		watch->stale_all = false;
-		json_object_clear(watch->entries);
+	if (now_ms() >= watch->ask_at || json_object_size(stale) > ASK_EACH) {
+		watch->ask_at = now_ms() + ASK_MS;
 		ask(watch, watch->id);
 	} else {
 		json_object_foreach (stale, id, value)
@@ -189,24 +194,44 @@ static void ask_stale(struct watch *watch)
 	json_decref(stale);
 }
 
+/* What is told from now on is all that there is. */
+static void begin_afresh(struct watch *watch)
+{
+	json_decref(watch->fresh);
+	watch->fresh = json_object();
+}
+
+static void note_ready(struct watch *watch)
+{
+	if (!watch->fresh)
+		return;
+	json_decref(watch->entries);
+	watch->entries = take_ptr(watch->fresh);
+	watch->ask_at = now_ms();
+}
+
 /* An event for the table. It need not know what happened: only to whom. */
-static void note(struct watch *watch, const json_t *event)
+static void note(struct watch *watch, json_t *event)
 {
 	const char *name = json_string_value(json_object_get(event, "event"));
 	const char *id = json_string_value(json_object_get(event, "id"));
 
 	change(watch);
-	if (id && name && strcmp(name, "unregistered") == 0) {
+	if (name && strcmp(name, "ready") == 0) {
+		note_ready(watch);
+	} else if (name && strcmp(name, "missed") == 0) {
+		begin_afresh(watch);
+	} else if (id && name && strcmp(name, "displayUnregistered") == 0) {
 		json_object_del(watch->entries, id);
 		json_object_del(watch->stale, id);
+	} else if (id && json_is_object(json_object_get(event, "runtime"))) {
+		json_object_set(watch->fresh ?: watch->entries, id, event);
 	} else if (id) {
 		json_object_set_new(watch->stale, id, json_true());
-	} else if (name && strcmp(name, "missed") == 0) {
-		watch->stale_all = true;
 	}
 }
 
-static void take_event(struct watch *watch, const json_t *event)
+static void take_event(struct watch *watch, json_t *event)
 {
 	watch->hears = true;
 	if (watch->live)
@@ -256,9 +281,12 @@ static void reach(struct watch *watch)
 		return;
 	}
 	watch->was_there = true;
-	watch->stale_all = watch->live;
+	if (watch->live)
+		begin_afresh(watch);
 	r = varlink_client_send(watch->events, INTERFACE "Subscribe",
-		json_pack("{s:s*}", "id", watch->id), true, NULL, 0);
+		json_pack("{s:s*, s:O*, s:b}", "id", watch->id, "filter", watch->filter, "current",
+			1),
+		true, NULL, 0);
 	if (r < 0)
 		lose(watch);
 	change(watch);
@@ -307,9 +335,11 @@ static int patience(const struct watch *watch)
 
 	if (!watch->events)
 		return RETRY_MS;
-	if (!watch->redraw_at || !watch->live)
+	if (!watch->live || watch->fresh)
 		return -1;
-	return watch->redraw_at > now ? (int)(watch->redraw_at - now) : 0;
+	if (watch->redraw_at)
+		return watch->redraw_at > now ? (int)(watch->redraw_at - now) : 0;
+	return watch->ask_at > now ? (int)(watch->ask_at - now) : 0;
 }
 
 static void turn(struct watch *watch)
@@ -321,7 +351,7 @@ static void turn(struct watch *watch)
 		{.fd = watch->live ? -1 : 1},
 	};
 
-	if (watch->live && !watch->events)
+	if (watch->live && !watch->events && watch->redraw_at)
 		draw(watch);
 	if (poll(pollfds, ARRAY_SIZE(pollfds), patience(watch)) < 0)
 		return;
@@ -334,38 +364,78 @@ static void turn(struct watch *watch)
 	if (!watch->events)
 		reach(watch);
 	hear(watch);
-	if (!watch->live || watch->ended || !watch->redraw_at || now_ms() < watch->redraw_at)
+	if (!watch->live || watch->ended || watch->fresh)
+		return;
+	if (now_ms() >= watch->ask_at)
+		change(watch);
+	if (!watch->redraw_at || now_ms() < watch->redraw_at)
 		return;
 	if (watch->events)
 		ask_stale(watch);
 	draw(watch);
 }
 
+const struct option_row watch_options[] = {
+	{"event", 1, 0, "LIST",
+		"displayRegistered displayState displayResized displayUpdated displayUnregistered "
+		"viewerAttached viewerAuthenticated viewerDetached ticketUsed inputLost "
+		"powerRequested reloading stopping",
+		"only these events, with commas between; no table"},
+	{0},
+};
+
+/* Words with commas between. */
+static int add_filter(struct watch *watch, const char *list)
+{
+	if (!watch->filter)
+		watch->filter = json_array();
+	for (size_t n; *list; list += n + (list[n] == ',')) {
+		n = strcspn(list, ",");
+		if (json_array_append_new(watch->filter, json_stringn(list, n)) < 0)
+			return complain_usage("watch", "--event %s is no UTF-8", list);
+	}
+	return CTL_OK;
+}
+
+static int watch_parse(struct watch *watch, int argc, char **argv)
+{
+	int status;
+
+	while (option_next(watch->ctl, watch_options, argc, argv, &status))
+		if (add_filter(watch, optarg) != CTL_OK)
+			return CTL_USAGE;
+	if (status != CTL_OK)
+		return status;
+	if (argc - optind > 1)
+		return complain_usage("watch", "takes one display's id or nothing");
+	watch->id = argv[optind];
+	return CTL_OK;
+}
+
+static void watch_run(struct watch *watch)
+{
+	watch->live = isatty(1) && !watch->ctl->json && !watch->filter;
+	watch->signals = watch_signals();
+	reach(watch);
+	if (watch->live && !watch->ended)
+		screen_enter(&watch->screen);
+	while (!watch->ended)
+		turn(watch);
+	screen_leave(&watch->screen);
+	hang_up(watch);
+	fd_close(watch->signals);
+}
+
 int verb_watch(struct ctl *ctl, int argc, char **argv)
 {
 	struct watch watch = {.ctl = ctl, .entries = json_object(), .stale = json_object()};
-	int status;
 
-	option_next(ctl, option_none, argc, argv, &status);
-	if (status != CTL_OK || argc - optind > 1) {
-		json_decref(watch.entries);
-		json_decref(watch.stale);
-		return status != CTL_OK
-			       ? status
-			       : complain_usage("watch", "takes one display's id or nothing");
-	}
-	watch.id = argv[optind];
-	watch.live = isatty(1) && !ctl->json;
-	watch.signals = watch_signals();
-	reach(&watch);
-	if (watch.live && !watch.ended)
-		screen_enter(&watch.screen);
-	while (!watch.ended)
-		turn(&watch);
-	screen_leave(&watch.screen);
-	hang_up(&watch);
-	fd_close(watch.signals);
+	watch.status = watch_parse(&watch, argc, argv);
+	if (watch.status == CTL_OK)
+		watch_run(&watch);
 	json_decref(watch.entries);
+	json_decref(watch.fresh);
 	json_decref(watch.stale);
+	json_decref(watch.filter);
 	return watch.status;
 }

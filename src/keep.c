@@ -393,6 +393,25 @@ void keep_resume(struct keep *keep)
 	keep->resuming = false;
 }
 
+bool keep_has_viewers(const struct keep *keep)
+{
+	const struct roster_kept *roster = &keep->memo.wall.roster;
+	bool in = false;
+
+	for (size_t i = 0; i < roster->used; i++)
+		in |= roster->at[i].in;
+	return in && keep->link >= 0 && keep->program >= 0;
+}
+
+int keep_haunt(struct keep *keep, struct display *ghost)
+{
+	int r = wall_adopt(display_wall(ghost), take_fd(&keep->link), take_fd(&keep->program),
+		&keep->memo.wall);
+
+	keep_drop(keep);
+	return r;
+}
+
 void keep_drop(struct keep *keep)
 {
 	drop_all(keep);

@@ -29,6 +29,11 @@ void keep_begin(struct keep *keep, struct display *display);
 /* Lets the RFB program of one that came back go on, or end. After keep_begin(). */
 void keep_resume(struct keep *keep);
 
+/* One that came back has a program with viewers. */
+bool keep_has_viewers(const struct keep *keep);
+/* They are to be @ghost's (display_create_ghost()), which nobody keeps: as keep_drop() in any case. As wall_adopt(). */
+int keep_haunt(struct keep *keep, struct display *ghost);
+
 /* Nothing is left of it in the store. It stays a keep, of nothing. */
 void keep_drop(struct keep *keep);
 /* What is in the store stays there. Takes NULL. */

@@ -417,6 +417,8 @@ static int manager_start(struct manager *m)
 		restore_displays(&m->displays, m->store, m->server, m);
 	if (r == 0)
 		r = open_gate(m);
+	if (r == 0)
+		restore_settle(m->store);
 	return r < 0 ? r : start_testcard(m);
 }
 

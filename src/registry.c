@@ -299,6 +299,33 @@ static void reopen(struct registry *registry, struct handover *h, struct keep *k
 		at[i].fd = -EBADF;
 }
 
+int registry_haunt(struct registry *registry, struct handover *h, struct keep *keep)
+{
+	struct registry_entry *entry = new0(struct registry_entry);
+	int r = -ENOMEM;
+
+	if (entry) {
+		*entry = (struct registry_entry){.registry = registry, .keep = keep};
+		r = display_create_ghost(
+			registry->loop, registry->config, h, 0, on_gone, entry, &entry->display);
+	}
+	if (r < 0) {
+		handover_finish(h);
+		keep_drop(keep);
+		keep_destroy(keep);
+		free(entry);
+		return r;
+	}
+	admission_begin(entry->display, registry->credentials);
+	TAILQ_INSERT_TAIL(&registry->entries, entry, link);
+	entry->number = ++registry->last_number;
+	registry->used++;
+	r = keep_haunt(keep, entry->display);
+	if (r < 0)
+		display_release(entry->display, DISPLAY_DRAINING, NULL, NULL);
+	return r;
+}
+
 int registry_restore(struct registry *registry, struct handover *h, struct keep *keep,
 	display_ready_fn ready, void *arg, const char **ret_reason)
 {

@@ -45,6 +45,8 @@ int registry_register(struct registry *registry, struct handover *handover, disp
  * is in the store is dropped where it fails. */
 int registry_restore(struct registry *registry, struct handover *handover, struct keep *keep, display_ready_fn ready, void *arg,
 	const char **ret_reason);
+/* Its lease has ended, and its viewers wait: they are a ghost's. @keep is consumed; of @handover, descriptors are gone. */
+int registry_haunt(struct registry *registry, struct handover *handover, struct keep *keep);
 /* Lets go of every display. changed() follows for each. */
 void registry_release(struct registry *registry);
 /* Leaves them to the next daemon: display_leave(). Those that are being released go on with that. changed() follows for each. */

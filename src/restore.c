@@ -4,13 +4,18 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/config.h"
+#include "base/discard.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "control/control.h"
 #include "credentials.h"
+#include "entrance.h"
+#include "handover/address.h"
 #include "handover/lease.h"
 #include "keep.h"
 #include "registry.h"
@@ -51,12 +56,50 @@ struct restoring {
 	unsigned int restored, ended;
 };
 
+/* Nobody is to come through them any more. */
+static void close_sockets(struct keep *keep, struct handover *h)
+{
+	int own = keep_take_own(keep);
+	char where[128];
+
+	fd_closep(&h->call);
+	entrance_abandon(h->listeners, h->listeners_used);
+	if (own < 0)
+		return;
+	address_describe(own, where);
+	if (address_path(where))
+		unlink(address_path(where));
+	fd_close(own);
+}
+
 static void forget(struct keep *keep, struct handover *h)
 {
-	fd_closep(&h->call);
+	close_sockets(keep, h);
 	handover_finish(h);
 	keep_drop(keep);
 	keep_destroy(keep);
+}
+
+/* Viewers may wait for the guest, as they would have if we had been there. */
+static void let_go(struct restoring *restoring, struct keep *keep, struct handover *h)
+{
+	struct handover rest;
+
+	restoring->ended++;
+	if (!keep_has_viewers(keep) || !restoring->registry->config->linger_seconds ||
+		registry_find(restoring->registry, h->context.id))
+		return forget(keep, h);
+	close_sockets(keep, h);
+	rest = *h;
+	handover_init(h);
+	rest.device = fd_discard(rest.device);
+	rest.change = fd_discard(rest.change);
+	rest.lease = fd_discard(rest.lease);
+	rest.render = fd_discard(rest.render);
+	for (size_t i = 0; i < rest.inputs_used; i++)
+		fd_discardp(&rest.inputs[i].fd);
+	rest.inputs_used = 0;
+	registry_haunt(restoring->registry, &rest, keep);
 }
 
 /* Whose owner died while no daemon ran. */
@@ -96,8 +139,7 @@ static void restore(struct restoring *restoring, struct keep *keep, struct hando
 	memcpy(id, h->context.id, sizeof(id));
 	if (lease_has_ended(h)) {
 		log_notice(id, "its lease ended while no daemon ran, the device is let go");
-		restoring->ended++;
-		return forget(keep, h);
+		return let_go(restoring, keep, h);
 	}
 	r = resume_call(restoring, h, &ready, &arg);
 	if (r < 0 && h->lease < 0) {
@@ -145,7 +187,6 @@ void restore_displays(struct registry *registry, struct store *store, struct var
 		.registry = registry, .store = store, .server = server, .manager = manager};
 	uint64_t began = loop_now_ms();
 	char name[STORE_NAME] = "", next[STORE_NAME] = "";
-	unsigned int removed;
 	bool more;
 
 	/* A name that was dropped is no place to go on from. */
@@ -155,12 +196,16 @@ void restore_displays(struct registry *registry, struct store *store, struct var
 		restore_named(&restoring, name);
 	}
 	credentials_revoke_orphans(registry->credentials);
-	removed = store_settle(store);
-	if (restoring.restored || restoring.ended || removed)
-		log_info(NULL,
-			"%u displays are back, %u have ended meanwhile, %u descriptors nobody "
-			"knows "
-			"are closed, in %llu ms",
-			restoring.restored, restoring.ended, removed,
+	if (restoring.restored || restoring.ended)
+		log_info(NULL, "%u displays are back, %u have ended meanwhile, in %llu ms",
+			restoring.restored, restoring.ended,
 			(unsigned long long)(loop_now_ms() - began));
+}
+
+void restore_settle(struct store *store)
+{
+	unsigned int removed = store_settle(store);
+
+	if (removed)
+		log_info(NULL, "%u descriptors that nobody knows are closed", removed);
 }

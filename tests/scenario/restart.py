@@ -158,11 +158,17 @@ class Restart(unittest.TestCase):
         os.close(gone)
         registrant.close()
         self.service.start()
-        self.assertEqual(sorted(self.ids()), ["g0", "g1"])
+        self.assertEqual(sorted(self.ids()), ["g0", "g1", "g2"])
+        self.assertEqual(self.service.connect().describe("g2")["state"], "lost")       # its viewer waits
+        self.assertFalse(os.path.exists(self.service.dir / "rfb" / "g3"))
         self.service.settle()
         for number, guest in enumerate(guests):
             self.assertEqual(self.service.store.holds(os.fstat(guest.fd).st_ino), number < 2)
+        held2 = self.service.register(guests[2], "g2")
+        self.assert_shown(viewer, guests[2], 9)                  # and sees it come back
+        os.close(held2)
         viewer.close()
+        self.service.until(lambda: sorted(self.ids()) == ["g0", "g1"], "its viewer has left")
         self.service.connect().call("Unregister", {"id": "g0"})
         self.again("crash")
         self.assertEqual(self.ids(), ["g1"])

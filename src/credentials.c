@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "audit.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -155,10 +156,16 @@ static void refuse(struct credentials *c, const struct credentials_answer *answe
 	const char *why, credentials_fn fn, void *arg)
 {
 	const struct credentials_answer refused = {.check = answer->check};
+	const struct audit fields = {
+		.display = answer->id[0] ? answer->id : NULL,
+		.address = peer[0] ? peer : NULL,
+		.label = answer->label[0] ? answer->label : NULL,
+		.reason = why,
+	};
 
 	c->counts.refused++;
 	if (worth_a_line(c))
-		log_notice(answer->id[0] ? answer->id : NULL, "viewer from %s refused: %s",
+		audit(AUDIT_REFUSED, &fields, "viewer from %s refused: %s",
 			peer[0] ? peer : "somewhere", why);
 	fn(arg, &refused);
 }
@@ -202,8 +209,6 @@ static void check_ticket(struct credentials *c, const char *id, const struct lin
 		return refuse(c, answer, peer, "a ticket of a display that is gone", fn, arg);
 	c->counts.tickets++;
 	bulletin_ticket_used(answer->id, answer->label, peer);
-	log_info(answer->id, "a ticket was used by a viewer from %s: %s",
-		peer[0] ? peer : "somewhere", answer->label[0] ? answer->label : "no label");
 	fn(arg, answer);
 }
 
@@ -227,8 +232,11 @@ static void on_login(void *arg, uint32_t mode)
 	}
 	c->counts.logins++;
 	answer.mode = context->view_only ? LINK_MODE_VIEW : MIN(answer.mode, mode);
-	log_info(
-		answer.id, "user %s logged in from %s", answer.label, peer[0] ? peer : "somewhere");
+	audit(AUDIT_LOGGED_IN,
+		&(struct audit){.display = answer.id,
+			.address = peer[0] ? peer : NULL,
+			.label = answer.label},
+		"user %s logged in from %s", answer.label, peer[0] ? peer : "somewhere");
 	fn(fn_arg, &answer);
 }
 

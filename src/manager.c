@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "audit.h"
 #include "base/config.h"
 #include "base/discard.h"
 #include "base/fd.h"
@@ -180,13 +181,15 @@ int manager_reload(struct manager *m, char **ret_error)
 		r = entrance_reload(m->entrance, ret_error);
 	if (r < 0) {
 		rights_destroy(rights);
-		log_err(NULL, "reload: %s; what was there is kept",
+		audit(AUDIT_POLICY_KEPT, &(struct audit){.reason = *ret_error},
+			"reload: %s; what was there is kept",
 			*ret_error ? *ret_error : "out of memory");
 	} else {
 		rights_destroy(m->rights);
 		m->rights = rights;
 		renew_secrets(m);
-		log_info(NULL, "certificates, keys and the policy are reloaded");
+		audit(AUDIT_POLICY, &(struct audit){0},
+			"certificates, keys and the policy are reloaded");
 	}
 	notify_ready();
 	return r;
@@ -341,7 +344,7 @@ static int read_rights(struct manager *m)
 	if (r < 0)
 		log_err(NULL, "%s", error ? error : "out of memory");
 	else if (rights_path(m->rights))
-		log_info(NULL, "policy: %s", rights_path(m->rights));
+		audit(AUDIT_POLICY, &(struct audit){0}, "policy: %s", rights_path(m->rights));
 	return r;
 }
 
@@ -380,6 +383,7 @@ static int manager_start(struct manager *m)
 	};
 	int r;
 
+	audit_begin();
 	r = loop_create(&m->loop);
 	registry_init(&m->displays, m->loop, m->config, on_changed, m);
 	if (r == 0)
@@ -478,6 +482,7 @@ void manager_destroy(struct manager *m)
 	if (m->monitor_path)
 		unlink(m->monitor_path);
 	entrance_destroy(m->entrance);
+	audit_end();
 	rights_destroy(m->rights);
 	if (!m->displays.used)
 		loop_destroy(m->loop);

@@ -73,8 +73,8 @@ static void on_gone(void *arg)
 	struct registry_entry *entry = arg;
 	struct registry *registry = entry->registry;
 
-	log_info(display_context(entry->display)->id,
-		display_is_left(entry->display) ? "left to the next start" : "released");
+	if (display_is_left(entry->display))
+		log_info(display_context(entry->display)->id, "left to the next start");
 	if (registry->credentials)
 		admission_end(entry->display, registry->credentials);
 	TAILQ_REMOVE(&registry->entries, entry, link);

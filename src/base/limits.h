@@ -124,6 +124,8 @@
 
 #define LIMIT_VIEWER_LINES 256   /* lines about viewers that come and go, for each display and LIMIT_VIEWER_LINES_MS: who connects again and again fills no journal */
 #define LIMIT_VIEWER_LINES_MS 60000
+#define LIMIT_AUDIT_LINES  2048  /* lines about calls of one user in LIMIT_VIEWER_LINES_MS: all displays may be registered at once, and some more */
+#define LIMIT_AUDIT_BUCKETS 256  /* in which lines are counted: users, and displays where it is about viewers */
 
 /* The import program (dma-bufs that the CPU cannot map). It starts within LIMIT_START_MS. */
 #define LIMIT_IMPORT_REST_MS  60000 /* one that ends sooner rests twice as long as the last one did, from LIMIT_RESPAWN_MS up to this: each leaves lines in the journal */

@@ -67,67 +67,126 @@ static void open_journal(void)
 	journal_open(JOURNAL_SOCKET);
 }
 
-static int send_to_journal(enum log_level level, const char *id, const char *line)
+static void mask(char *text)
 {
-	char priority[16], identifier[64], message[LINE + 80], display[80];
-	const char *fields[] = {priority, identifier, message, display};
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+}
+
+/* A line with what belongs to it. */
+struct line {
+	enum log_level level;
+	const char *id; /* NULL: none */
+	const char *text;
+	const struct log_field *fields;
+	size_t fields_used;
+};
+
+struct entry {
+	const char *fields[JOURNAL_FIELDS_MAX];
+	size_t used;
+	char text[LINE * 3]; /* what they point to */
+	size_t text_used;
+};
+
+/* One that does not fit is left out. */
+__attribute__((format(printf, 2, 3))) static void entry_add(
+	struct entry *entry, const char *format, ...)
+{
+	char *text = entry->text + entry->text_used;
+	size_t room = sizeof(entry->text) - entry->text_used;
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(text, room, format, args);
+	va_end(args);
+	if (n < 0 || (size_t)n >= room || entry->used == JOURNAL_FIELDS_MAX)
+		return;
+	mask(text);
+	entry->fields[entry->used++] = text;
+	entry->text_used += (size_t)n + 1;
+}
+
+static int send_to_journal(const struct line *line)
+{
+	struct entry entry = {.used = 0};
+	const char *id = line->id;
 
 	pthread_once(&journal_once, open_journal);
-	snprintf(priority, sizeof(priority), "PRIORITY=%d", priorities[level]);
-	snprintf(identifier, sizeof(identifier), "SYSLOG_IDENTIFIER=%s", ident);
-	snprintf(message, sizeof(message), "MESSAGE=%s%s%s", id ? id : "", id ? ": " : "", line);
-	snprintf(display, sizeof(display), "VFIO_DISPLAY=%s", id ? id : "");
-	return journal_send(fields, ARRAY_SIZE(fields) - !id);
+	entry_add(&entry, "PRIORITY=%d", priorities[line->level]);
+	entry_add(&entry, "SYSLOG_IDENTIFIER=%s", ident);
+	entry_add(&entry, "MESSAGE=%s%s%s", id ? id : "", id ? ": " : "", line->text);
+	if (id)
+		entry_add(&entry, "VFIO_DISPLAY=%s", id);
+	for (size_t i = 0; i < line->fields_used; i++)
+		if (line->fields[i].value)
+			entry_add(&entry, "%s=%s", line->fields[i].name, line->fields[i].value);
+	return journal_send(entry.fields, entry.used);
 }
 
 /* A pipe whose reader has stopped is not waited for either: one that poll() says can be written to takes PIPE_BUF bytes (pipe(7)). */
-static int send_to_stderr(enum log_level level, const char *id, const char *line)
+static int send_to_stderr(const struct line *line)
 {
 	struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+	const char *id = line->id;
 	char text[LINE + 160];
 	int n;
 
 	if (poll(&room, 1, 0) == 0)
 		return -EAGAIN;
 	n = snprintf(text, sizeof(text), "%s: %s%s%s%s\n", ident,
-		level == LOG_LEVEL_ERR	     ? "error: "
-		: level == LOG_LEVEL_WARNING ? "warning: "
-					     : "",
-		id ? id : "", id ? ": " : "", line);
+		line->level == LOG_LEVEL_ERR	   ? "error: "
+		: line->level == LOG_LEVEL_WARNING ? "warning: "
+						   : "",
+		id ? id : "", id ? ": " : "", line->text);
 	return write(STDERR_FILENO, text, n) < 0 ? -errno : 0;
 }
 
-static int send_line(enum log_level level, const char *id, const char *line)
+static int send_line(const struct line *line)
 {
-	return to_journal ? send_to_journal(level, id, line) : send_to_stderr(level, id, line);
+	return to_journal ? send_to_journal(line) : send_to_stderr(line);
 }
 
 /* Says how many were lost as soon as one can be said again. */
-static void send_or_lose(enum log_level level, const char *id, const char *line)
+static void send_or_lose(const struct line *line)
 {
 	unsigned int before = atomic_exchange(&lost, 0);
 	char text[80];
+	const struct line count = {.level = LOG_LEVEL_WARNING, .text = text};
 
 	snprintf(text, sizeof(text), "%u lines were lost here: nobody took them", before);
-	if (before && send_line(LOG_LEVEL_WARNING, NULL, text) == -EAGAIN)
+	if (before && send_line(&count) == -EAGAIN)
 		atomic_fetch_add(&lost, before + 1);
-	else if (send_line(level, id, line) == -EAGAIN)
+	else if (send_line(line) == -EAGAIN)
 		atomic_fetch_add(&lost, 1);
+}
+
+void log_event(enum log_level level, const char *id, const struct log_field *fields,
+	size_t fields_used, const char *format, va_list args)
+{
+	int saved = errno;
+	char text[LINE];
+	const struct line line = {
+		.level = level,
+		.id = id,
+		.text = text,
+		.fields = fields,
+		.fields_used = fields_used,
+	};
+
+	if (!log_enabled(level))
+		return;
+	vsnprintf(text, sizeof(text), format, args);
+	mask(text);
+	send_or_lose(&line);
+	errno = saved;
 }
 
 void log_writev(enum log_level level, const char *id, const char *format, va_list args)
 {
-	int saved = errno;
-	char line[LINE];
-
-	if (!log_enabled(level))
-		return;
-	vsnprintf(line, sizeof(line), format, args);
-	for (char *c = line; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-	send_or_lose(level, id, line);
-	errno = saved;
+	log_event(level, id, NULL, 0, format, args);
 }
 
 void log_write(enum log_level level, const char *id, const char *format, ...)

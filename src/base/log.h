@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdarg.h>
+#include <stddef.h>
 
 enum log_level { LOG_LEVEL_ERR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
@@ -25,6 +26,16 @@ void log_write(enum log_level level, const char *id, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void log_writev(enum log_level level, const char *id, const char *format, va_list args)
 	__attribute__((format(printf, 3, 0)));
+
+/* More fields of a line, in the journal only. */
+struct log_field {
+	const char *name;
+	const char *value; /* NULL: left out. Control characters are replaced */
+};
+
+/* As log_writev(), with fields, some 20 at most. */
+void log_event(enum log_level level, const char *id, const struct log_field *fields, size_t fields_used,
+	const char *format, va_list args) __attribute__((format(printf, 5, 0)));
 
 #define log_err(id, ...)    log_write(LOG_LEVEL_ERR, id, __VA_ARGS__)
 #define log_warn(id, ...)   log_write(LOG_LEVEL_WARNING, id, __VA_ARGS__)

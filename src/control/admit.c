@@ -55,6 +55,20 @@ bool method_may(const struct varlink_call *call, struct manager *manager, enum r
 		display_context(display)->id, display_registrant(display)->uid);
 }
 
+void method_audit(enum audit_kind kind, const struct varlink_call *call,
+	const struct display *display, const struct audit *more, const char *what)
+{
+	const struct varlink_peer *peer = varlink_call_peer(call);
+	const struct context *context = display_context(display);
+	struct audit fields = more ? *more : (struct audit){0};
+
+	fields.display = context->id;
+	fields.machine = context->machine[0] ? context->machine : NULL;
+	fields.peer = peer;
+	audit(kind, &fields, "%s by uid %u, pid %d%s%s", what, (unsigned int)peer->uid,
+		(int)peer->pid, fields.label ? ": " : "", fields.label ? fields.label : "");
+}
+
 enum right method_mode_right(enum view_mode mode)
 {
 	return RIGHT_VIEW + (mode - VIEW_MODE_VIEW);

@@ -27,6 +27,7 @@ static void set_input(
 	struct varlink_call *call, struct display *display, struct request_set_input *request)
 {
 	struct request_sinks *sinks = &request->sinks;
+	char what[48];
 	int r;
 
 	for (size_t i = 0; i < sinks->used; i++) {
@@ -40,8 +41,8 @@ static void set_input(
 	r = display_set_inputs(display, sinks->at, sinks->used);
 	if (r < 0)
 		return refuse_unavailable(call, "no memory or descriptors are left");
-	log_info(request->id, "%zu input sinks set by uid %u, pid %d", sinks->used,
-		(unsigned int)varlink_call_peer(call)->uid, (int)varlink_call_peer(call)->pid);
+	snprintf(what, sizeof(what), "%zu input sinks set", sinks->used);
+	method_audit(AUDIT_UPDATED, call, display, NULL, what);
 	varlink_reply(call, NULL);
 }
 

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "audit.h"
 #include "handover/context.h"
 #include "rights.h"
 
@@ -45,5 +46,8 @@ void method_reader(struct fields_reader *reader, struct varlink_call *call);
  * displays. */
 bool method_may(const struct varlink_call *call, struct manager *manager, enum right right, const struct display *display);
 
+/* A line that says: "@what by" the caller. */
+void method_audit(enum audit_kind kind, const struct varlink_call *call, const struct display *display, const struct audit *more,
+	const char *what);
 /* What it takes to be let in with @mode. */
 enum right method_mode_right(enum view_mode mode);

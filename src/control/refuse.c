@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "audit.h"
 #include "base/mem.h"
 #include "control/describe.h"
 #include "control/fields.h"
@@ -158,8 +158,10 @@ void refuse_permission(
 	const struct varlink_peer *peer = varlink_call_peer(call);
 	_cleanup_free_ char *text = reason ? strdup(reason) : advice(peer, id, right);
 
-	log_notice(id, "refused to uid %u, pid %d: %s (%s)", (unsigned int)peer->uid,
-		(int)peer->pid, right_name(right), reason ? reason : "no right");
+	audit(AUDIT_DENIED,
+		&(struct audit){.display = id, .right = right, .peer = peer, .reason = text},
+		"refused to uid %u, pid %d: %s (%s)", (unsigned int)peer->uid, (int)peer->pid,
+		right_name(right), reason ? reason : "no right");
 	varlink_error(call, "org.varlink.service.PermissionDenied",
 		json_pack("{s:s, s:s*}", "right", right_name(right), "reason", text));
 }

@@ -395,7 +395,6 @@ void method_unregister(struct varlink_call *call, json_t *parameters, void *arg)
 	display = manager_find(arg, request.id);
 	if (!display)
 		return refuse_no_such_display(call, request.id);
-	log_info(request.id, "unregistered by uid %u, pid %d",
-		(unsigned int)varlink_call_peer(call)->uid, (int)varlink_call_peer(call)->pid);
+	method_audit(AUDIT_ENDED, call, display, NULL, "unregistered");
 	unregistration_start(call, arg, display);
 }

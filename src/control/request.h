@@ -15,6 +15,9 @@
 
 #define TICKET_SECONDS 60 /* where IssueTicket does not say */
 
+/* Of enum view_mode. */
+extern const char *const request_mode_names[VIEW_MODE_EXCLUSIVE + 1];
+
 /* Where a hand-over's descriptor stood in the message. -1: it had none. */
 struct request_indexes {
 	int at[HANDOVER_PLACES];

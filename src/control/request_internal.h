@@ -25,9 +25,6 @@
 /* Words of a table as bits. An empty array is none of them, which nobody means: -EINVAL. */
 int request_set(struct fields_reader *reader, json_t *value, const char *(*word)(size_t n), uint32_t *ret);
 
-/* Of enum view_mode. */
-extern const char *const request_mode_names[VIEW_MODE_EXCLUSIVE + 1];
-
 /* A field's read function, its type and what is inside: into a struct context. */
 int request_context(
 	struct fields_reader *reader, json_t *value, const struct field *field, void *at);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/log.h"
 #include "control/methods.h"
 #include "control/refuse.h"
 #include "control/request.h"
@@ -25,12 +25,11 @@ static void ticket_failed(struct varlink_call *call, int error)
 		refuse_unavailable(call, strerror(-error));
 }
 
-static void issue(
-	struct varlink_call *call, struct manager *manager, const struct request_ticket *request)
+static void issue(struct varlink_call *call, struct manager *manager, const struct display *display,
+	const struct request_ticket *request)
 {
-	const struct varlink_peer *peer = varlink_call_peer(call);
 	struct ticket_grant grant = {.mode = request->mode};
-	char text[TICKET_CHARS + 1];
+	char text[TICKET_CHARS + 1], what[48];
 	int r;
 
 	memcpy(grant.id, request->id, sizeof(grant.id));
@@ -39,9 +38,12 @@ static void issue(
 		manager_credentials(manager), &grant, request->seconds, text, sizeof(text));
 	if (r < 0)
 		return ticket_failed(call, r);
-	log_info(request->id, "a ticket for %u s was issued to uid %u, pid %d: %s",
-		(unsigned int)request->seconds, (unsigned int)peer->uid, (int)peer->pid,
-		request->label[0] ? request->label : "no label");
+	snprintf(
+		what, sizeof(what), "a ticket for %u s was issued", (unsigned int)request->seconds);
+	method_audit(AUDIT_TICKET_ISSUED, call, display,
+		&(struct audit){.mode = request_mode_names[request->mode],
+			.label = request->label[0] ? request->label : NULL},
+		what);
 	reply_or_refuse(call, json_pack("{s:s, s:I}", "ticket", text, "expires",
 				      (json_int_t)time(NULL) + (json_int_t)request->seconds));
 	explicit_bzero(text, sizeof(text));
@@ -79,5 +81,5 @@ void method_issue_ticket(struct varlink_call *call, json_t *parameters, void *ar
 	display_runtime(display, &runtime);
 	if (runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING)
 		return refuse_not_live(call, request.id, runtime.state);
-	issue(call, arg, &request);
+	issue(call, arg, display, &request);
 }

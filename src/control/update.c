@@ -77,8 +77,7 @@ static void update(
 	context_finish(&context);
 	if (r < 0)
 		return refuse_unavailable(call, "out of memory");
-	log_info(request->id, "updated by uid %u, pid %d",
-		(unsigned int)varlink_call_peer(call)->uid, (int)varlink_call_peer(call)->pid);
+	method_audit(AUDIT_UPDATED, call, display, NULL, "updated");
 	writer_init(&writer);
 	writer_open(&writer, NULL, '{');
 	describe_context(&writer, "context", display_context(display));

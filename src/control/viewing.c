@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -38,19 +39,21 @@ static void attach_failed(struct varlink_call *call, struct manager *manager,
 static void attach_viewer(struct varlink_call *call, struct manager *manager,
 	struct display *display, const struct request_attach *request, int socket, int returned)
 {
-	const struct varlink_peer *peer = varlink_call_peer(call);
 	_cleanup_fd_ int other = returned;
+	char name[24], what[48];
 	json_t *reply;
-	char name[24];
 	int r;
 
 	r = wall_attach(display_wall(display), socket, (enum link_mode)request->mode,
 		request->label, NULL, name);
 	if (r < 0)
 		return attach_failed(call, manager, display, r);
-	log_info(request->id, "viewer %s attached by uid %u, pid %d: %s", name,
-		(unsigned int)peer->uid, (int)peer->pid,
-		request->label[0] ? request->label : "no label");
+	snprintf(what, sizeof(what), "viewer %s attached", name);
+	method_audit(AUDIT_ATTACHED, call, display,
+		&(struct audit){.viewer = name,
+			.mode = request_mode_names[request->mode],
+			.label = request->label[0] ? request->label : NULL},
+		what);
 	reply = json_pack("{s:s}", "viewer", name);
 	if (other >= 0) {
 		/* Where this fails the pair's end is closed, and the viewer goes by itself. */
@@ -114,6 +117,7 @@ void method_detach(struct varlink_call *call, json_t *parameters, void *arg)
 	struct request_detach request;
 	struct fields_reader reader;
 	struct display *display;
+	char what[48];
 	int r;
 
 	method_reader(&reader, call);
@@ -124,9 +128,9 @@ void method_detach(struct varlink_call *call, json_t *parameters, void *arg)
 	if (!display ||
 		wall_detach(display_wall(display), request.viewer, "detached by request") < 0)
 		return refuse_no_such_viewer(call, request.viewer);
-	log_info(display_context(display)->id, "viewer %s detached by uid %u, pid %d",
-		request.viewer, (unsigned int)varlink_call_peer(call)->uid,
-		(int)varlink_call_peer(call)->pid);
+	snprintf(what, sizeof(what), "viewer %s detached", request.viewer);
+	method_audit(
+		AUDIT_DETACHED, call, display, &(struct audit){.viewer = request.viewer}, what);
 	varlink_reply(call, NULL);
 }
 

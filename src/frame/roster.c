@@ -22,6 +22,9 @@ static bool worth_a_line(struct roster *roster)
 {
 	uint64_t now = loop_now_ms();
 
+	/* Who hears it writes it, with more to it. */
+	if (roster->tell)
+		return false;
 	if (now - roster->lines_since >= LIMIT_VIEWER_LINES_MS) {
 		roster->lines_since = now;
 		roster->lines = 0;

@@ -43,6 +43,8 @@ TOP = {
     "admission": [*LINE, "."],
     "policy": ["frame"],
     "idmap": [],
+    "audit": [".", "varlink"],
+    "audit_events": [*LINE, ".", "varlink"],
     "rights": ["varlink", "."],
     "rights_file": ["."],
     "rights_rules": ["."],

@@ -13,6 +13,7 @@ import grp
 import os
 import pathlib
 import pwd
+import select
 import shlex
 import shutil
 import signal
@@ -61,9 +62,13 @@ def furnish():
     os.mkdir("/run/etc")
     run("cp", "-a", "/etc/.", "/run/etc")
     run("mount", "--bind", "/run/etc", "/etc")
-    for path in OWN:
-        if os.path.isdir(path):
-            run("mount", "-t", "tmpfs", "-o", "mode=755", "place", path)
+    for path in filter(os.path.isdir, OWN):
+        folders = {each.path: each.stat() for each in os.scandir(path) if each.is_dir(follow_symlinks=False)}
+        run("mount", "-t", "tmpfs", "-o", "mode=755", "place", path)
+        for folder, was in folders.items():
+            os.mkdir(folder)
+            os.chown(folder, was.st_uid, was.st_gid)
+    run("systemd-sysusers", daemon.BUILD / "conf/sysusers.d/vfio-displayd.conf")
     os.mkdir("/run/build")       # whatever leads to it, users of this machine can start it
     run("mount", "--bind", daemon.BUILD, "/run/build")
     daemon.BUILD = pathlib.Path("/run/build")
@@ -152,18 +157,21 @@ def account(name):
     return name
 
 
-def service(path, instance="", fds=()):
-    """Starts what a unit file says, as the user that it says; `fds`: listening sockets, which systemd would hand over."""
+def handed(command, fd):
+    """A command that has the listening socket `fd` from systemd; what Program() has to know besides."""
+    move = f"exec 3<&{fd} {fd}<&-; " if fd != 3 else ""
+    return ["bash", "-c", move + 'LISTEN_PID=$$ exec "$@"', "bash", *command], {"pass_fds": [fd]}
+
+
+def service(path, instance="", fd=None):
+    """Starts what a unit file says, as the user that it says. `fd`: a listening socket, which systemd would hand over."""
     said = unit(path)["Service"]
     command = shlex.split(said["ExecStart"][-1].replace("%i", instance))
     user = said["User"][-1] if "User" in said else account("dynamic") if said.get("DynamicUser") == ["yes"] else None
     more = {}
-    if fds:
-        # LISTEN_PID is only known inside; descriptors go on as they are, from 3 on.
-        for number, fd in enumerate(fds):
-            os.dup2(fd, 3 + number, inheritable=True)
-        command = ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *command]
-        more = {"pass_fds": range(3, 3 + len(fds)), "env": {**os.environ, "LISTEN_FDS": str(len(fds))}}
+    if fd is not None:
+        command, more = handed(command, fd)
+        more["env"] = {**os.environ, "LISTEN_FDS": "1"}
     return Program(command, user=user, groups=" ".join(said.get("SupplementaryGroups", [])).split(), **more)
 
 
@@ -174,7 +182,6 @@ class Installed:
 
     def __init__(self, recipe=None):
         self.opened = []
-        run("systemd-sysusers", daemon.BUILD / "conf/sysusers.d/vfio-displayd.conf")
         run("systemd-tmpfiles", "--create", daemon.BUILD / "conf/tmpfiles.d/vfio-displayd.conf")
         os.makedirs("/etc/vfio-displayd", exist_ok=True)
         if recipe:
@@ -186,14 +193,19 @@ class Installed:
         shutil.chown(CONTROL, "root", "vfio-display")
         os.chmod(CONTROL, 0o660)
         self.listener.listen(64)
-        os.dup2(self.listener.fileno(), 3, inheritable=True)
-        self.program = Program(
-            ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", daemon.BUILD / "vfio-displayd", "--config",
-             "/etc/vfio-displayd/vfio-displayd.conf"], user="vfio-displayd", pass_fds=[3],
-            env={**os.environ, "LISTEN_FDS": "1", "LISTEN_FDNAMES": "varlink"})
+        command, more = handed([daemon.BUILD / "vfio-displayd", "--config", "/etc/vfio-displayd/vfio-displayd.conf"],
+                               self.listener.fileno())
+        self.program = Program(command, user="vfio-displayd", **more,
+                               env={**os.environ, "LISTEN_FDS": "1", "LISTEN_FDNAMES": "varlink"})
         self.opened.append(self.program)
-        self.client = self.keep(varlink.Client(CONTROL))
-        self.client.call("GetCapabilities")
+        try:
+            self.client = self.keep(varlink.Client(CONTROL))
+            self.client.send("GetCapabilities")
+            self.program.until(lambda: select.select([self.client.sock], [], [], 0.05)[0], "the daemon answers")
+            self.client.result()
+        except BaseException:
+            self.__exit__(True)
+            raise
 
     def __enter__(self):
         return self

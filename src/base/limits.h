@@ -155,9 +155,9 @@
 #define LIMIT_REGISTRAR_DISPLAYS 4096        /* of one daemon: more than it can have */
 #define LIMIT_REGISTRAR_CALL_MS  3000        /* a peer without an answer for so long is tried again, or another one */
 #define LIMIT_REGISTRAR_RETRY_MS 1000        /* a peer that was not there is left alone for so long */
-#define LIMIT_REGISTRAR_GATHER_MS 100        /* events that come within this cost one look */
-#define LIMIT_REGISTRAR_SINGLY   8           /* displays that are asked about one by one; of more, all at once */
-#define LIMIT_REGISTRAR_POLL_MS  2000        /* a daemon without events is asked so often */
+#define LIMIT_REGISTRAR_READY_MS 10000       /* a daemon that has not told of all its displays by then is asked anew */
+#define LIMIT_REGISTRAR_EVENTS   256         /* of the daemon, in one go: then etcd has its turn */
+#define LIMIT_REGISTRAR_PACE_MS  100         /* from one write to the next: a display that flickers costs etcd ten writes a second */
 #define LIMIT_REGISTRAR_LOOK_MS  30000       /* the truth is looked up so often, whatever was said of changes */
 
 /* The configuration file. Only its owner can push against these; they keep a wrong path from being read for ever. */

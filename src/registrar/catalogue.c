@@ -34,7 +34,7 @@ static int add_token(
 	token = record_token(settings, entry);
 	target = record_target(settings, entry);
 	if (!token || !target)
-		return 0; /* short of memory, it comes with the next List */
+		return 0; /* short of memory: without one until the display changes */
 	pair = json_pack("{s:s, s:s}", "token", token, "target", target);
 	return json_object_set_new(tokens, id, pair) < 0 ? -ENOMEM : 0;
 }
@@ -53,14 +53,14 @@ static int add(
 	return add_token(tokens, settings, id, entry);
 }
 
-int catalogue_replace(struct catalogue *catalogue, const json_t *entries)
+int catalogue_replace(struct catalogue *catalogue, json_t *entries)
 {
 	json_t *records = json_object(), *tokens = json_object();
 	int r = records && tokens ? 0 : -ENOMEM;
-	const json_t *entry;
-	size_t i;
+	const char *id;
+	json_t *entry;
 
-	json_array_foreach (entries, i, entry)
+	json_object_foreach (entries, id, entry)
 		if (r >= 0)
 			r = add(records, tokens, catalogue->settings, entry);
 	if (r >= 0) {

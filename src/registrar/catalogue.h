@@ -18,8 +18,9 @@ struct catalogue {
 
 int catalogue_init(struct catalogue *catalogue, const struct settings *settings);
 void catalogue_finish(struct catalogue *catalogue);
-/* @entries: an array of replies of List, all that there is. -ENOMEM: nothing was changed. */
-int catalogue_replace(struct catalogue *catalogue, const json_t *entries);
+/* @entries: an object of objects with context and runtime of a display, all that there are; NULL: none. -ENOMEM, -EBADMSG: nothing was
+ * changed. */
+int catalogue_replace(struct catalogue *catalogue, json_t *entries);
 /* One of them. -ENOMEM, -EBADMSG. */
 int catalogue_put(struct catalogue *catalogue, const json_t *entry);
 void catalogue_remove(struct catalogue *catalogue, const char *id);

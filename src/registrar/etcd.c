@@ -249,8 +249,10 @@ static int write_batch(struct etcd *etcd)
 	etcd->there = after;
 	if (n > 0)
 		log_debug(NULL, "etcd: %zu records written", n);
-	else
+	if (n == 0) {
 		etcd->done = etcd->catalogue->changes;
+		etcd->pace = loop_now_ms() + LIMIT_REGISTRAR_PACE_MS;
+	}
 	return 0;
 }
 
@@ -265,8 +267,10 @@ uint64_t etcd_due(const struct etcd *etcd)
 
 	if (!etcd->catalogue->known)
 		return UINT64_MAX;
-	if (!etcd->lease || !is_written(etcd))
+	if (!etcd->lease || !etcd->learnt)
 		return etcd->retry;
+	if (!is_written(etcd))
+		return MAX(etcd->retry, etcd->pace);
 	due = MIN(etcd->keep_due, etcd->learn_due);
 	return MAX(etcd->retry, due);
 }

@@ -20,7 +20,8 @@ struct etcd {
 	uint64_t done;	     /* catalogue_changes that stand there */
 	uint64_t keep_due;   /* the lease */
 	uint64_t learn_due;  /* look whether all still stands there */
-	uint64_t retry;	     /* not before this */
+	uint64_t pace;	     /* what has changed since is not written before this */
+	uint64_t retry;	     /* nothing is done before this */
 	unsigned int failed; /* servers in a row that did not answer */
 	bool told;	     /* that etcd is away */
 };

@@ -75,9 +75,8 @@ static int registrar_init(struct registrar *registrar, const struct settings *se
 	*registrar = (struct registrar){.told = SIZE_MAX};
 	if (sd_watchdog_enabled(0, &watchdog_us) > 0)
 		registrar->watchdog_ms = watchdog_us / 1000;
+	watch_init(&registrar->watch, settings, &registrar->catalogue);
 	r = catalogue_init(&registrar->catalogue, settings);
-	if (r >= 0)
-		r = watch_init(&registrar->watch, settings, &registrar->catalogue);
 	if (r >= 0)
 		r = etcd_init(&registrar->etcd, settings, &registrar->catalogue);
 	if (r >= 0)

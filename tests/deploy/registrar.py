@@ -181,7 +181,7 @@ class Records(unittest.TestCase):
     def test_3_what_changes_is_written(self):
         one = self.hosts[0]
         one.daemon.connect().call("Update", {"id": "vm2", "context": {"name": "Another", "labels": {"a": "b"}}})
-        place.until(lambda: self.fleet.get("host1")["host1/vm2"].get("name") == "Another", "its new name", 45)
+        place.until(lambda: self.fleet.get("host1")["host1/vm2"].get("name") == "Another", "its new name")
         self.assertEqual(self.fleet.get("host1")["host1/vm2"]["labels"], {"a": "b"})
         one.end("vm2")
         self.fleet.until(["host1/vm1", "host2/vm1", "host3/vm1"], "the record of a display that has ended is removed")

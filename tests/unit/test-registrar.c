@@ -224,7 +224,8 @@ static void test_the_catalogue_changes_when_the_displays_do(void **state)
 {
 	const char *options[] = {"--redis", "localhost:1", "--host", "h1", NULL};
 	json_t *one = entry("one", "", "\"192.0.2.7:1\""), *two = entry("two", "", "");
-	json_t *both = json_pack("[O, O]", one, two), *broken = json_pack("[O, {}]", one);
+	json_t *both = json_pack("{s:O, s:O}", "one", one, "two", two),
+	       *broken = json_pack("{s:O, s:{}}", "one", one, "x");
 	struct catalogue catalogue;
 	struct settings settings;
 	uint64_t changes;

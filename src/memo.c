@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "control/describe.h"
 #include "control/request.h"
+#include "control/writer.h"
 #include "input/event.h"
 
 enum { MEMO_VERSION = 1 };
@@ -22,67 +23,53 @@ static const char *const mode_words[] = {
 
 /* ---- writing ---- */
 
-static json_t *words_json(uint32_t set, const char *(*word)(size_t n))
+static void write_words(
+	struct writer *w, const char *name, uint32_t set, const char *(*word)(size_t n))
 {
-	json_t *words = json_array();
-
+	if (!set)
+		return;
+	writer_open(w, name, '[');
 	for (size_t n = 0; n < 32 && word(n); n++)
 		if (set & 1u << n)
-			json_array_append_new(words, json_string(word(n)));
-	return words;
+			writer_text(w, NULL, word(n));
+	writer_close(w, ']');
 }
 
-static json_t *origins_json(const char *origins)
+static void write_origins(struct writer *w, const char *origins)
 {
-	json_t *words = json_array();
+	char word[sizeof(((struct handover_listener *)0)->origins)];
 
+	if (!origins[0])
+		return;
+	writer_open(w, "origins", '[');
 	while (*origins) {
 		size_t n = strcspn(origins, " ");
 
-		json_array_append_new(words, json_stringn(origins, n));
+		snprintf(word, sizeof(word), "%.*s", (int)n, origins);
+		writer_text(w, NULL, word);
 		origins += n + strspn(origins + n, " ");
 	}
-	return words;
+	writer_close(w, ']');
 }
 
-static json_t *listener_json(const struct handover_listener *listener, size_t place)
+static void write_listeners(
+	struct writer *w, const struct memo *memo, const struct handover *handover)
 {
-	json_t *json = json_pack("{s:s, s:I}", "mode", mode_words[listener->mode],
-		"fileDescriptorIndex", (json_int_t)place);
-
-	if (listener->security)
-		json_object_set_new(json, "security", words_json(listener->security, config_offer));
-	if (listener->transports)
-		json_object_set_new(
-			json, "transports", words_json(listener->transports, config_transport));
-	if (listener->origins[0])
-		json_object_set_new(json, "origins", origins_json(listener->origins));
-	return json;
-}
-
-/* Those that are kept, for Register, and where each was made. */
-static void listeners_json(
-	const struct memo *memo, const struct handover *h, json_t *parameters, json_t *memo_json)
-{
-	json_t *listen = json_array(), *made = json_array();
-
-	for (size_t i = 0; i < h->listeners_used; i++) {
-		const struct handover_listener *listener = &h->listeners[i];
+	writer_open(w, "listen", '[');
+	for (size_t i = 0; i < handover->listeners_used; i++) {
+		const struct handover_listener *listener = &handover->listeners[i];
 
 		if (!memo->names[HANDOVER_LISTENERS + i][0])
 			continue;
-		json_array_append_new(listen, listener_json(listener, HANDOVER_LISTENERS + i));
-		json_array_append_new(
-			made, json_pack("{s:s, s:b, s:b}", "address", listener->address, "ours",
-				      listener->ours, "made", listener->made));
+		writer_open(w, NULL, '{');
+		writer_text(w, "mode", mode_words[listener->mode]);
+		writer_number(w, "fileDescriptorIndex", (int64_t)(HANDOVER_LISTENERS + i));
+		write_words(w, "security", listener->security, config_offer);
+		write_words(w, "transports", listener->transports, config_transport);
+		write_origins(w, listener->origins);
+		writer_close(w, '}');
 	}
-	if (json_array_size(listen) == 0) {
-		json_decref(listen);
-		json_decref(made);
-		return;
-	}
-	json_object_set_new(parameters, "listen", listen);
-	json_object_set_new(memo_json, "listeners", made);
+	writer_close(w, ']');
 }
 
 static bool has_places(enum input_kind kind)
@@ -90,30 +77,29 @@ static bool has_places(enum input_kind kind)
 	return kind == INPUT_ABSOLUTE_POINTER || kind == INPUT_TOUCH;
 }
 
-static void inputs_json(const struct memo *memo, json_t *parameters)
+static void write_inputs(struct writer *w, const struct memo *memo)
 {
-	json_t *inputs = json_array();
-
+	writer_open(w, "input", '[');
 	for (size_t i = 0; i < LIMIT_INPUTS; i++) {
 		const struct handover_input *input = &memo->inputs[i];
-		json_t *json;
 
 		if (!memo->names[HANDOVER_INPUTS + i][0])
 			continue;
-		json = json_pack("{s:s, s:I}", "kind", input_kind_name(input->kind),
-			"fileDescriptorIndex", (json_int_t)(HANDOVER_INPUTS + i));
-		if (input->x_maximum && has_places(input->kind))
-			json_object_set_new(json, "xMaximum", json_integer(input->x_maximum));
-		if (input->y_maximum && has_places(input->kind))
-			json_object_set_new(json, "yMaximum", json_integer(input->y_maximum));
-		json_array_append_new(inputs, json);
+		writer_open(w, NULL, '{');
+		writer_text(w, "kind", input_kind_name(input->kind));
+		writer_number(w, "fileDescriptorIndex", (int64_t)(HANDOVER_INPUTS + i));
+		if (has_places(input->kind) && input->x_maximum)
+			writer_number(w, "xMaximum", input->x_maximum);
+		if (has_places(input->kind) && input->y_maximum)
+			writer_number(w, "yMaximum", input->y_maximum);
+		writer_close(w, '}');
 	}
-	if (json_array_size(inputs))
-		json_object_set(parameters, "input", inputs);
-	json_decref(inputs);
+	writer_close(w, ']');
 }
 
-static json_t *register_json(const struct memo *memo, const struct handover *h, json_t *memo_json)
+/* As Register's parameters. */
+static void write_register(
+	struct writer *w, const struct memo *memo, const struct handover *handover)
 {
 	static const struct {
 		enum handover_place place;
@@ -124,70 +110,102 @@ static json_t *register_json(const struct memo *memo, const struct handover *h, 
 		{HANDOVER_LEASE, "leaseFileDescriptorIndex"},
 		{HANDOVER_RENDER, "renderNodeFileDescriptorIndex"},
 	};
-	json_t *json = json_pack("{s:o, s:s, s:b, s:b}", "context", describe_context(&h->context),
-		"source", h->source == SOURCE_VFIO ? "vfio" : "surface", "displayInterrupt",
-		h->display_interrupt, "ownsEdid", h->owns_edid);
 
+	writer_open(w, "register", '{');
+	describe_context(w, "context", &handover->context);
+	writer_text(w, "source", handover->source == SOURCE_VFIO ? "vfio" : "surface");
+	writer_bool(w, "displayInterrupt", handover->display_interrupt);
+	writer_bool(w, "ownsEdid", handover->owns_edid);
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
 		if (memo->names[places[i].place][0])
-			json_object_set_new(json, places[i].field, json_integer(places[i].place));
-	listeners_json(memo, h, json, memo_json);
-	inputs_json(memo, json);
-	return json;
+			writer_number(w, places[i].field, places[i].place);
+	write_listeners(w, memo, handover);
+	write_inputs(w, memo);
+	writer_close(w, '}');
 }
 
-static json_t *viewers_json(const struct roster_kept *roster)
+/* What Register does not say of its listeners. */
+static void write_made(struct writer *w, const struct memo *memo, const struct handover *handover)
 {
-	json_t *viewers = json_array();
+	writer_open(w, "listeners", '[');
+	for (size_t i = 0; i < handover->listeners_used; i++) {
+		const struct handover_listener *listener = &handover->listeners[i];
 
-	for (size_t i = 0; i < roster->used; i++)
-		json_array_append_new(
-			viewers, json_pack("[I, I, b, s, s]", (json_int_t)roster->at[i].number,
-					 (json_int_t)roster->at[i].mode, roster->at[i].in,
-					 roster->at[i].label, roster->at[i].peer));
-	return viewers;
+		if (!memo->names[HANDOVER_LISTENERS + i][0])
+			continue;
+		writer_open(w, NULL, '{');
+		writer_text(w, "address", listener->address);
+		writer_bool(w, "ours", listener->ours);
+		writer_bool(w, "made", listener->made);
+		writer_close(w, '}');
+	}
+	writer_close(w, ']');
 }
 
-static json_t *program_json(const struct memo *memo)
+static void write_program(struct writer *w, const struct memo *memo)
 {
 	const struct wall_kept *wall = &memo->wall;
 
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "link", memo->link, "pidfd",
-		memo->program, "version", (json_int_t)wall->version, "lastNumber",
-		(json_int_t)wall->last_number, "serial", (json_int_t)wall->roster.serial, "mode",
-		(json_int_t)wall->roster.mode, "modeChecked", (json_int_t)wall->roster.mode_checked,
-		"viewers", viewers_json(&wall->roster));
+	writer_open(w, "program", '{');
+	writer_text(w, "link", memo->link);
+	writer_text(w, "pidfd", memo->program);
+	writer_number(w, "version", wall->version);
+	writer_number(w, "lastNumber", wall->last_number);
+	writer_number(w, "serial", wall->roster.serial);
+	writer_number(w, "mode", wall->roster.mode);
+	writer_number(w, "modeChecked", wall->roster.mode_checked);
+	writer_open(w, "viewers", '[');
+	for (size_t i = 0; i < wall->roster.used; i++) {
+		writer_open(w, NULL, '[');
+		writer_number(w, NULL, wall->roster.at[i].number);
+		writer_number(w, NULL, wall->roster.at[i].mode);
+		writer_bool(w, NULL, wall->roster.at[i].in);
+		writer_text(w, NULL, wall->roster.at[i].label);
+		writer_text(w, NULL, wall->roster.at[i].peer);
+		writer_close(w, ']');
+	}
+	writer_close(w, ']');
+	writer_close(w, '}');
 }
 
-static json_t *names_json(const struct memo *memo)
+static void write_registrant(struct writer *w, const struct handover *handover)
 {
-	json_t *names = json_array();
+	writer_open(w, "registrant", '[');
+	writer_number(w, NULL, handover->uid);
+	writer_number(w, NULL, handover->gid);
+	writer_number(w, NULL, handover->pid);
+	writer_close(w, ']');
+}
 
+char *memo_write(const struct memo *memo, const struct handover *handover, size_t *ret_size)
+{
+	struct writer w;
+	char *text;
+
+	writer_init(&w);
+	writer_open(&w, NULL, '{');
+	writer_number(&w, "version", MEMO_VERSION);
+	writer_open(&w, "names", '[');
 	for (size_t i = 0; i < ARRAY_SIZE(memo->names); i++)
-		json_array_append_new(names, json_string(memo->names[i]));
-	return names;
-}
-
-char *memo_write(const struct memo *memo, const struct handover *h, size_t *ret_size)
-{
-	json_t *json = json_pack("{s:i, s:o, s:[I, I, I], s:I, s:s}", "version", MEMO_VERSION,
-		"names", names_json(memo), "registrant", (json_int_t)h->uid, (json_int_t)h->gid,
-		(json_int_t)h->pid, "lastProgram", (json_int_t)memo->last_program, "own",
-		memo->own);
-	char *text = NULL;
-	int error = 0;
-
-	error |= json_object_set_new(json, "register", register_json(memo, h, json));
-	if (memo->call[0])
-		error |= json_object_set_new(json, "call",
-			json_pack("{s:s, s:b}", "name", memo->call, "answered", memo->answered));
+		writer_text(&w, NULL, memo->names[i]);
+	writer_close(&w, ']');
+	write_registrant(&w, handover);
+	writer_number(&w, "lastProgram", memo->last_program);
+	writer_text(&w, "own", memo->own);
+	if (memo->call[0]) {
+		writer_open(&w, "call", '{');
+		writer_text(&w, "name", memo->call);
+		writer_bool(&w, "answered", memo->answered);
+		writer_close(&w, '}');
+	}
+	write_made(&w, memo, handover);
 	if (memo->link[0] && memo->program[0])
-		error |= json_object_set_new(json, "program", program_json(memo));
-	if (json && !error)
-		text = json_dumps(json, JSON_COMPACT);
-	json_decref(json);
-	if (text)
-		*ret_size = strlen(text);
+		write_program(&w, memo);
+	write_register(&w, memo, handover);
+	writer_close(&w, '}');
+	*ret_size = w.used;
+	text = w.failed ? NULL : take_ptr(w.text);
+	writer_finish(&w);
 	return text;
 }
 

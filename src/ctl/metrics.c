@@ -25,7 +25,7 @@ static char *read_file(int fd)
 
 	if (fstat(fd, &st) < 0)
 		return NULL;
-	size = (size_t)MIN(MAX(st.st_size, (off_t)0), (off_t)TEXT_MAX);
+	size = st.st_size > 0 ? (size_t)MIN(st.st_size, (off_t)TEXT_MAX) : 0;
 	text = calloc(1, size + 1);
 	while (text && done < size) {
 		ssize_t n = pread(fd, text + done, size - done, (off_t)done);

@@ -211,7 +211,8 @@ static void merge_one(struct sink *sink, const struct input_event *event)
 	if (record && event->type == EV_REL) {
 		int64_t sum = (int64_t)input_unpack(record).value + event->value;
 
-		merged.value = (int32_t)MAX(MIN(sum, (int64_t)INT32_MAX), (int64_t)INT32_MIN);
+		sum = MIN(sum, (int64_t)INT32_MAX);
+		merged.value = (int32_t)MAX(sum, (int64_t)INT32_MIN);
 	}
 	if (!record) { /* in the place of the group's end, which moves */
 		record = sink->queue[sink->used - 1];

@@ -98,6 +98,19 @@ class Client:
                 raise AssertionError(f"{display} stays {runtime}")
             time.sleep(0.05)
 
+    def until_gone(self, display, timeout=10):
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                runtime = self.describe(display)
+            except VarlinkError as error:
+                if error.error == "NoSuchDisplay":
+                    return
+                raise
+            if time.monotonic() > end:
+                raise AssertionError(f"{display} stays {runtime}")
+            time.sleep(0.05)
+
     def capture(self, display):
         """(width, height, stride, bytes)."""
         got = self.call("Capture", {"id": display})

@@ -205,10 +205,12 @@ static void refuse_registration(struct varlink_call *call, int error,
 	const struct handover *handover, const struct request_indexes *indexes, const char *reason,
 	int index)
 {
-	size_t listener = index >= HANDOVER_LISTENERS && index < HANDOVER_INPUTS
-				  ? (size_t)index - HANDOVER_LISTENERS
-				  : 0;
+	bool listening = index >= HANDOVER_LISTENERS && index < HANDOVER_INPUTS;
 
+	/* A file system can be full, too. */
+	if (listening && error != -EBADF)
+		return refuse_listener(
+			call, error, handover, (size_t)index - HANDOVER_LISTENERS, reason);
 	switch (error) {
 	case -EEXIST:
 		return refuse_display_exists(call, handover->context.id);
@@ -225,8 +227,6 @@ static void refuse_registration(struct varlink_call *call, int error,
 	case -ESHUTDOWN:
 		return refuse_shutting_down(call);
 	}
-	if (index >= HANDOVER_LISTENERS && index < HANDOVER_INPUTS)
-		return refuse_listener(call, error, handover, listener, reason);
 	refuse_unavailable(call, reason ? reason : strerror(-error));
 }
 

@@ -33,8 +33,8 @@ log = open("/run/adopt.log", "a")
 log.write(" ".join(words) + "\\n")
 if words[0] == "--json":
     assert words[1:4] == ["adopt", "--pid", words[3]] and words[4:] == ["--list"], words
-    print(json.dumps([{{"descriptor": 7, "device": "x", "display": "none"}}, {{"descriptor": 9, "device": "x", "display": "region"}},
-                      {{"descriptor": 12, "device": "x", "display": "dmabuf"}}]))
+    for descriptor, display in ((7, "none"), (9, "region"), (12, "dmabuf")):
+        print(json.dumps({{"descriptor": descriptor, "device": "x", "display": display}}))
     sys.exit(0)
 assert words[0] == "adopt"
 said, context = dict(zip(words[1:-1:2], words[2:-1:2])), {{"id": words[-1]}}
@@ -80,6 +80,7 @@ class Hook(unittest.TestCase):
         qemu = subprocess.Popen(["sleep", "1000"])
         pathlib.Path(f"/run/libvirt/qemu/{name}.pid").write_text(f"{qemu.pid}\n")
         pathlib.Path("/run/adopt.log").write_text("")
+        self.addCleanup(self.end, qemu)
         return qemu
 
     @staticmethod
@@ -93,8 +94,8 @@ class Hook(unittest.TestCase):
 
     @staticmethod
     def displays():
-        listed = json.loads(place.run(daemon.BUILD / "vfio-displayctl", "--json", "list"))
-        return {each["context"]["id"]: each for each in listed}
+        listed = place.run(daemon.BUILD / "vfio-displayctl", "--json", "list").splitlines()
+        return {each["context"]["id"]: each for each in map(json.loads, listed)}
 
     def test_a_guest_that_starts_is_seen(self):
         qemu = self.guest("vm1")

@@ -514,7 +514,8 @@ void custody_tell(struct display *d)
 		memcpy(d->told.reason, runtime.reason, sizeof(d->told.reason));
 		bulletin_display(BULLETIN_DISPLAY_STATE, d);
 	}
-	if (runtime.state != DISPLAY_LIVE ||
+	/* A plane that has just gone off has no size, and the picture stays for a moment. */
+	if (runtime.state != DISPLAY_LIVE || !runtime.planes_used ||
 		(plane->width == d->told.width && plane->height == d->told.height))
 		return;
 	if (d->told.width)

@@ -206,8 +206,9 @@ static struct shared *next_event(struct subscriber *s)
 		if (wants(s, event->kind, event->id) &&
 			(!event->id[0] || may_know(s, event->id, event->owner)))
 			return shared_reference(event->text);
+	/* With those that are kept: how everything is now is told instead. */
 	if (missed) {
-		s->missed = missed;
+		s->missed = bulletin_sequence() - s->place;
 		s->stage = STAGE_MISSED;
 	}
 	return NULL;

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/measure.h"
 #include "base/mem.h"
 #include "bulletin.h"
 #include "capture/capture.h"
@@ -98,6 +99,7 @@ static void on_lease_ended(void *arg)
 	struct display *d = arg;
 
 	log_notice(d->handover.context.id, "its lease has ended, the device is let go");
+	measure_count(MEASURE_LEASE_LOST);
 	display_release(d, DISPLAY_LOST, NULL, NULL);
 }
 
@@ -209,6 +211,7 @@ static int lay_out(struct display *d, struct loop *loop, const struct config *co
 	handover_init(handover);
 	d->arg = arg;
 	d->device = -EBADF;
+	d->since = loop_now_ms();
 	TAILQ_INIT(&d->waiters);
 	power_init(&d->power);
 	pthread_mutex_init(&d->lock, NULL);
@@ -480,6 +483,8 @@ void display_runtime(struct display *d, struct display_runtime *ret)
 		.lease_is_descriptor = d->lease_is_descriptor,
 		.frames_captured = status.captured,
 		.frames_published = status.published,
+		.changes_found = status.changes,
+		.blocks_damaged = status.damaged,
 	};
 	memcpy(ret->planes, status.planes, sizeof(ret->planes));
 	if (busy >= LIMIT_QUERY_SLOW_MS)
@@ -533,6 +538,20 @@ void custody_news(void *arg)
 	pthread_mutex_unlock(&d->lock);
 	if (!d->ending)
 		custody_tell(d);
+}
+
+void display_doings(struct display *d, struct display_doings *ret)
+{
+	const char *call = NULL, *thread = d->doing;
+	uint64_t busy = driver_busy(&d->driver, &call);
+
+	*ret = (struct display_doings){
+		.thread = d->haunts ? "gone" : thread ? thread : "starting",
+		.call = busy ? call : NULL,
+		.call_ms = busy,
+		.registered_ms = loop_now_ms() - d->since,
+		.watchers = d->watchers,
+	};
 }
 
 int display_snapshot(struct display *d, display_snapshot_fn fn, void *arg)

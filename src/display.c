@@ -22,7 +22,9 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/measure.h"
 #include "base/mem.h"
+#include "base/probe.h"
 #include "capture/capture.h"
 #include "display_internal.h"
 #include "plane/format.h"
@@ -89,6 +91,7 @@ static void publish(struct display *d)
 	r = stage_publish(d->stage);
 	if (r < 0)
 		return;
+	PROBE2(publish, d->handover.context.id, r);
 	d->found.published += r;
 	d->audience_served = d->audience;
 }
@@ -169,13 +172,18 @@ static int map_primary(struct display *d, struct plane *plane, struct view *ret)
 static int scan(struct display *d, struct plane *plane)
 {
 	struct view view;
+	uint64_t began;
 	int r;
 
 	d->scanned.drawn = 0;
 	r = map_primary(d, plane, &view);
 	if (r < 0)
 		return r;
+	PROBE3(scan_begin, d->handover.context.id, view.width, view.height);
+	began = measure_now();
 	r = stage_picture(d->stage, &view);
+	measure_took(MEASURE_SCAN, measure_now() - began);
+	PROBE2(scan_end, d->handover.context.id, r);
 	driver_unmap(&d->driver);
 	if (r < 0 && r != -EAGAIN) {
 		driver_forget(&d->driver);
@@ -185,6 +193,7 @@ static int scan(struct display *d, struct plane *plane)
 	if (r >= 0) {
 		d->scanned = *plane;
 		d->found.captured++;
+		d->found.damaged += r;
 	}
 	return r;
 }
@@ -200,11 +209,12 @@ static bool nothing_drawn(const struct display *d, const struct plane *plane, ui
 /* The straight line. */
 static void look(struct display *d)
 {
-	uint64_t now = loop_now_ms();
+	uint64_t now = loop_now_ms(), began = measure_now();
 	struct plane plane;
 	int changed, moved = 0;
 	bool still;
 
+	PROBE2(look_begin, d->handover.context.id, d->watchers);
 	change_hear(&d->change, d->driver.source);
 	changed = ask_for_primary(d, &plane);
 	still = changed == 0 && nothing_drawn(d, &plane, now);
@@ -215,12 +225,15 @@ static void look(struct display *d)
 		d->audience_scanned = d->audience;
 		moved = cursor_look(d, now);
 	}
+	measure_took(MEASURE_CAPTURE, measure_now() - began);
+	PROBE3(look_end, d->handover.context.id, changed, moved);
 	if (changed == -EAGAIN || moved == -EAGAIN) {
 		/* Viewers are still reading. What was found is found again when they let go. */
 		report(d);
 		return;
 	}
 	d->hot = changed > 0 || moved > 0;
+	d->found.changes += d->hot;
 	if (changed < 0)
 		now = loop_now_ms(); /* a driver that fails slowly has its rest, too */
 	pace_looked(&d->pace, d->hot, !still, now);
@@ -454,6 +467,16 @@ static int how_long(struct display *d)
 	return wait;
 }
 
+static const char *what_it_waits_for(const struct display *d)
+{
+	if (!d->watchers)
+		return "asleep, nobody watches";
+	if (!d->probed)
+		return "waiting to ask the driver again";
+	return stage_patience(d->stage, 0) >= 0 ? "waiting for viewers to let go of the frame"
+						 : "waiting for something new";
+}
+
 static void sleep_for(struct display *d, int ms, int monitor_ms)
 {
 	if (ms < 0 || (monitor_ms >= 0 && monitor_ms < ms))
@@ -474,8 +497,10 @@ static bool live_on(struct display *d)
 	wait = how_long(d);
 	if (wait == 0) {
 		arm_interrupt(d);
+		d->doing = "looking";
 		look(d);
 	} else {
+		d->doing = what_it_waits_for(d);
 		sleep_for(d, wait, monitor_wait);
 	}
 	if (d->watchers && !d->probed && (probe_wait(d) || !probe(d))) {
@@ -494,6 +519,7 @@ void *display_capture_thread(void *arg)
 		glance(d);
 	while (live_on(d))
 		;
+	d->doing = "letting go";
 	/* Backwards. */
 	monitor_end(d);
 	if (!d->lingers)

@@ -42,6 +42,17 @@ struct display_runtime {
 	bool lease_is_descriptor;
 	uint64_t frames_captured; /* looks at the picture's pixels that found one */
 	uint64_t frames_published;
+	uint64_t changes_found;	 /* looks that found something new */
+	uint64_t blocks_damaged; /* of 16x16 pixels, that were new */
+};
+
+/* What is of interest to people only. */
+struct display_doings {
+	const char *thread;	   /* what its capture thread does; static text */
+	const char *call;	   /* the driver's call that is out; NULL: none */
+	uint64_t call_ms;	   /* since when */
+	uint64_t registered_ms;	   /* ago */
+	unsigned int watchers;	   /* who want pictures */
 };
 
 /* error 0: registered. Else -errno and a reason: -ENOTTY the device is not fit (DeviceUnsuitable). Called once. */
@@ -124,6 +135,7 @@ void display_runtime(struct display *display, struct display_runtime *ret);
 /* Where nobody watches, its capture thread looks once, not more often than each half second: what it finds is in the next runtime. It
  * costs that thread's wake-up and a call into the driver. */
 void display_glance(struct display *display);
+void display_doings(struct display *display, struct display_doings *ret);
 struct wall *display_wall(struct display *display);
 /* One at a time and display: -EBUSY. */
 int display_snapshot(struct display *display, display_snapshot_fn fn, void *arg);

@@ -30,6 +30,8 @@ struct status {
 	unsigned int planes_used;
 	uint32_t width_maximum, height_maximum; /* 0: viewers may not ask for a size */
 	uint64_t captured, published;
+	uint64_t changes; /* looks that found something new */
+	uint64_t damaged; /* blocks of the picture that were new */
 };
 
 /* The last event about its state (bulletin.h). */
@@ -71,6 +73,7 @@ struct display {
 	bool ordered; /* something that the capture thread may not have done yet */
 	struct told told;
 	uint64_t slow_told; /* when a call without an answer was last logged; 0: never */
+	uint64_t since;	    /* ms: when it was registered */
 	int device;	    /* the source's fd, for comparison only; -EBADF while ending */
 	pthread_t thread;
 
@@ -81,6 +84,7 @@ struct display {
 	bool news_posted;     /* under lock: custody_news() is on its way */
 	struct driver driver;
 	_Atomic unsigned int watchers;
+	_Atomic(const char *) doing; /* the capture thread, in words; static text */
 	_Atomic bool lingers; /* while ending: the stage is not the capture thread's to destroy */
 
 	/* Capture thread; the main thread makes them before it runs and destroys what is left after it. */

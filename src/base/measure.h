@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* measure.h - how long the steps of the straight line take in this process, as histograms, and how often rare things happened.
+ *
+ * Any thread; no lock, no allocation: a step adds to two atomic numbers. What is read while others count may be a step apart
+ * between its sum and its buckets. An RFB program sends what it has measured to the broker, which adds it to its own.
+ */
+#pragma once
+
+#include <stdint.h>
+
+enum measure_step {
+	MEASURE_CAPTURE, /* a look at a display: its driver's answer, the picture, the cursor */
+	MEASURE_SCAN,	 /* of which: hashing the picture and copying what changed */
+	MEASURE_ENCODE,	 /* RFB program: one update of one viewer, as pixels become bytes */
+	MEASURE_WIRE,	 /* from when a look at a changed picture began until the last byte of a viewer's update was given to its network socket */
+	MEASURE_STEPS,
+};
+
+/* The last one has no upper bound. */
+#define MEASURE_BUCKETS 16
+
+struct measure_times {
+	uint64_t sum_ns;
+	uint64_t buckets[MEASURE_BUCKETS]; /* each without the ones below */
+};
+
+enum measure_event {
+	MEASURE_LEASE_LOST,
+	MEASURE_PROGRAM_STARTED, /* an RFB program */
+	MEASURE_PROGRAM_FAILED,	 /* it ended, or had to be ended, before its time */
+	MEASURE_SCRAPE,		 /* texts of metrics made */
+	MEASURE_EVENTS,
+};
+
+/* Upper bound of bucket @n, nanoseconds; the last one's is UINT64_MAX. */
+uint64_t measure_bound(unsigned int n);
+/* Nanoseconds of CLOCK_MONOTONIC, which is the same in all programs of a host. */
+uint64_t measure_now(void);
+
+void measure_took(enum measure_step step, uint64_t ns);
+void measure_add(enum measure_step step, const struct measure_times *more);
+void measure_read(enum measure_step step, struct measure_times *ret);
+/* What was measured since the last call; one caller for each step. */
+void measure_take(enum measure_step step, struct measure_times *ret);
+
+void measure_count(enum measure_event event);
+uint64_t measure_counted(enum measure_event event);

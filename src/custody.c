@@ -452,10 +452,20 @@ struct wall *display_wall(struct display *d)
 	return d->wall;
 }
 
-static enum display_change change_of(const struct display *d, const struct status *status)
+const char *display_change_name(enum display_change change)
 {
-	if (!d->watchers)
-		return DISPLAY_CHANGE_IDLE;
+	static const char *const names[] = {
+		[DISPLAY_CHANGE_EVENTFD] = "eventfd",
+		[DISPLAY_CHANGE_INTERRUPT] = "interrupt",
+		[DISPLAY_CHANGE_TIMER] = "timer",
+		[DISPLAY_CHANGE_IDLE] = "idle",
+	};
+
+	return names[change];
+}
+
+enum display_change custody_change(const struct display *d, const struct status *status)
+{
 	if (d->change.event >= 0)
 		return DISPLAY_CHANGE_EVENTFD;
 	return status->interrupt ? DISPLAY_CHANGE_INTERRUPT : DISPLAY_CHANGE_TIMER;
@@ -477,16 +487,16 @@ void display_runtime(struct display *d, struct display_runtime *ret)
 					  : DISPLAY_BLANK,
 		.planes_used = status.planes_used,
 		.viewers = d->wall ? wall_viewers_ready(d->wall) : 0,
-		.change = change_of(d, &status),
+		.change = d->watchers ? custody_change(d, &status) : DISPLAY_CHANGE_IDLE,
 		.width_maximum = status.width_maximum,
 		.height_maximum = status.height_maximum,
 		.lease_is_descriptor = d->lease_is_descriptor,
 		.frames_captured = status.captured,
 		.frames_published = status.published,
-		.changes_found = status.changes,
 		.blocks_damaged = status.damaged,
 	};
 	memcpy(ret->planes, status.planes, sizeof(ret->planes));
+	memcpy(ret->changes_found, status.changes, sizeof(ret->changes_found));
 	if (busy >= LIMIT_QUERY_SLOW_MS)
 		snprintf(ret->reason, sizeof(ret->reason),
 			"the driver has not answered %s for %llu s", call,
@@ -546,7 +556,9 @@ void display_doings(struct display *d, struct display_doings *ret)
 	uint64_t busy = driver_busy(&d->driver, &call);
 
 	*ret = (struct display_doings){
-		.thread = d->haunts ? "gone" : thread ? thread : "starting",
+		.thread = d->haunts ? "gone"
+			  : thread  ? thread
+				    : "starting",
 		.call = busy ? call : NULL,
 		.call_ms = busy,
 		.registered_ms = loop_now_ms() - d->since,

@@ -227,13 +227,15 @@ static void look(struct display *d)
 	}
 	measure_took(MEASURE_CAPTURE, measure_now() - began);
 	PROBE3(look_end, d->handover.context.id, changed, moved);
+	if (changed > 0 || moved > 0 || changed == -EAGAIN || moved == -EAGAIN)
+		stage_noticed(d->stage, began);
 	if (changed == -EAGAIN || moved == -EAGAIN) {
 		/* Viewers are still reading. What was found is found again when they let go. */
 		report(d);
 		return;
 	}
 	d->hot = changed > 0 || moved > 0;
-	d->found.changes += d->hot;
+	d->found.changes[custody_change(d, &d->found)] += d->hot;
 	if (changed < 0)
 		now = loop_now_ms(); /* a driver that fails slowly has its rest, too */
 	pace_looked(&d->pace, d->hot, !still, now);
@@ -474,7 +476,7 @@ static const char *what_it_waits_for(const struct display *d)
 	if (!d->probed)
 		return "waiting to ask the driver again";
 	return stage_patience(d->stage, 0) >= 0 ? "waiting for viewers to let go of the frame"
-						 : "waiting for something new";
+						: "waiting for something new";
 }
 
 static void sleep_for(struct display *d, int ms, int monitor_ms)

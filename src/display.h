@@ -42,7 +42,7 @@ struct display_runtime {
 	bool lease_is_descriptor;
 	uint64_t frames_captured; /* looks at the picture's pixels that found one */
 	uint64_t frames_published;
-	uint64_t changes_found;	 /* looks that found something new */
+	uint64_t changes_found[DISPLAY_CHANGE_IDLE]; /* looks that found something new, by what says when to look */
 	uint64_t blocks_damaged; /* of 16x16 pixels, that were new */
 };
 
@@ -126,6 +126,8 @@ void display_off_power(struct display *display, display_power_fn fn, void *arg);
 void display_on_check(struct display *display, const uint8_t *challenge, display_check_fn fn, void *arg);
 
 void *display_owner(const struct display *display); /* display_create()'s @arg */
+/* "eventfd", "interrupt", "timer", "idle". */
+const char *display_change_name(enum display_change change);
 const struct context *display_context(const struct display *display);
 const struct handover *display_registrant(const struct display *display); /* uid, gid, pid; descriptors are gone */
 /* Nothing is left of it but its viewers: who registers its id may take them over. */

@@ -30,7 +30,7 @@ struct status {
 	unsigned int planes_used;
 	uint32_t width_maximum, height_maximum; /* 0: viewers may not ask for a size */
 	uint64_t captured, published;
-	uint64_t changes; /* looks that found something new */
+	uint64_t changes[DISPLAY_CHANGE_IDLE]; /* looks that found something new, by what said when to look */
 	uint64_t damaged; /* blocks of the picture that were new */
 };
 
@@ -171,6 +171,9 @@ struct snapped {
 void custody_snapped(void *arg);
 
 void custody_news(void *arg);	  /* @arg: the display; its status is another */
+/* What says when to look, while somebody watches. */
+enum display_change custody_change(const struct display *display, const struct status *status);
+
 void custody_released(void *arg); /* @arg: the display */
 /* The main thread: says in the bulletin what is new about its state, if anything is. */
 void custody_tell(struct display *display);

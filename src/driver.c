@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/loop.h"
+#include "base/probe.h"
 #include "base/mem.h"
 #include "capture/capture.h"
 #include "plane/source.h"
@@ -36,6 +37,7 @@ void driver_leave_turn(struct driver *driver)
 
 void driver_call_begin(struct driver *driver, const char *what)
 {
+	PROBE1(call_begin, what);
 	driver->call = what;
 	driver->called_at = loop_now_ms();
 	driver_leave_turn(driver);
@@ -44,6 +46,7 @@ void driver_call_begin(struct driver *driver, const char *what)
 void driver_call_end(struct driver *driver)
 {
 	driver_take_turn(driver);
+	PROBE1(call_end, (const char *)driver->call);
 	driver->called_at = 0;
 }
 

@@ -175,7 +175,9 @@ static int run(const struct arguments *a, struct config *config)
 	config->rfb_program = find_program("vfio-displayd-rfb");
 	config->testcard_program = find_program("vfio-displayd-testcard");
 	config->login_program = find_program("vfio-displayd-login");
-	if (!config->rfb_program || !config->testcard_program || !config->login_program)
+	config->metrics_program = find_program("vfio-displayd-metrics");
+	if (!config->rfb_program || !config->testcard_program || !config->login_program ||
+		!config->metrics_program)
 		return -ENOMEM;
 #ifdef HAVE_GBM
 	config->import_program = find_program("vfio-displayd-import");
@@ -212,6 +214,7 @@ int main(int argc, char **argv)
 	free(config.rfb_program);
 	free(config.testcard_program);
 	free(config.login_program);
+	free(config.metrics_program);
 	free(config.import_program);
 	config_finish(&config);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

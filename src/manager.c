@@ -21,6 +21,7 @@
 #include "gate.h"
 #include "frame/wall.h"
 #include "handover/address.h"
+#include "lookout.h"
 #include "registry.h"
 #include "restore.h"
 #include "rights.h"
@@ -39,6 +40,7 @@ struct manager {
 	struct store *store;
 	struct credentials *credentials;
 	struct rights *rights;
+	struct lookout *lookout;
 	struct loop_source *on_term, *on_int, *on_hup, *stop_timer;
 	struct entrance *entrance;
 	struct gate *gate; /* NULL: none */
@@ -48,11 +50,6 @@ struct manager {
 	bool stopping;
 	int status; /* of manager_run() */
 };
-
-static void tell_status(struct manager *m)
-{
-	notify_status("%zu displays", m->displays.used);
-}
 
 static void on_stopped(void *arg)
 {
@@ -84,7 +81,6 @@ static void on_changed(void *arg)
 {
 	struct manager *m = arg;
 
-	tell_status(m);
 	if (m->stopping && !m->displays.used)
 		loop_stop(m->loop);
 }
@@ -124,6 +120,11 @@ struct credentials *manager_credentials(struct manager *m)
 const struct rights *manager_rights(const struct manager *m)
 {
 	return m->rights;
+}
+
+unsigned int manager_connections(const struct manager *m)
+{
+	return varlink_server_connections(m->server);
 }
 
 struct loop *manager_loop(struct manager *m)
@@ -364,6 +365,8 @@ static int open_doors(struct manager *m)
 	r = entrance_create(m->loop, &options, inherited, n, renew_secrets, m, &m->entrance);
 	if (r == 0)
 		r = listen_for_control(m, inherited, n);
+	if (r == 0)
+		r = lookout_listen(m->lookout, inherited, n);
 	for (size_t i = 0; i < n; i++) {
 		if (inherited[i].fd >= 0 && r == 0)
 			log_warn(NULL, "nobody knows what to do with inherited socket \"%s\"",
@@ -402,6 +405,8 @@ static int manager_start(struct manager *m)
 		r = varlink_server_create(m->loop, &identity, &m->server);
 	if (r == 0)
 		r = credentials_create(m->loop, m->config, find_context, m, &m->credentials);
+	if (r == 0)
+		r = lookout_create(m->loop, m, m->server, &m->lookout);
 	if (r == 0)
 		r = control_create(m->server, m);
 	if (r < 0) {
@@ -450,7 +455,6 @@ int manager_run(struct manager *m)
 	int r;
 
 	notify_ready();
-	tell_status(m);
 	r = loop_run(m->loop);
 	return r < 0 ? r : m->status;
 }
@@ -463,6 +467,7 @@ void manager_destroy(struct manager *m)
 	varlink_server_destroy(m->server);
 	control_finish();
 	gate_destroy(m->gate);
+	lookout_destroy(take_ptr(m->lookout));
 	credentials_destroy(take_ptr(m->credentials));
 	m->displays.credentials = NULL;
 	if (m->testcard) {

@@ -51,4 +51,5 @@ struct display *manager_find_viewer(struct manager *manager, const char *viewer)
 const struct config *manager_config(const struct manager *manager);
 struct credentials *manager_credentials(struct manager *manager);
 const struct rights *manager_rights(const struct manager *manager);
+unsigned int manager_connections(const struct manager *manager); /* to the control socket */
 struct loop *manager_loop(struct manager *manager);

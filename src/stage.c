@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/probe.h"
 #include "capture/capture.h"
 #include "damage/tiles.h"
 #include "frame/frame.h"
@@ -33,6 +34,7 @@ struct stage {
 	uint32_t taken;		 /* the newest frame that the RFB program is known to have */
 	bool blocked;		 /* a new frame must wait for that */
 	uint32_t width, height;	 /* of the last picture */
+	uint64_t noticed;	 /* when the change was first looked at; 0: not known, or none */
 	bool changed;		 /* something to publish beside damage: cursor, placard */
 	bool torn;		 /* reading the picture failed halfway: not to be seen like this */
 	uint32_t *cursor_pixels; /* owned: LIMIT_CURSOR^2, allocated with the first cursor */
@@ -87,8 +89,10 @@ static bool gate(void *arg)
 
 void stage_granted(struct stage *stage, uint32_t generation)
 {
-	if (stage->turn == ASKED && stage->frame->header.generation == generation)
-		stage->turn = OURS;
+	if (stage->turn != ASKED || stage->frame->header.generation != generation)
+		return;
+	PROBE1(granted, generation);
+	stage->turn = OURS;
 }
 
 void stage_busy(struct stage *stage, uint32_t generation)
@@ -332,6 +336,12 @@ int stage_excuse(struct stage *stage, const char *title, const char *reason)
 	return show_words(stage, PLACARD_WIDTH, PLACARD_HEIGHT, title, reason);
 }
 
+void stage_noticed(struct stage *stage, uint64_t ns)
+{
+	if (!stage->noticed)
+		stage->noticed = ns;
+}
+
 int stage_publish(struct stage *stage)
 {
 	bool damaged;
@@ -343,7 +353,8 @@ int stage_publish(struct stage *stage)
 		return -EAGAIN; /* the first look failed: there is nothing to see yet */
 	if (stage->tiles)
 		tiles_take_damage(stage->tiles, frame_damage(stage->frame));
-	wall_publish(stage->wall, stage->frame->header.generation, damaged);
+	wall_publish(stage->wall, stage->frame->header.generation, damaged, stage->noticed);
+	stage->noticed = 0;
 	damaged |= stage->changed;
 	stage->changed = false;
 	stage->turn = VIEWERS;

@@ -44,6 +44,8 @@ int stage_placard(struct stage *stage, const char *title, const char *reason);
 /* The same at once and in a size that costs little, whatever the last picture's. 1, 0, -EAGAIN, -ENOMEM. */
 int stage_excuse(struct stage *stage, const char *title, const char *reason);
 bool stage_shows_picture(const struct stage *stage);
+/* When what is to be published was first looked at (base/measure.h); 0: not known. */
+void stage_noticed(struct stage *stage, uint64_t ns);
 /* Publishes what changed and gives the grant back. 1: viewers see something new; 0: they may go on; -EAGAIN: nothing was sent,
  * the frame is not ours, or nothing whole is in it yet. */
 int stage_publish(struct stage *stage);

@@ -108,6 +108,9 @@ static const struct key keys[] = {
 		LIMIT_CONFIG_LINE, 0, NULL},
 	{"capture", "import", KEY_WORD, offsetof(struct config, import), 0, IMPORT_NEVER,
 		IMPORT_AUTO, import_words},
+	{"metrics", "listen", KEY_LIST, offsetof(struct config, metrics_listen), 0, 128, 0, NULL},
+	{"metrics", "insecure", KEY_SWITCH, offsetof(struct config, metrics_insecure), 0, 1, 0,
+		NULL},
 	{"log", "level", KEY_WORD, offsetof(struct config, log_level), 0, LOG_LEVEL_DEBUG,
 		LOG_LEVEL_INFO, level_words},
 };

@@ -57,12 +57,16 @@ struct config {
 	uint32_t safety_ms;            /* safety-ms = 100..60000: look anyway when an eventfd is silent; 1000 */
 	char *render_node;	       /* render-node = PATH: for displays that are registered without one; NULL: none */
 	enum import_policy import;     /* import = auto|always|never, default auto */
+	/* [metrics] */
+	char *metrics_listen;	       /* listen = ADDRESS; NULL: none but what systemd hands over */
+	bool metrics_insecure;	       /* insecure = yes|no: others than this host may read them; no */
 	/* [log] */
 	enum log_level log_level;      /* level = err|warning|notice|info|debug, default info */
 	/* Not keys: main.c sets them. */
 	char *rfb_program;	       /* path of vfio-displayd-rfb */
 	char *testcard_program;
 	char *login_program;	       /* path of vfio-displayd-login */
+	char *metrics_program;	       /* path of vfio-displayd-metrics */
 	char *import_program;	       /* path of vfio-displayd-import; NULL: not built */
 };
 

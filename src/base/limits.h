@@ -135,6 +135,20 @@
 #define LIMIT_IMPORT_RETRY_MS 1000 /* a buffer that the node's driver refused is offered again */
 #define LIMIT_IMPORT_END_MS   500  /* a killed program is waited for, so that it holds no dma-buf; a driver can keep it longer */
 
+/* Metrics (the metrics program, and the broker for it). */
+#define LIMIT_METRICS_CONNECTIONS 32 /* at a time; more wait in the listener's queue. A host has one or two that scrape it */
+#define LIMIT_METRICS_CONNECTION_MS 20000 /* the longest that one lasts: slower ones are cut off */
+#define LIMIT_METRICS_SILENCE_MS 5000 /* one on which nothing moves for so long is closed */
+#define LIMIT_METRICS_HEAD   4096 /* bytes of a request; it has no body */
+#define LIMIT_METRICS_MS     100 /* the broker makes a text not more often than this */
+#define LIMIT_METRICS_WAIT_MS 5000 /* a request that the broker has not answered by then is refused */
+#define LIMIT_METRICS_IDLE_MS 120000 /* a program that nobody asked for so long ends; Prometheus asks at least each minute */
+#define LIMIT_METRICS_LISTENERS 4 /* listening sockets: systemd's and the configured one */
+#define LIMIT_METRICS_BYTES  (64u << 20) /* of one text: some 2 KiB for each display */
+#define LIMIT_HEALTH_MS      2000 /* /healthz: a broker whose loop has not answered by then is not well */
+#define LIMIT_DUMP_LINES     2000 /* lines that one SIGUSR1 writes to the journal */
+#define LIMIT_STATUS_MS      1000 /* systemd is told how many displays and viewers there are not more often than this */
+
 /* Time that a driver may take. */
 #define LIMIT_QUERY_SLOW_MS  1000 /* a plane query without an answer for so long shows in List */
 #define LIMIT_REGISTER_MS    2000 /* Register answers with "offered" when the device's probe takes longer */

@@ -59,16 +59,16 @@ void measure_read(enum measure_step step, struct measure_times *ret)
 {
 	ret->sum_ns = atomic_load_explicit(&times[step].sum_ns, memory_order_relaxed);
 	for (unsigned int n = 0; n < MEASURE_BUCKETS; n++)
-		ret->buckets[n] = atomic_load_explicit(
-			&times[step].buckets[n], memory_order_relaxed);
+		ret->buckets[n] =
+			atomic_load_explicit(&times[step].buckets[n], memory_order_relaxed);
 }
 
 void measure_take(enum measure_step step, struct measure_times *ret)
 {
 	ret->sum_ns = atomic_exchange_explicit(&times[step].sum_ns, 0, memory_order_relaxed);
 	for (unsigned int n = 0; n < MEASURE_BUCKETS; n++)
-		ret->buckets[n] = atomic_exchange_explicit(
-			&times[step].buckets[n], 0, memory_order_relaxed);
+		ret->buckets[n] =
+			atomic_exchange_explicit(&times[step].buckets[n], 0, memory_order_relaxed);
 }
 
 void measure_count(enum measure_event event)

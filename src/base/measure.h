@@ -12,7 +12,7 @@ enum measure_step {
 	MEASURE_CAPTURE, /* a look at a display: its driver's answer, the picture, the cursor */
 	MEASURE_SCAN,	 /* of which: hashing the picture and copying what changed */
 	MEASURE_ENCODE,	 /* RFB program: one update of one viewer, as pixels become bytes */
-	MEASURE_WIRE,	 /* from when a look at a changed picture began until the last byte of a viewer's update was given to its network socket */
+	MEASURE_WIRE,	 /* from when a look at a changed picture began until the last byte of a viewer's update was with its connection, whose queue is not counted */
 	MEASURE_STEPS,
 };
 

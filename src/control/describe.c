@@ -17,12 +17,6 @@ static const char *const state_names[] = {
 	[DISPLAY_LOST] = "lost",
 	[DISPLAY_DRAINING] = "draining",
 };
-static const char *const change_names[] = {
-	[DISPLAY_CHANGE_EVENTFD] = "eventfd",
-	[DISPLAY_CHANGE_INTERRUPT] = "interrupt",
-	[DISPLAY_CHANGE_TIMER] = "timer",
-	[DISPLAY_CHANGE_IDLE] = "idle",
-};
 static const char *const plane_names[] = {
 	[PLANE_PRIMARY] = "primary",
 	[PLANE_CURSOR] = "cursor",
@@ -133,7 +127,7 @@ static void write_runtime(struct writer *w, const char *name, const struct displ
 	writer_text_if(w, "stateReason", runtime->reason);
 	write_planes(w, runtime);
 	writer_number(w, "viewers", runtime->viewers);
-	writer_text(w, "change", change_names[runtime->change]);
+	writer_text(w, "change", display_change_name(runtime->change));
 	if (runtime->width_maximum && runtime->height_maximum) {
 		writer_open(w, "sizeMaximum", '{');
 		writer_number(w, "width", runtime->width_maximum);

@@ -28,6 +28,9 @@ void method_update(struct varlink_call *call, json_t *parameters, void *arg);
 void method_attach(struct varlink_call *call, json_t *parameters, void *arg);
 void method_detach(struct varlink_call *call, json_t *parameters, void *arg);
 void method_capture(struct varlink_call *call, json_t *parameters, void *arg);
+/* watching.c */
+void method_get_metrics(struct varlink_call *call, json_t *parameters, void *arg);
+void method_dump(struct varlink_call *call, json_t *parameters, void *arg);
 /* upkeep.c: io.systemd.service */
 extern const char service_text[]; /* its description */
 void method_ping(struct varlink_call *call, json_t *parameters, void *arg);

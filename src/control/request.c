@@ -241,6 +241,29 @@ int request_detach(struct fields_reader *reader, json_t *parameters, struct requ
 	return r;
 }
 
+static const char *const metrics_names[] = {
+	[METRICS_TEXT_OPENMETRICS] = "openMetrics",
+	[METRICS_TEXT_CLASSIC] = "text",
+};
+
+static const struct field metrics_fields[] = {
+	FIELD("format", field_enum, struct request_metrics, format, .names = metrics_names,
+		.names_used = ARRAY_SIZE(metrics_names)),
+};
+
+const struct field_set request_metrics_fields = FIELD_SET(metrics_fields);
+
+int request_metrics(struct fields_reader *reader, json_t *parameters, struct request_metrics *ret)
+{
+	struct request_metrics request = {0};
+	int r;
+
+	r = fields_read(reader, parameters, &request_metrics_fields, &request);
+	if (r >= 0)
+		*ret = request;
+	return r;
+}
+
 const struct field_set request_no_fields = {0};
 
 int request_nothing(struct fields_reader *reader, json_t *parameters)

@@ -79,12 +79,18 @@ struct request_subscribe {
 	bool current;
 };
 
+enum metrics_text { METRICS_TEXT_OPENMETRICS, METRICS_TEXT_CLASSIC };
+
+struct request_metrics {
+	enum metrics_text format;
+};
+
 struct request_detach {
 	char viewer[24];
 };
 
 /* What each reads, for the table. */
-extern const struct field_set request_register_fields, request_id_fields, request_list_fields, request_viewers_fields,
+extern const struct field_set request_metrics_fields, request_register_fields, request_id_fields, request_list_fields, request_viewers_fields,
 	request_attach_fields, request_ticket_fields, request_update_fields, request_detach_fields, request_no_fields, request_subscribe_fields, request_set_input_fields,
 	request_send_input_fields;
 
@@ -103,6 +109,7 @@ int request_subscribe(
 	struct fields_reader *reader, json_t *parameters, struct request_subscribe *ret);
 /* "displayState"; NULL: past the end. */
 const char *request_event_name(size_t kind);
+int request_metrics(struct fields_reader *reader, json_t *parameters, struct request_metrics *ret);
 int request_detach(struct fields_reader *reader, json_t *parameters, struct request_detach *ret);
 int request_nothing(struct fields_reader *reader, json_t *parameters);
 /* Pair with request_sinks_finish(), on success only. */

@@ -129,6 +129,15 @@ static bool here_valid(const struct link_message *m)
 	       text_is_plain(m->here.peer, sizeof(m->here.peer));
 }
 
+/* More than any program can do between two messages is a lie; so nothing overflows for a lifetime. */
+static bool times_valid(const struct measure_times *times)
+{
+	for (size_t i = 0; i < MEASURE_BUCKETS; i++)
+		if (times->buckets[i] > 1u << 24)
+			return false;
+	return times->sum_ns < 1ull << 50;
+}
+
 static bool rfb_message_valid(const struct link_message *m, bool has_fd)
 {
 	if (has_fd)
@@ -153,6 +162,8 @@ static bool rfb_message_valid(const struct link_message *m, bool has_fd)
 		       text_is_plain(m->seen.reason, sizeof(m->seen.reason));
 	case LINK_VIEWER_STATE:
 		return text_is_plain(m->state.encoding, sizeof(m->state.encoding));
+	case LINK_TIMES:
+		return times_valid(&m->times.encode) && times_valid(&m->times.wire);
 	case LINK_RESIZE:
 		return size_valid(m->resize.width, m->resize.height);
 	case LINK_WATCH:

@@ -30,6 +30,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "base/measure.h"
 
 #define LINK_VERSION 4u
 
@@ -65,6 +66,7 @@ enum link_type {
 	LINK_RESIZE,   /* a viewer that may control asks for another size, within the last SIZES */
 	LINK_CHECK,    /* may somebody with these credentials come in? Answered by a VERDICT, always */
 	LINK_POWER,    /* a viewer that may control asks for it (xvp) */
+	LINK_TIMES,    /* what was measured since the last; not more often than viewers' states */
 	LINK_RESUMED,  /* answers RESUME; what came before it is void */
 	LINK_HERE,     /* follows RESUMED, once for each viewer */
 };
@@ -193,6 +195,7 @@ struct link_message {
 		struct {
 			uint32_t generation;
 			uint32_t damaged; /* 0: only the cursor or nothing */
+			uint64_t noticed; /* of publish: nanoseconds (base/measure.h), when the change was first looked at; 0: not known */
 		} publish; /* also want_write, may_write, busy and taken, which use generation alone */
 		struct {
 			uint32_t viewer;
@@ -231,6 +234,9 @@ struct link_message {
 			uint32_t in; /* 1: authenticated; 0: a VIEWER on its way */
 			char peer[64];
 		} here;
+		struct {
+			struct measure_times encode, wire;
+		} times;
 		uint8_t pad[504];
 	};
 };

@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/probe.h"
+#include "base/tally.h"
 
 static struct wall_viewer *find(struct roster *roster, uint32_t number)
 {
@@ -189,10 +191,40 @@ bool roster_added(struct roster *roster, const struct link_message *message)
 	if (message->seen.viewer % 2)
 		roster_attached(roster, viewer);
 	tell(roster, ROSTER_AUTHENTICATED, viewer, NULL);
+	PROBE3(viewer_added, roster->id, viewer->name, viewer->mode);
 	if (worth_a_line(roster))
 		log_info(roster->id, "viewer %s from %s%s%s may %s", viewer->name, viewer->peer,
 			viewer->label[0] ? ", " : "", viewer->label, may[viewer->mode]);
 	return true;
+}
+
+/* The words are the program's: only those that are known here become a label of a metric. */
+static void count_departure(const char *reason)
+{
+	static const struct {
+		const char *begins, *word;
+	} words[] = {
+		{"takes nothing", "stalled"},
+		{"queue over", "stalled"},
+		{"half a message", "stalled"},
+		{"handshake took", "late"},
+		{"no picture", "late"},
+		{"pixel format", "protocol"},
+		{"a message", "protocol"},
+		{"cut text", "protocol"},
+		{"detached", "detached"},
+		{"a viewer came", "exclusive"},
+		{"the display is stopping", "stopped"},
+		{"out of memory", "resources"},
+		{"no resources", "resources"},
+	};
+
+	if (!reason[0] || strncmp(reason, "closed", 6) == 0)
+		return; /* it went by itself */
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strncmp(reason, words[i].begins, strlen(words[i].begins)) == 0)
+			return tally_count(TALLY_DROPPED, words[i].word, "");
+	tally_count(TALLY_DROPPED, "other", "");
 }
 
 bool roster_gone(struct roster *roster, const struct link_message *message)
@@ -204,11 +236,29 @@ bool roster_gone(struct roster *roster, const struct link_message *message)
 	drop_check(roster, check);
 	if (!viewer)
 		return check;
+	count_departure(message->seen.reason);
+	PROBE2(viewer_gone, roster->id, viewer->name);
 	if (worth_a_line(roster))
 		log_info(roster->id, "viewer %s left: %s", viewer->name, reason);
 	tell(roster, ROSTER_DETACHED, viewer, reason);
 	*viewer = roster->viewers[--roster->used];
 	return true;
+}
+
+static void count_bytes(struct roster *roster, const char encoding[16], uint64_t more)
+{
+	struct roster_bytes *bytes = roster->bytes;
+
+	while (bytes < roster->bytes + roster->bytes_used &&
+		strncmp(bytes->encoding, encoding, sizeof(bytes->encoding)) != 0)
+		bytes++;
+	if (bytes == roster->bytes + ARRAY_SIZE(roster->bytes))
+		return;
+	if (bytes == roster->bytes + roster->bytes_used) {
+		roster->bytes_used++;
+		memcpy(bytes->encoding, encoding, sizeof(bytes->encoding));
+	}
+	bytes->bytes += more;
 }
 
 bool roster_state(struct roster *roster, const struct link_message *message)
@@ -217,6 +267,9 @@ bool roster_state(struct roster *roster, const struct link_message *message)
 
 	if (!viewer)
 		return false;
+	if (message->state.bytes_sent > viewer->bytes_sent)
+		count_bytes(roster, message->state.encoding,
+			message->state.bytes_sent - viewer->bytes_sent);
 	viewer->bytes_sent = message->state.bytes_sent;
 	viewer->frames_behind = message->state.frames_behind;
 	memcpy(viewer->encoding, message->state.encoding, sizeof(viewer->encoding));
@@ -226,6 +279,7 @@ bool roster_state(struct roster *roster, const struct link_message *message)
 void roster_clear(struct roster *roster, const char *reason)
 {
 	for (size_t i = 0; i < roster->used; i++) {
+		PROBE2(viewer_gone, roster->id, roster->viewers[i].name);
 		if (worth_a_line(roster))
 			log_info(roster->id, "viewer %s left: %s", roster->viewers[i].name, reason);
 		tell(roster, ROSTER_DETACHED, &roster->viewers[i], reason);

@@ -47,6 +47,12 @@ struct roster_kept {
 	} at[LIMIT_VIEWERS_MAX + LIMIT_KNOCKING];
 };
 
+/* What viewers of this encoding were sent, also those that have left. */
+struct roster_bytes {
+	char encoding[16];
+	uint64_t bytes;
+};
+
 struct roster {
 	const char *id; /* of the display, for the log; borrowed */
 	/* NULL: nobody hears. @reason: why it was detached. Those of listeners are attached and authenticated at once. */
@@ -59,6 +65,8 @@ struct roster {
 	struct roster_check checks[LIMIT_KNOCKING];
 	uint64_t lines_since; /* ms; how many lines the log has had since then */
 	uint32_t lines;
+	size_t bytes_used;
+	struct roster_bytes bytes[16]; /* there are fewer encodings; what a program makes up beyond them is not counted */
 	size_t used;
 	struct wall_viewer viewers[LIMIT_VIEWERS_MAX];
 };

@@ -71,13 +71,15 @@ void wall_show(struct wall *wall, const struct frame *frame)
 	pthread_mutex_unlock(&wall->lock);
 }
 
-static int send_turn(struct wall *wall, enum link_type type, uint32_t generation, bool damaged)
+static int send_turn(
+	struct wall *wall, enum link_type type, uint32_t generation, bool damaged, uint64_t noticed)
 {
 	struct link_message message = {.type = type};
 	int r = -EPIPE;
 
 	message.publish.generation = generation;
 	message.publish.damaged = damaged;
+	message.publish.noticed = noticed;
 	pthread_mutex_lock(&wall->lock);
 	if (wall->link >= 0 && wall->frame && wall->frame->header.generation == generation) {
 		r = link_send(wall->link, &message, -EBADF);
@@ -90,12 +92,12 @@ static int send_turn(struct wall *wall, enum link_type type, uint32_t generation
 
 int wall_want_write(struct wall *wall, uint32_t generation)
 {
-	return send_turn(wall, LINK_WANT_WRITE, generation, false);
+	return send_turn(wall, LINK_WANT_WRITE, generation, false, 0);
 }
 
-int wall_publish(struct wall *wall, uint32_t generation, bool damaged)
+int wall_publish(struct wall *wall, uint32_t generation, bool damaged, uint64_t noticed)
 {
-	return send_turn(wall, LINK_PUBLISH, generation, damaged);
+	return send_turn(wall, LINK_PUBLISH, generation, damaged, noticed);
 }
 
 void wall_stuck(struct wall *wall)

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/measure.h"
 #include "base/mem.h"
 #include "frame/child.h"
 #include "frame/wall_internal.h"
@@ -118,6 +119,10 @@ static bool on_message(struct wall *wall, const struct link_message *m)
 		return on_seen(wall, m);
 	case LINK_VIEWER_STATE:
 		return roster_state(&wall->roster, m);
+	case LINK_TIMES:
+		measure_add(MEASURE_ENCODE, &m->times.encode);
+		measure_add(MEASURE_WIRE, &m->times.wire);
+		return true;
 	case LINK_RESIZE:
 		return sizes_wish(&wall->sizes, &wall->roster, m);
 	case LINK_CHECK:
@@ -175,6 +180,8 @@ void wall_end(struct wall *wall, const char *why)
 
 	if (wall->link < 0)
 		return;
+	if (why)
+		measure_count(MEASURE_PROGRAM_FAILED);
 	if (why)
 		log_warn(wall->options.id, "its RFB program has ended (%s), viewers must reconnect",
 			why);
@@ -273,6 +280,7 @@ static int program_start(struct wall *wall)
 	loop_timer_once(wall->timer, LIMIT_START_MS);
 	wall_note(wall);
 	wall_note_program(wall);
+	measure_count(MEASURE_PROGRAM_STARTED);
 	log_debug(wall->options.id, "RFB program %d started", (int)child_pid(child));
 	return 0;
 }
@@ -449,6 +457,12 @@ size_t wall_viewers(const struct wall *wall, const struct wall_viewer **ret)
 {
 	*ret = wall->roster.viewers;
 	return wall->roster.used;
+}
+
+size_t wall_bytes(const struct wall *wall, const struct roster_bytes **ret)
+{
+	*ret = wall->roster.bytes;
+	return wall->roster.bytes_used;
 }
 
 unsigned int wall_viewers_ready(const struct wall *wall)

@@ -81,6 +81,8 @@ int wall_attach(struct wall *wall, int fd, enum link_mode mode, const char *labe
 /* -ENOENT. */
 int wall_detach(struct wall *wall, const char *name, const char *reason);
 size_t wall_viewers(const struct wall *wall, const struct wall_viewer **ret); /* array, valid until the loop goes on */
+/* What they were sent, by encoding; as above. */
+size_t wall_bytes(const struct wall *wall, const struct roster_bytes **ret);
 unsigned int wall_viewers_ready(const struct wall *wall); /* those that are in */
 unsigned int wall_watchers(const struct wall *wall);	   /* the last that events.watch said */
 
@@ -121,7 +123,8 @@ bool wall_verdict(struct wall *wall, uint64_t check, uint32_t mode, const char *
 void wall_show(struct wall *wall, const struct frame *frame);
 /* -EPIPE: no program has the frame of this generation. */
 int wall_want_write(struct wall *wall, uint32_t generation);
-int wall_publish(struct wall *wall, uint32_t generation, bool damaged);
+/* @noticed: as in LINK_PUBLISH. */
+int wall_publish(struct wall *wall, uint32_t generation, bool damaged, uint64_t noticed);
 /* The newest generation that the program has from an earlier broker; frames that are shown must have a later one. 0: none. */
 uint32_t wall_generation(struct wall *wall);
 /* The program does not answer (frame/link.h): end it. */

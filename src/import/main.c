@@ -150,7 +150,8 @@ int main(void)
 		setrlimit(RLIMIT_NOFILE, &files) < 0)
 		log_warn(NULL, "cannot confine itself: %m");
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN); /* the daemon's: it reloads */
+	signal(SIGHUP, SIG_IGN);  /* the daemon's: it reloads */
+	signal(SIGUSR1, SIG_IGN); /* likewise: it tells its state */
 	confine_be_first_to_go();
 	fcntl(SPAWN_SOCKET, F_SETFD, FD_CLOEXEC);
 	set_environment();

@@ -132,6 +132,8 @@ int main(int argc, char **argv)
 		setrlimit(RLIMIT_NOFILE, &files) < 0)
 		log_warn(NULL, "cannot confine itself: %m");
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN); /* the daemon's, as the next is */
+	signal(SIGUSR1, SIG_IGN);
 	confine_be_first_to_go();
 	fcntl(SPAWN_SOCKET, F_SETFD, FD_CLOEXEC);
 	/* The first line opens the way to the journal, which the sandbox would not let us find. */

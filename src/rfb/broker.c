@@ -16,7 +16,9 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/measure.h"
 #include "base/mem.h"
+#include "base/probe.h"
 #include "rfb/door.h"
 #include "rfb/facts.h"
 #include "rfb/picture.h"
@@ -180,6 +182,19 @@ static void on_gone(
 	post_seen(arg, LINK_VIEWER_GONE, viewer, mode, peer, reason);
 }
 
+/* What cannot be sent now is for the next time. */
+static void say_times(struct broker *broker)
+{
+	struct link_message message = {.type = LINK_TIMES};
+
+	measure_take(MEASURE_ENCODE, &message.times.encode);
+	measure_take(MEASURE_WIRE, &message.times.wire);
+	if (!message.times.encode.sum_ns || link_send(broker->link, &message, -EBADF) == 0)
+		return;
+	measure_add(MEASURE_ENCODE, &message.times.encode);
+	measure_add(MEASURE_WIRE, &message.times.wire);
+}
+
 static bool on_state(
 	void *arg, uint32_t viewer, uint32_t behind, uint64_t bytes, const char *encoding)
 {
@@ -192,6 +207,7 @@ static bool on_state(
 	message.state.frames_behind = behind;
 	message.state.bytes_sent = bytes;
 	snprintf(message.state.encoding, sizeof(message.state.encoding), "%s", encoding);
+	say_times(broker);
 	return say(broker, &message);
 }
 
@@ -486,6 +502,8 @@ static void dispatch(struct broker *broker, struct link_message *message, int fd
 		break;
 	case LINK_PUBLISH:
 		if (message->publish.generation == broker->generation) {
+			PROBE2(published, message->publish.generation, message->publish.damaged);
+			picture_noticed(broker->picture, message->publish.noticed);
 			picture_published(broker->picture, message->publish.damaged);
 			door_picture(broker->door);
 		}

@@ -124,7 +124,8 @@ int main(void)
 	if (close_range(LINK_FD + 1, ~0u, 0) < 0)
 		log_warn(NULL, "close_range: %m");
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN); /* the daemon's: it reloads */
+	signal(SIGHUP, SIG_IGN);  /* the daemon's: it reloads */
+	signal(SIGUSR1, SIG_IGN); /* likewise: it tells its state */
 	limit_files();
 	confine_be_first_to_go();
 	fcntl(LINK_FD, F_SETFD, FD_CLOEXEC);

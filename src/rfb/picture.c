@@ -52,6 +52,8 @@ struct picture_reader {
 	bool glimpsing;	   /* inside by picture_glimpse() */
 	bool called;	   /* may begin even though the broker wants to write */
 	uint64_t ticket;   /* its turn among those that wait; 0: it does not */
+	uint64_t noticed;  /* the oldest change that it has not begun with; 0: none, or not known */
+	uint64_t taken;	   /* the same of those that it has; the worker's alone */
 	uint64_t began_ns; /* inside since then */
 	uint64_t cost_ns;  /* inside, on average */
 };
@@ -62,6 +64,7 @@ struct picture {
 	void *arg;
 	struct held *current;
 	bool ready, wanted, writing;
+	uint64_t noticed; /* of the next publish */
 	TAILQ_HEAD(, picture_reader) readers;
 	unsigned int inside, inside_maximum; /* readers, of any frame */
 	unsigned int called;
@@ -260,11 +263,29 @@ void picture_published(struct picture *picture, bool damaged)
 		for (size_t i = 0; damaged && i < words; i++)
 			reader->bitmaps.damage[i] |= bitmap[i];
 		reader->behind++;
+		if (!reader->noticed)
+			reader->noticed = picture->noticed;
 		reader_wake(reader);
 	}
 	call_readers(picture);
 out:
+	picture->noticed = 0;
 	pthread_mutex_unlock(&picture->mutex);
+}
+
+void picture_noticed(struct picture *picture, uint64_t ns)
+{
+	pthread_mutex_lock(&picture->mutex);
+	picture->noticed = ns;
+	pthread_mutex_unlock(&picture->mutex);
+}
+
+uint64_t picture_take_noticed(struct picture_reader *reader)
+{
+	uint64_t taken = reader->taken;
+
+	reader->taken = 0;
+	return taken;
 }
 
 bool picture_ready(struct picture *picture)
@@ -413,6 +434,8 @@ static void enter(struct picture *picture, struct picture_reader *reader)
 	reader->inside->readers++;
 	bitmaps_take(&reader->bitmaps, reader->inside->frame);
 	reader->behind = 0;
+	reader->taken = reader->noticed;
+	reader->noticed = 0;
 	picture->called -= reader->called;
 	reader->called = reader->listening = false;
 	reader->ticket = 0;

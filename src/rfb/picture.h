@@ -28,6 +28,8 @@ void picture_want_write(struct picture *picture);
 bool picture_granted(struct picture *picture, uint32_t *ret_generation);
 /* @damaged: as in the message. False: the frame's bitmap is old, only the cursor changed or nothing. */
 void picture_published(struct picture *picture, bool damaged);
+/* The next publish is of a change that was first looked at then (base/measure.h). */
+void picture_noticed(struct picture *picture, uint64_t ns);
 bool picture_ready(struct picture *picture); /* a first publish of the current frame has come */
 /* Nobody looks any more, so the broker stops looking too: what is here grows old, and nobody reads it before the next publish. */
 void picture_unwatched(struct picture *picture);
@@ -56,3 +58,5 @@ bool picture_glimpse(struct picture *picture, struct picture_reader *reader);
  * with those that wait then. */
 void picture_pass(struct picture *picture, struct picture_reader *reader, bool listening);
 void picture_end(struct picture *picture, struct picture_reader *reader);
+/* Worker: when the oldest change of its last picture_begin() was first looked at; 0: not known, there was none, or it has been asked. */
+uint64_t picture_take_noticed(struct picture_reader *reader);

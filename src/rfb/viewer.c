@@ -35,7 +35,9 @@
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/measure.h"
 #include "base/mem.h"
+#include "base/probe.h"
 #include "rfb/aside.h"
 #include "rfb/canvas.h"
 #include "rfb/continuous.h"
@@ -129,8 +131,10 @@ static void end_sending(struct viewer *viewer, uint32_t before)
 static void send_update(struct viewer *viewer, uint64_t now)
 {
 	uint32_t before = canvas_bytes(&viewer->canvas);
+	uint64_t noticed = picture_take_noticed(viewer->reader), began = now_ns(), ended;
 	const char *reason;
 
+	PROBE2(update_begin, viewer->number, noticed ? began - noticed : 0);
 	quality_started(&viewer->canvas.quality, now, viewer->held_ns ? now - viewer->held_ns : 0);
 	viewer->held_ns = 0;
 	/* Before the bytes: whoever has seen them finds the name. */
@@ -139,6 +143,11 @@ static void send_update(struct viewer *viewer, uint64_t now)
 	reason = canvas_draw(&viewer->canvas, now);
 	if (reason)
 		end(viewer, reason);
+	ended = now_ns();
+	measure_took(MEASURE_ENCODE, ended - began);
+	if (noticed)
+		measure_took(MEASURE_WIRE, ended - noticed);
+	PROBE3(update_end, viewer->number, canvas_bytes(&viewer->canvas) - before, ended - began);
 	end_sending(viewer, before);
 }
 

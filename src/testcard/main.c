@@ -262,7 +262,8 @@ int main(int argc, char **argv)
 
 	log_open("vfio-displayd-testcard", LOG_LEVEL_INFO);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN); /* the daemon's: it reloads */
+	signal(SIGHUP, SIG_IGN);  /* the daemon's: it reloads */
+	signal(SIGUSR1, SIG_IGN); /* likewise: it tells its state */
 	r = parse_arguments(argc, argv, &arguments);
 	if (r >= 0)
 		return r;

@@ -150,6 +150,9 @@ static void call_end(struct varlink_call *call, const char *error, json_t *param
 
 	call->gone_fn = NULL;
 	call->ready_fn = NULL;
+	if (call->server && call->server->answered)
+		call->server->answered(call->server->answered_arg, call->method ? call->method : "",
+			error ? error : "");
 	call_send(call, error, parameters, false);
 	if (connection && call->oneway) {
 		connection->call = NULL;
@@ -322,6 +325,7 @@ static void call_run(struct varlink_call *call, const char *name, json_t *parame
 		return;
 	}
 	method = find_method(exported, dot + 1);
+	call->method = method ? method->name : NULL;
 	if (!method)
 		error_about(call, "org.varlink.service.MethodNotFound", "method", name);
 	else if (!method->fn)

@@ -34,6 +34,8 @@ struct varlink_server {
 	struct loop_source *sweep; /* timer, runs in the loop's next round */
 	int hangups; /* epoll: the sockets of pending calls, asked for nothing but EPOLLHUP and EPOLLERR */
 	struct loop_source *hangups_source;
+	void (*answered)(void *arg, const char *method, const char *error); /* NULL: nobody counts */
+	void *answered_arg;
 	bool crowded; /* a cap has been logged */
 };
 
@@ -63,6 +65,7 @@ struct varlink_call {
 	struct varlink_peer peer;
 	struct groups *groups; /* likewise */
 	bool more, oneway;
+	const char *method; /* static text, without its interface; NULL: there is none of that name */
 	bool running;		    /* the method's function is on the stack: it frees */
 	bool finished;		    /* the last reply was given */
 	int fds[LIMIT_VARLINK_FDS]; /* owned, taken ones are -EBADF */

@@ -284,3 +284,20 @@ int varlink_server_listen_monitor(struct varlink_server *server, int fd)
 {
 	return listen_on(server, fd, true);
 }
+
+unsigned int varlink_server_connections(const struct varlink_server *server)
+{
+	const struct connection *connection;
+	unsigned int n = 0;
+
+	LIST_FOREACH (connection, &server->connections, link)
+		n++;
+	return n;
+}
+
+void varlink_server_on_answer(struct varlink_server *server,
+	void (*fn)(void *arg, const char *method, const char *error), void *arg)
+{
+	server->answered = fn;
+	server->answered_arg = arg;
+}

@@ -61,6 +61,12 @@ void varlink_server_destroy(struct varlink_server *server);
 int varlink_server_add(
 	struct varlink_server *server, const struct varlink_interface *interface, void *arg);
 /* @fd: a listening Unix stream socket, consumed in every case. -EPROTOTYPE: another kind. */
+/* How many there are. */
+unsigned int varlink_server_connections(const struct varlink_server *server);
+/* Hears of every call that is answered: its @method without the interface ("" where there is none of that name) and the @error's full
+ * name ("": none). */
+void varlink_server_on_answer(
+	struct varlink_server *server, void (*fn)(void *arg, const char *method, const char *error), void *arg);
 int varlink_server_listen(struct varlink_server *server, int fd);
 /* Likewise, for peers that may look and change nothing: it only marks them. */
 int varlink_server_listen_monitor(struct varlink_server *server, int fd);

@@ -26,13 +26,13 @@ silent() # WHAT COMMAND...: it must succeed and say nothing
 
 units=$scratch/etc/systemd/system
 mkdir -p "$units"
-cp "$build"/systemd/vfio-displayd{.service,.socket,-monitor.socket} "$src"/systemd/vfio-displayd{.slice,-gate.socket} "$units"
+cp "$build"/systemd/vfio-displayd{.service,.socket,-monitor.socket} "$src"/systemd/vfio-displayd{.slice,-gate.socket,-metrics.socket} "$units"
 grep -l '@[a-z]*@\|\${' "$units"/* && fail "a variable was left as it is"
 grep -q '^ExecStart=/.*/vfio-displayd$' "$units/vfio-displayd.service" || fail "ExecStart is not what it should be"
 # The program that would be installed, from where it is now.
 sed -i "s|^ExecStart=.*|ExecStart=$build/vfio-displayd|" "$units/vfio-displayd.service"
 
-for unit in .service .socket .slice -gate.socket -monitor.socket; do
+for unit in .service .socket .slice -gate.socket -monitor.socket -metrics.socket; do
 	SYSTEMD_UNIT_PATH="$units:" silent "systemd-analyze verify vfio-displayd$unit" \
 		systemd-analyze verify --man=no "$units/vfio-displayd$unit"
 done

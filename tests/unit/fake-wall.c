@@ -127,7 +127,7 @@ int wall_want_write(struct wall *wall, uint32_t generation)
 	return r;
 }
 
-int wall_publish(struct wall *wall, uint32_t generation, bool damaged)
+int wall_publish(struct wall *wall, uint32_t generation, bool damaged, uint64_t noticed)
 {
 	int r = -EPIPE;
 

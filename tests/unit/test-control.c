@@ -28,6 +28,8 @@
 #include "input/sink.h"
 #include "credentials.h"
 #include "interface.h"
+#include "dump.h"
+#include "exposition.h"
 #include "manager.h"
 #include "rights.h"
 #include "ticket.h"
@@ -442,6 +444,36 @@ struct display *manager_find_viewer(struct manager *manager, const char *viewer)
 			if (strcmp(manager->displays[i].wall.viewers[j].name, viewer) == 0)
 				return &manager->displays[i];
 	return NULL;
+}
+
+/* What the texts say is tested with a daemon; here they say for whom they were made. */
+int exposition_text(struct manager *manager, bool classic, char **ret_text, size_t *ret_size)
+{
+	*ret_text = strdup(classic ? "classic" : "open");
+	*ret_size = strlen(*ret_text);
+	return 0;
+}
+
+int dump_text(struct manager *manager, const char *id, bool (*may)(void *arg, const char *id),
+	void *arg, char **ret_text, size_t *ret_size)
+{
+	FILE *out = open_memstream(ret_text, ret_size);
+
+	for (size_t i = 0; i < manager->displays_used; i++) {
+		const char *name = manager->displays[i].handover.context.id;
+
+		if ((!id || strcmp(id, name) == 0) && may(arg, name))
+			fprintf(out, "%s;", name);
+	}
+	fclose(out);
+	return 0;
+}
+
+const char *display_change_name(enum display_change change)
+{
+	static const char *const names[] = {"eventfd", "interrupt", "timer", "idle"};
+
+	return names[change];
 }
 
 const struct config *manager_config(const struct manager *manager)
@@ -1834,6 +1866,53 @@ static void test_plane_is_described(void **state)
 	json_decref(json);
 }
 
+/* The text that the reply hands out, which cannot be changed any more. */
+static const char *handed_out(char *into, size_t size)
+{
+	const json_t *parameters = reply(0, NULL);
+	int fd = call.out[json_integer_value(json_object_get(parameters, "fileDescriptorIndex"))];
+	json_int_t bytes = json_integer_value(json_object_get(parameters, "bytes"));
+
+	assert_in_range(bytes, 0, size - 1);
+	assert_int_equal(pread(fd, into, size, 0), bytes);
+	into[bytes] = '\0';
+	assert_true(pwrite(fd, "x", 1, 0) < 0);
+	assert_int_equal(fcntl(fd, F_GET_SEALS) & F_SEAL_WRITE, F_SEAL_WRITE);
+	return into;
+}
+
+static void test_texts_are_handed_out(void **state)
+{
+	static const struct {
+		void (*method)(struct varlink_call *call, json_t *parameters, void *arg);
+		const char *parameters, *text;
+	} cases[] = {
+		{method_get_metrics, "{}", "open"},
+		{method_get_metrics, "{\"format\":\"openMetrics\"}", "open"},
+		{method_get_metrics, "{\"format\":\"text\"}", "classic"},
+		{method_dump, "{}", "vm1;vm2;"},
+		{method_dump, "{\"id\":\"vm2\"}", "vm2;"},
+	};
+	char into[64];
+
+	add_display("vm1", 1);
+	add_display("vm2", 1);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		call_begin(false, 1);
+		call_run(cases[i].method, cases[i].parameters);
+		assert_string_equal(handed_out(into, sizeof(into)), cases[i].text);
+		call_finish();
+	}
+	call_begin(false, 1);
+	call_run(method_dump, "{\"id\":\"vm3\"}");
+	reply(0, "org.vfiodisplay.Display.NoSuchDisplay");
+	call_finish();
+	call_begin(false, 1);
+	call_run(method_get_metrics, "{\"format\":\"json\"}");
+	assert_string_equal(
+		text(reply(0, "org.varlink.service.InvalidParameter"), "parameter"), "format");
+}
+
 static void test_capabilities(void **state)
 {
 	json_t *json = control_capabilities();
@@ -1924,6 +2003,7 @@ int main(void)
 		cmocka_unit_test(test_display_interface),
 		cmocka_unit_test(test_service_interface),
 		cmocka_unit_test(test_errors),
+		TEST(test_texts_are_handed_out),
 		TEST(test_capabilities),
 		TEST(test_ping),
 		TEST(test_reload),

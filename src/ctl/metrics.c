@@ -65,19 +65,14 @@ static void print_lines(char *text)
 	}
 }
 
-static int print_text(struct ctl *ctl, const char *method, int argc, char **argv)
+static int print_text(struct ctl *ctl, const char *about, const char *method, json_t *parameters)
 {
 	_cleanup_free_ char *text = NULL;
 	struct varlink_result result;
 	json_t *json;
 	int status;
 
-	option_next(ctl, option_none, argc, argv, &status);
-	if (status != CTL_OK)
-		return status;
-	if (optind < argc)
-		return complain_usage(argv[0], "takes no arguments");
-	status = session_call(ctl, NULL, method, json_object(), &result);
+	status = session_call(ctl, about, method, parameters, &result);
 	if (status != CTL_OK)
 		return status;
 	text = text_in(&result);
@@ -98,10 +93,26 @@ static int print_text(struct ctl *ctl, const char *method, int argc, char **argv
 
 int verb_metrics(struct ctl *ctl, int argc, char **argv)
 {
-	return print_text(ctl, "GetMetrics", argc, argv);
+	int status;
+
+	option_next(ctl, option_none, argc, argv, &status);
+	if (status != CTL_OK)
+		return status;
+	if (optind < argc)
+		return complain_usage("metrics", "takes no arguments");
+	return print_text(ctl, NULL, "GetMetrics", json_object());
 }
 
 int verb_dump(struct ctl *ctl, int argc, char **argv)
 {
-	return print_text(ctl, "Dump", argc, argv);
+	const char *id;
+	int status;
+
+	option_next(ctl, option_none, argc, argv, &status);
+	if (status != CTL_OK)
+		return status;
+	if (argc - optind > 1)
+		return complain_usage("dump", "takes one display's id or nothing");
+	id = argv[optind];
+	return print_text(ctl, id, "Dump", json_pack("{s:s*}", "id", id));
 }

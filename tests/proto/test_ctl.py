@@ -5,6 +5,8 @@
 import array
 import json
 import os
+import pty
+import re
 import select
 import signal
 import socket
@@ -12,6 +14,7 @@ import struct
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 import zlib
 
@@ -55,7 +58,10 @@ class Daemon:
     def serve(self, peer):
         text, fds = b"", []
         while True:
-            piece, control, _, _ = peer.recvmsg(65536, socket.CMSG_SPACE(64))
+            try:
+                piece, control, _, _ = peer.recvmsg(65536, socket.CMSG_SPACE(64))
+            except ConnectionResetError:  # it has not read all that was said
+                piece, control = b"", []
             for _, _, rights in control:
                 fds += array.array("i", rights[: len(rights) // 4 * 4])
             if not piece:
@@ -411,6 +417,63 @@ class Test(unittest.TestCase):
             for arguments in ([], ["vm1"], ["vm1", "vm2", "--name", "x"], ["vm1", "--view-only"],
                               ["vm1", "--viewers-maximum", "x"]):
                 self.said(ctl(daemon, "update", *arguments), status=2)
+
+    # The daemon itself
+
+    def test_texts(self):
+        """They come as a file; a terminal's words in them are masked, for programs they are as they came."""
+        text = os.memfd_create("text")
+        self.addCleanup(os.close, text)
+        os.write(text, "vm1: \x1b[2J live\nGröße\n".encode())
+        for verb, method in (("metrics", "GetMetrics"), ("dump", "Dump")):
+            with Daemon(lambda call, fds: [({"parameters": {"fileDescriptorIndex": 0, "bytes": 99}}, [text])]) as daemon:
+                result = ctl(daemon, verb)
+                self.assertEqual((result.returncode, result.stdout.decode()), (0, "vm1: \\x1b[2J live\nGröße\n"), result.stderr)
+                self.assertEqual(lines(ctl(daemon, verb, "--json")), [{"text": "vm1: \x1b[2J live\nGröße\n"}])
+                self.assertEqual(daemon.calls[0], {"method": INTERFACE + method, "parameters": {}})
+            for answer in ({}, {"fileDescriptorIndex": 0}, {"fileDescriptorIndex": -1}):
+                with Daemon(lambda call, fds: [{"parameters": answer}]) as daemon:
+                    self.said(ctl(daemon, verb), "without a text")
+
+    def test_log_level(self):
+        with Daemon(lambda call, fds: [{"parameters": {}}]) as daemon:
+            self.assertEqual(ctl(daemon, "log-level", "debug").returncode, 0)
+            self.assertEqual(daemon.calls[0], {"method": "io.systemd.service.SetLogLevel", "parameters": {"level": 7}})
+
+    def test_what_is_thrown_away(self):
+        with Daemon(lambda call, fds: [{"parameters": {"dropped": 3}}]) as daemon:
+            self.said(ctl(daemon, "send", "vm1", "KEY_A"), "vm1: 3 events", status=NOT_NOW)
+
+    # Watch
+
+    def test_watch_that_missed_something(self):
+        """What is told after it is all that there is."""
+        def state(identity):
+            return {"event": "displayState", "sequence": 1, "id": identity, **display(identity)}
+
+        def answer(call, fds):
+            if call["method"].endswith("List"):
+                return error(INTERFACE + "Unavailable", reason="busy")
+            told = [state("vm1"), state("vm2"), {"event": "ready", "sequence": 1}, {"event": "missed", "sequence": 9},
+                    state("vm2"), state("vm3"), {"event": "ready", "sequence": 9}, {"event": "somethingNew", "sequence": 10}]
+            return [{"parameters": each, "continues": True} for each in told]
+
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        with Daemon(answer) as daemon:
+            process = subprocess.Popen([PROGRAM, "--socket", daemon.path, "watch"], stdin=slave, stdout=slave, stderr=slave)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            os.close(slave)
+            text, end = "", time.monotonic() + LIMIT
+            while not re.search(r"vm2 .*vm3 [^H]*\x1b\[J", text.rsplit("\x1b[H", 1)[-1], re.DOTALL):
+                self.assertLess(time.monotonic(), end, text[-500:])
+                if select.select([master], [], [], 0.1)[0]:
+                    text += os.read(master, 65536).decode()
+            self.assertNotIn("vm1", text.rsplit("\x1b[H", 1)[-1])
+            self.assertEqual(daemon.calls[0]["parameters"], {"current": True})
+            process.terminate()
+            self.assertEqual(process.wait(LIMIT), 0)
 
     # Adopt: what can be tested without a device
 

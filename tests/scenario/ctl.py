@@ -308,7 +308,7 @@ class Ctl(unittest.TestCase):
                               ("capture", "-o", "x"), ("register",), ("register", "--device-fd", "x"),
                               ("register", "--device-fd", "0", "--head", "-1"), ("unregister",), ("detach",), ("attach",),
                               ("call",), ("viewers", "a", "b"), ("watch", "a", "b"), ("ping", "a"), ("reload", "a"),
-                              ("log-level",), ("log-level", "loud"), ("metrics", "a"), ("dump", "a"), ("input",), ("input", "a"),
+                              ("log-level",), ("log-level", "loud"), ("metrics", "a"), ("dump", "a", "b"), ("input",), ("input", "a"),
                               ("input", "a", "keyboard"), ("input", "a", "keyboard=fd:0", "--none"),
                               ("input", "a", "--size", "9", "touch=fd:0"), ("send", "a"), ("send", "a", "KEY_NIX"),
                               ("send", "a", "ABS_X"), ("send", "a", "KEY_A:"), ("send", "a", "1:2")):

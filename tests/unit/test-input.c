@@ -359,6 +359,26 @@ static void test_keys_are_dropped(void **state)
 	EXPECT(vmm, KEYS, K(KEY_A, 1), SYN);
 }
 
+/* Where no button fits any more, the newest place still does. */
+static void test_places_have_room(void **state)
+{
+	struct input_event got[2048];
+	struct vmm *vmm = *state;
+	int32_t place = -1;
+	size_t used;
+
+	while (!SEND(vmm, A(ABS_Y, 1), K(BTN_LEFT, 1), K(BTN_RIGHT, 1)).dropped)
+		;
+	while (!SEND(vmm, K(BTN_MIDDLE, 1)).dropped)
+		;
+	for (int i = 0; i < 1000; i++)
+		SENT(vmm, A(ABS_X, i));
+	used = read_all(vmm, PLACES, got, ARRAY_SIZE(got));
+	for (size_t i = 0; i < used; i++)
+		place = got[i].type == EV_ABS && got[i].code == ABS_X ? got[i].value : place;
+	assert_int_equal(place, 999);
+}
+
 static void test_a_release_is_owed(void **state)
 {
 	struct input_event got[4096];
@@ -520,6 +540,7 @@ int main(void)
 		TEST(test_order_is_kept),
 		TEST(test_contacts_are_not_mixed),
 		TEST(test_keys_are_dropped),
+		TEST(test_places_have_room),
 		TEST(test_a_release_is_owed),
 		TEST(test_parts_of_records),
 		TEST(test_leds),

@@ -182,6 +182,7 @@ make_product()
 	make -s -C "$tree" DESTDIR="$dest" localstatedir=/var runstatedir=/run install >"$scratch/install.log"
 	install -D -t "$dest/opt/vm-test" "${programs[@]/#/$tree/}" "$here"/*.py
 	install -D -m 644 -t "$dest/etc/systemd/system" "$here/vm-test.service"
+	install -D -t "$dest/opt/vm-test" "$here/../../docs/deploy/libvirt-hook"
 	"$here/simulator/build.sh" "$kver" "$out/vfio_display_sim.ko" >&2
 	install -D -m 644 -t "$dest/opt/vm-test" "$out/guest.gz" "$out/vfio_display_sim.ko" "$here/simulator/vfio_display_sim.h" \
 		"$here"/../proto/{varlink,rfb,decode,security,rsaaes,websocket,certificates}.py

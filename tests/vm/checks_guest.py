@@ -2,6 +2,7 @@
 """A real Linux guest in a stock QEMU, whose device is taken from it while it runs."""
 
 import grp
+import os
 import re
 import subprocess
 
@@ -73,6 +74,33 @@ def one_of_several_devices_is_to_be_named():
     process.kill()
     process.wait()
     return remove_in_time(mdevs[1])
+
+
+@check
+def a_hook_of_libvirt_hands_a_display_over():
+    mdev = Mdev("mdpy", "vga")
+    process = guest.qemu("-S", "-m", "32", *guest.on_display(mdev))
+    machine.keep(Ended(process))
+
+    def opened():
+        expect(process.poll() is None, "QEMU has ended")
+        return re.search(r"\sregion$", command("vfio-displayctl", "adopt", "--pid", str(process.pid), "--list"), re.M)
+
+    until(opened, 4 * PATIENCE, "its device")
+    os.makedirs("/run/libvirt/qemu", exist_ok=True)
+    with open("/run/libvirt/qemu/hooked.pid", "w") as file:
+        file.write("%d\n" % process.pid)
+    domain = ("<domain type='kvm'><name>hooked</name><uuid>4dea22b3-1d52-d8f3-2516-782e98ab3fa0</uuid>"
+              "<devices><hostdev mode='subsystem' type='mdev'/></devices></domain>")
+    for operation in ("started", "reconnect"):
+        done = subprocess.run([machine.HERE + "/libvirt-hook", "hooked", operation, "begin", "-"], input=domain,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+        expect(done.returncode == 0 and not done.stdout, "%s: status %d: %s" % (operation, done.returncode, done.stdout))
+    viewer = look("hooked")
+    expect(viewer.watch(lambda: (viewer.width, viewer.height) == (640, 480) and viewer.updates, PATIENCE), "no picture of it")
+    process.kill()
+    process.wait()
+    return remove_in_time(mdev)
 
 
 @check(early=guest.start)

@@ -51,7 +51,7 @@
 #define LIMIT_VARLINK_QUEUE       (1u << 20)   /* bytes waiting for one slow peer, then it is dropped */
 #define LIMIT_VARLINK_LOW         (64u << 10)  /* bytes waiting for a peer: what is made as it reads (List, Subscribe) goes on only below this */
 #define LIMIT_VARLINK_FDS         16           /* descriptors with one message */
-#define LIMIT_VARLINK_CONNECTIONS 512
+#define LIMIT_VARLINK_CONNECTIONS 2048         /* LIMIT_DISPLAYS may each hang on one */
 #define LIMIT_VARLINK_PER_UID     64 /* connections of one non-root uid */
 #define LIMIT_PEER_GROUPS         1024 /* supplementary groups of a peer that are kept, 4 KiB for each connection; who is in more has none here */
 #define LIMIT_VARLINK_DEPTH       16 /* nesting of JSON */

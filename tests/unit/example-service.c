@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/shared.h"
 #include "example-service.h"
 
 void example_on_gone(void *arg)
@@ -140,6 +141,33 @@ static void method_peer(struct varlink_call *call, json_t *parameters, void *arg
 	varlink_reply(call, NULL);
 }
 
+static void stream_on(void *arg)
+{
+	struct example *example = arg;
+	struct varlink_call *call = example->held[0];
+
+	while (varlink_call_ready(call)) {
+		while (varlink_call_ready(call) && example->streamed < example->stream_end - 1) {
+			example->stream_result = varlink_push_text(call, example->stream_text);
+			example->streamed++;
+		}
+		if (example->streamed == example->stream_end - 1) {
+			example->held_used = 0;
+			example->streamed++;
+			varlink_reply_text(call, example->stream_text);
+			return;
+		}
+		varlink_flush(call);
+	}
+}
+
+static void method_stream(struct varlink_call *call, json_t *parameters, void *arg)
+{
+	hold(arg, call, example_on_gone);
+	varlink_call_on_ready(call, stream_on, arg);
+	stream_on(arg);
+}
+
 static const struct varlink_method methods[] = {
 	{.name = "Echo", .fn = method_echo},
 	{.name = "Fail", .fn = method_fail},
@@ -151,6 +179,7 @@ static const struct varlink_method methods[] = {
 	{.name = "Fds", .fn = method_fds},
 	{.name = "Huge", .fn = method_huge},
 	{.name = "Peer", .fn = method_peer},
+	{.name = "Stream", .fn = method_stream},
 	{.name = "Missing"},
 };
 
@@ -184,6 +213,7 @@ int example_tear_down(void **state)
 	while (example->held_used > 0)
 		varlink_reply(example->held[--example->held_used], NULL);
 	loop_destroy(example->loop);
+	shared_release(example->stream_text);
 	assert_int_equal(count_fds(), example->before);
 	free(example);
 	return 0;

@@ -3,7 +3,7 @@
  *
  * Echo answers its parameters; Fail an error; Later and Chain stay pending in held[] (Chain's gone callback ends them all);
  * Count answers three times; Fd gives back the descriptor of its "index"; Fds sends as many as go; Huge answers more than
- * a message may have; Missing has no function. Include after cmocka.h.
+ * a message may have; Stream answers with stream_text as the peer reads, stream_end times; Missing has no function. Include after cmocka.h.
  */
 #pragma once
 
@@ -31,6 +31,9 @@ struct example {
 	unsigned int gone;
 	int result;    /* of the last varlink_reply_continues() or varlink_call_take_fd() */
 	size_t before; /* open descriptors */
+	struct shared *stream_text;
+	size_t streamed, stream_end;
+	int stream_result; /* of the last varlink_push_text() */
 };
 
 int example_set_up(void **state);

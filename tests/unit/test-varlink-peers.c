@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/un.h>
 
+#include "base/shared.h"
 #include "example-service.h"
 #include "skip.h"
 
@@ -366,6 +367,121 @@ static void test_destroyed_under_calls(void **state)
 	fd_close(other);
 }
 
+/* ---- Replies that are made as the peer reads ---- */
+
+#define STREAM_BYTES 1000
+
+static int begin_stream(struct example *example, size_t end)
+{
+	char json[STREAM_BYTES + 1];
+	int peer = join(example);
+
+	snprintf(json, sizeof(json), "{\"text\":\"%0*d\"}", STREAM_BYTES - 11, 7);
+	assert_int_equal(strlen(json), STREAM_BYTES);
+	assert_int_equal(varlink_text_create(json, &example->stream_text), 0);
+	example->stream_end = end;
+	peer_send(peer, CALL_MORE("Stream"));
+	pump(example);
+	return peer;
+}
+
+/* Up to and with its NUL; what was cut in the middle goes on when there is room. */
+static void read_message(struct example *example, int peer, char *text, size_t size)
+{
+	for (size_t used = 0; used < size; used++) {
+		ssize_t n = recv(peer, text + used, 1, MSG_DONTWAIT);
+
+		if (n < 0) {
+			assert_int_equal(errno, EAGAIN);
+			pump(example);
+			n = recv(peer, text + used, 1, MSG_DONTWAIT);
+		}
+		assert_int_equal(n, 1);
+		if (!text[used])
+			return;
+	}
+	fail_msg("a message of more than %zu bytes", size);
+}
+
+/* Not more than the socket holds and the queue's low mark is made for one who does not read, and all of it once it does. */
+static void test_stream(void **state)
+{
+	const char *tail = ",\"continues\":true}";
+	struct example *example = *state;
+	int peer = begin_stream(example, 5000);
+	size_t made = example->streamed;
+	char text[2 * STREAM_BYTES];
+	int room;
+	socklen_t size = sizeof(room);
+
+	assert_int_equal(getsockopt(peer, SOL_SOCKET, SO_SNDBUF, &room, &size), 0);
+	assert_in_range(made, LIMIT_VARLINK_LOW / STREAM_BYTES / 2,
+		((size_t)room + LIMIT_VARLINK_LOW) / STREAM_BYTES + 1);
+	pump(example);
+	assert_int_equal(example->streamed, made);
+	for (size_t n = 1; n <= 5000; n++) {
+		read_message(example, peer, text, sizeof(text));
+		assert_memory_equal(text, "{\"parameters\":{\"text\":\"000", 26);
+		assert_string_equal(text + 14 + STREAM_BYTES, n < 5000 ? tail : "}");
+	}
+	assert_int_equal(example->stream_result, 0);
+	assert_int_equal(example->stream_text->references, 1);
+	/* The connection is free again. */
+	ask(example, peer, CALL("Echo"), EMPTY_REPLY);
+	assert_int_equal(example->gone, 0);
+	fd_close(peer);
+}
+
+static void test_stream_abandoned(void **state)
+{
+	struct example *example = *state;
+	int peer = begin_stream(example, 5000);
+	char text[2 * STREAM_BYTES];
+
+	for (size_t n = 0; n < 20; n++)
+		assert_non_null(peer_read(peer, text, sizeof(text)));
+	assert_true(example->stream_text->references > 1);
+	fd_close(peer);
+	pump(example);
+	assert_int_equal(example->gone, 1);
+	assert_int_equal(example->stream_text->references, 1);
+	assert_false(varlink_call_ready(example->held[0]));
+	assert_int_equal(varlink_push_text(example->held[0], example->stream_text), -EPIPE);
+	varlink_flush(example->held[0]);
+}
+
+/* Without "more" there is one reply, and to a oneway call none. */
+static void test_stream_of_one(void **state)
+{
+	struct example *example = *state;
+	int peer;
+
+	peer = join(example);
+	assert_int_equal(varlink_text_create("{}", &example->stream_text), 0);
+	example->stream_end = 1;
+	ask(example, peer, CALL("Stream"), EMPTY_REPLY);
+	example->streamed = 0;
+	peer_send(peer, CALL_ONEWAY("Stream"));
+	ask(example, peer, CALL("Echo"), EMPTY_REPLY);
+	example->streamed = 0;
+	example->stream_end = 2;
+	ask(example, peer, CALL("Stream"), EMPTY_REPLY);
+	assert_int_equal(example->stream_result, -EINVAL);
+	fd_close(peer);
+}
+
+static void test_text_too_long(void **state)
+{
+	struct example *example = *state;
+	char *text = calloc(1, LIMIT_VARLINK_MESSAGE);
+
+	memset(text, ' ', LIMIT_VARLINK_MESSAGE - 1);
+	assert_int_equal(varlink_text_create(text, &example->stream_text), -EMSGSIZE);
+	text[LIMIT_VARLINK_MESSAGE - 64] = '\0';
+	assert_int_equal(varlink_text_create(text, &example->stream_text), 0);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +498,10 @@ int main(void)
 		TEST(test_listen),
 		TEST(test_out_of_descriptors),
 		TEST(test_destroyed_under_calls),
+		TEST(test_stream),
+		TEST(test_stream_abandoned),
+		TEST(test_stream_of_one),
+		TEST(test_text_too_long),
 	};
 
 	log_open("test", LOG_LEVEL_ERR);

@@ -27,7 +27,9 @@
 #include "display.h"
 #include "entrance.h"
 #include "frame/wall.h"
+#include "gate_keep.h"
 #include "handover/address.h"
+#include "state/store.h"
 
 #define GATE_ID "gate" /* in the log */
 
@@ -40,6 +42,7 @@ struct gate_peer {
 struct gate {
 	struct gate_options options;
 	struct wall *wall;
+	struct gate_keep *keep;
 	bool names; /* a listener has a proof of its own */
 	struct gate_peer peers[LIMIT_KNOCKING];
 	size_t peers_used;
@@ -196,6 +199,20 @@ static int listen_on(struct gate *gate, int fd, bool ours, const char *path)
 	return r;
 }
 
+/* Where an earlier daemon listened already, viewers may be waiting. */
+static int open_address(struct gate *gate, const char *address, int *ret_fd)
+{
+	int r;
+
+	*ret_fd = gate_keep_take(gate->keep, address);
+	if (*ret_fd >= 0)
+		return 0;
+	r = address_listen(address, ret_fd);
+	if (r == 0)
+		gate_keep_put(gate->keep, *ret_fd, address);
+	return r;
+}
+
 static int open_addresses(struct gate *gate)
 {
 	_cleanup_free_ char *list = strdup(gate->options.config->gate_listen ?: "");
@@ -206,7 +223,7 @@ static int open_addresses(struct gate *gate)
 		return -ENOMEM;
 	for (char *each = strtok_r(list, " ", &rest); each && r == 0;
 		each = strtok_r(NULL, " ", &rest)) {
-		r = address_listen(each, &fd);
+		r = open_address(gate, each, &fd);
 		if (r < 0)
 			log_err(GATE_ID, "listen %s: %s", each,
 				r == -EINVAL ? "is not HOST:PORT, [HOST]:PORT, *:PORT or unix:/PATH"
@@ -261,7 +278,9 @@ int gate_create(const struct gate_options *options, struct gate **ret)
 		return -ENOMEM;
 	}
 	gate->options = *options;
-	r = raise_wall(gate);
+	r = gate_keep_create(options->store, &gate->keep);
+	if (r == 0)
+		r = raise_wall(gate);
 	for (; inherited >= 0; inherited = entrance_gate_socket(options->entrance)) {
 		if (r == 0)
 			r = listen_on(gate, inherited, false, NULL);
@@ -275,13 +294,9 @@ int gate_create(const struct gate_options *options, struct gate **ret)
 		return r;
 	}
 	gate_renew(gate);
+	gate_keep_begin(gate->keep, gate->wall);
 	*ret = gate;
 	return 0;
-}
-
-struct wall *gate_wall(struct gate *gate)
-{
-	return gate->wall;
 }
 
 void gate_renew(struct gate *gate)
@@ -294,6 +309,11 @@ void gate_destroy(struct gate *gate)
 {
 	if (!gate)
 		return;
+	if (gate->keep)
+		gate_keep_end(gate->keep);
+	if (gate->wall && store_is_open(gate->options.store))
+		wall_abandon(gate->wall);
 	wall_destroy(gate->wall);
+	gate_keep_destroy(gate->keep);
 	free(gate);
 }

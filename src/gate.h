@@ -15,22 +15,22 @@ struct display;
 struct entrance;
 struct gate;
 struct loop;
-struct wall;
+struct store;
 
 struct gate_options {
 	struct loop *loop;
 	const struct config *config;
 	struct entrance *entrance;
-	struct credentials *credentials; /* all borrowed */
+	struct credentials *credentials;
+	struct store *store; /* all borrowed */
 	/* A display that viewers may come to; NULL: there is none of that id. */
 	struct display *(*find)(void *arg, const char *id);
 	void *arg;
 };
 
-/* *ret: NULL where the configuration and systemd have no address for it. On an error that has been logged. */
+/* What an earlier daemon's gate has left in the store is gone on with. *ret: NULL where the configuration and systemd have no address for it. On an error that has been logged. */
 int gate_create(const struct gate_options *options, struct gate **ret);
-/* Takes NULL. */
+/* Where there is a store, its viewers, its program and its sockets are left for the next daemon. Takes NULL. */
 void gate_destroy(struct gate *gate);
-struct wall *gate_wall(struct gate *gate);
 /* There are other certificates. Takes NULL. */
 void gate_renew(struct gate *gate);

@@ -330,6 +330,7 @@ static int open_gate(struct manager *m)
 		.config = m->config,
 		.entrance = m->entrance,
 		.credentials = m->credentials,
+		.store = m->store,
 		.find = find_open,
 		.arg = m,
 	};

@@ -36,6 +36,7 @@ static const struct {
 } kinds[STORE_KINDS] = {
 	[STORE_STATE] = {"state", false},
 	[STORE_TICKETS] = {"tickets", false},
+	[STORE_GATE] = {"gate", false},
 	[STORE_DEVICE] = {"device", false},
 	[STORE_LEASE] = {"lease", true},
 	[STORE_CHANGE] = {"change", true},

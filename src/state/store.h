@@ -18,6 +18,7 @@ struct store;
 enum store_kind {
 	STORE_STATE,	  /* a display's record (record.h) */
 	STORE_TICKETS,	  /* that of the tickets */
+	STORE_GATE,	  /* that of the gate */
 	STORE_DEVICE,	  /* VFIO device or surface */
 	STORE_LEASE,	  /* may be shared, as all up to STORE_INPUT */
 	STORE_CHANGE,

@@ -35,6 +35,7 @@ void method_dump(struct varlink_call *call, json_t *parameters, void *arg);
 extern const char service_text[]; /* its description */
 void method_ping(struct varlink_call *call, json_t *parameters, void *arg);
 void method_reload(struct varlink_call *call, json_t *parameters, void *arg);
+void method_set_log_level(struct varlink_call *call, json_t *parameters, void *arg);
 /* list.c */
 void method_list(struct varlink_call *call, json_t *parameters, void *arg);
 void method_list_viewers(struct varlink_call *call, json_t *parameters, void *arg);

@@ -264,6 +264,24 @@ int request_metrics(struct fields_reader *reader, json_t *parameters, struct req
 	return r;
 }
 
+static const struct field log_level_fields[] = {
+	FIELD("level", field_u32, struct request_log_level, level, .required = true, .max = 7),
+};
+
+const struct field_set request_log_level_fields = FIELD_SET(log_level_fields);
+
+int request_log_level(
+	struct fields_reader *reader, json_t *parameters, struct request_log_level *ret)
+{
+	struct request_log_level request = {0};
+	int r;
+
+	r = fields_read(reader, parameters, &request_log_level_fields, &request);
+	if (r >= 0)
+		*ret = request;
+	return r;
+}
+
 const struct field_set request_no_fields = {0};
 
 int request_nothing(struct fields_reader *reader, json_t *parameters)

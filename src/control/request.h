@@ -89,9 +89,13 @@ struct request_detach {
 	char viewer[24];
 };
 
+struct request_log_level {
+	uint32_t level; /* of syslog(3): 0 to 7 */
+};
+
 /* What each reads, for the table. */
 extern const struct field_set request_metrics_fields, request_register_fields, request_id_fields, request_list_fields, request_viewers_fields,
-	request_attach_fields, request_ticket_fields, request_update_fields, request_detach_fields, request_no_fields, request_subscribe_fields, request_set_input_fields,
+	request_attach_fields, request_ticket_fields, request_update_fields, request_detach_fields, request_log_level_fields, request_no_fields, request_subscribe_fields, request_set_input_fields,
 	request_send_input_fields;
 
 /* Fills all of @ret but the registrant. Pair with handover_finish(), on success only. */
@@ -111,6 +115,7 @@ int request_subscribe(
 const char *request_event_name(size_t kind);
 int request_metrics(struct fields_reader *reader, json_t *parameters, struct request_metrics *ret);
 int request_detach(struct fields_reader *reader, json_t *parameters, struct request_detach *ret);
+int request_log_level(struct fields_reader *reader, json_t *parameters, struct request_log_level *ret);
 int request_nothing(struct fields_reader *reader, json_t *parameters);
 /* Pair with request_sinks_finish(), on success only. */
 int request_set_input(

@@ -10,17 +10,24 @@
 #include "manager.h"
 #include "varlink/server.h"
 
-const char service_text[] = "# What can be asked of a running service.\n"
-			    "interface io.systemd.service\n"
-			    "\n"
-			    "# Answers: it is alive.\n"
-			    "method Ping() -> ()\n"
-			    "\n"
-			    "# Reads the policy, and certificates and keys for new connections, again; those "
-			    "that are there go on. For root and the service's own user.\n"
-			    "# Where they cannot be used, those from before stay, and the "
-			    "answer is org.vfiodisplay.Display.Unavailable with the reason.\n"
-			    "method Reload() -> ()\n";
+const char service_text[] =
+	"# What can be asked of a running service.\n"
+	"interface io.systemd.service\n"
+	"\n"
+	"# Answers: it is alive.\n"
+	"method Ping() -> ()\n"
+	"\n"
+	"# Reads the policy, and certificates and keys for new connections, again; those "
+	"that are there go on. For who has the right admin.\n"
+	"# Where they cannot be used, those from before stay, and the "
+	"answer is org.vfiodisplay.Display.Unavailable with the reason.\n"
+	"method Reload() -> ()\n"
+	"\n"
+	"# What is logged from now on, by the numbers of syslog(3): 0 to 3 "
+	"errors, 4 warnings, too, 5 notices, 6 information, 7 all.\n"
+	"# Programs for viewers that run already keep theirs. For who has "
+	"the right admin.\n"
+	"method SetLogLevel(level: int) -> ()\n";
 
 /* True: there are no parameters, as there should be. */
 static bool takes_nothing(struct varlink_call *call, json_t *parameters)
@@ -51,4 +58,25 @@ void method_reload(struct varlink_call *call, json_t *parameters, void *arg)
 		refuse_unavailable(call, error ? error : "out of memory");
 	else
 		varlink_reply(call, NULL);
+}
+
+void method_set_log_level(struct varlink_call *call, json_t *parameters, void *arg)
+{
+	static const enum log_level levels[] = {LOG_LEVEL_ERR, LOG_LEVEL_ERR, LOG_LEVEL_ERR,
+		LOG_LEVEL_ERR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO,
+		LOG_LEVEL_DEBUG};
+	const struct varlink_peer *peer = varlink_call_peer(call);
+	struct request_log_level request;
+	struct fields_reader reader;
+	int r;
+
+	method_reader(&reader, call);
+	r = request_log_level(&reader, parameters, &request);
+	if (r < 0)
+		return refuse_request(call, &reader, r);
+	log_set_level(LOG_LEVEL_NOTICE);
+	log_notice(NULL, "uid %u, pid %d sets the log level to %u", (unsigned int)peer->uid,
+		(int)peer->pid, (unsigned int)request.level);
+	log_set_level(levels[request.level]);
+	varlink_reply(call, NULL);
 }

@@ -54,13 +54,13 @@ METHODS = [
     ("SetInput", {"input": []}, ID, "manage"),
     ("SendInput", {"events": []}, ID, "input"),
     ("GetMetrics", {}, WHOLE, "observe"),
-    ("Dump", {}, WHOLE, "observe"),
+    ("Dump", {}, ID, "observe"),
     ("GetCapabilities", {}, WHOLE, None),
     (SERVICE + "Ping", {}, WHOLE, None),
     (SERVICE + "Reload", {}, WHOLE, "admin"),
     (SERVICE + "SetLogLevel", {"level": 6}, WHOLE, "admin"),
 ]
-OPTIONAL = {"List", "ListViewers", "Subscribe", "Register"}      # where the id may be left out
+OPTIONAL = {"List", "ListViewers", "Subscribe", "Dump", "Register"}      # where the id may be left out
 MORE = {"ListViewers", "Subscribe"}
 INCLUDES = {"exclusive": {"exclusive", "control", "view"}, "control": {"control", "view"}}
 ALL = {"observe", "register", "capture", "view", "control", "exclusive", "input", "ticket", "manage", "admin"}
@@ -292,6 +292,11 @@ class Matrix(Scene):
         self.assertEqual(seen, ["vm-here"])
         self.assertEqual([each["viewer"]["id"] for each in self.listed(stranger, "ListViewers")], ["vm-here"])
         self.assertEqual(sorted(each["context"]["id"] for each in self.listed(owner)), sorted(self.HERE))
+        if "Dump" in {row[0] for row in self.methods_there()}:
+            got = stranger.call("Dump")
+            text = os.pread(stranger.fds[got["fileDescriptorIndex"]], got["bytes"], 0).decode()
+            os.close(stranger.fds[got["fileDescriptorIndex"]])
+            self.assertTrue("vm-here" in text and "zz-here" not in text, text)
         # A reload is for those who are connected, too.
         self.reload(f"allow observe uid={OTHER} id=zz-*\n")
         self.assertEqual([each["context"]["id"] for each in self.listed(stranger)], ["zz-here"])

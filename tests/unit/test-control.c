@@ -14,6 +14,7 @@
 
 #include "base/config.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/shared.h"
@@ -1940,6 +1941,46 @@ static void test_ping(void **state)
 	reply(0, "org.varlink.service.InvalidParameter");
 }
 
+static void test_set_log_level(void **state)
+{
+	static const struct {
+		const char *parameters;
+		bool debug, info, notice, warning;
+	} levels[] = {
+		{"{\"level\":0}", false, false, false, false},
+		{"{\"level\":4}", false, false, false, true},
+		{"{\"level\":5}", false, false, true, true},
+		{"{\"level\":7}", true, true, true, true},
+		{"{\"level\":6}", false, true, true, true},
+	};
+	static const char *const wrong[] = {
+		"{}", "{\"level\":8}", "{\"level\":-1}", "{\"level\":\"6\"}"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
+		call_begin(false, 0);
+		call_run(method_set_log_level, levels[i].parameters);
+		reply(0, NULL);
+		call_finish();
+		assert_int_equal(log_enabled(LOG_LEVEL_DEBUG), levels[i].debug);
+		assert_int_equal(log_enabled(LOG_LEVEL_INFO), levels[i].info);
+		assert_int_equal(log_enabled(LOG_LEVEL_NOTICE), levels[i].notice);
+		assert_int_equal(log_enabled(LOG_LEVEL_WARNING), levels[i].warning);
+		assert_true(log_enabled(LOG_LEVEL_ERR));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		call_begin(false, 0);
+		call_run(method_set_log_level, wrong[i]);
+		assert_string_equal(
+			text(reply(0, "org.varlink.service.InvalidParameter"), "parameter"),
+			"level");
+		call_finish();
+	}
+	call_begin(false, 4711);
+	call_run(method_set_log_level, "{\"level\":0}");
+	reply(0, "org.varlink.service.PermissionDenied");
+	assert_true(log_enabled(LOG_LEVEL_INFO));
+}
+
 static void test_reload(void **state)
 {
 	call_begin(false, 4711);
@@ -2007,6 +2048,7 @@ int main(void)
 		TEST(test_capabilities),
 		TEST(test_ping),
 		TEST(test_reload),
+		TEST(test_set_log_level),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

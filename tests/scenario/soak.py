@@ -19,7 +19,7 @@ from beside import Beside
 
 REGISTRANTS, SUBSCRIBERS = 35, 15
 SECONDS = float(os.environ.get("SOAK_SECONDS", 30 if daemon.SANITIZED else 120))
-GROWTH = (12 << 10) * daemon.SLOW  # KiB: heaps of threads that are gone, the ring of events
+GROWTH = 12 << 10               # KiB: heaps of threads that are gone, the ring of events
 REFUSED = ("Unavailable", "LimitReached", "NotLive", "NoSuchDisplay", "DisplayExists", "NoSuchViewer", "DeviceUnsuitable")
 
 
@@ -185,7 +185,8 @@ class Soak(unittest.TestCase):
         self.daemon.until(lambda: self.use()["fds"] <= before["fds"], "all descriptors are closed", 30)
         self.daemon.until(lambda: self.use()["threads"] <= before["threads"], "all threads have ended", 30)
         self.daemon.until(lambda: self.use()["children"] < before["children"], "all children have ended", 30)
-        self.assertLess(self.use()["memory"], before["memory"] + GROWTH, "KiB")
+        if not daemon.SANITIZED:     # which keep what was freed, and look for what was not themselves
+            self.assertLess(self.use()["memory"], before["memory"] + GROWTH, "KiB")
 
     @staticmethod
     def ids(client):

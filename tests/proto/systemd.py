@@ -113,7 +113,7 @@ class Service(daemon.Daemon):
         while not self.ended.is_set():
             if not select.select([self.notify], [], [], 0.2)[0]:
                 continue
-            data, ancillary, _, _ = self.notify.recvmsg(1 << 16, socket.CMSG_SPACE(4 * 768))
+            data, ancillary, _, _ = self.notify.recvmsg(1 << 16, socket.CMSG_SPACE(4 * 768), socket.MSG_CMSG_CLOEXEC)
             fds = array.array("i")
             for level, kind, content in ancillary:
                 if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):

@@ -82,7 +82,8 @@ class GuardedStores(unittest.TestCase):
             self.refused("authentication failed", "--ca", self.ca, password="wrong.password")
             self.refused("permission denied", "--ca", self.ca, "--prefix", "/elsewhere")
 
-            stores = ("--ca", self.ca, "--redis", "127.0.0.1:6380", "--redis-loopback", "yes", "--redis-password-file",
+            # Its lease outlives it, so that the next one has something to find.
+            stores = ("--ca", self.ca, "--ttl", "600", "--redis", "127.0.0.1:6380", "--redis-loopback", "yes", "--redis-password-file",
                       self.where / "redis.password")
             registrar = self.registrar(*stores)
             wanted = sorted(f"{PREFIX}host1/vm{number}" for number in range(self.COUNT))

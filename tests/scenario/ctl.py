@@ -186,6 +186,8 @@ class Ctl(unittest.TestCase):
             self.assertEqual(self.ok(d, "ping"), "")
             self.assertEqual(self.json(d, "ping"), {})
             self.assertEqual(self.ok(d, "reload"), "")
+            self.assertEqual(self.ok(d, "log-level", "debug"), "")
+            self.complains(d, USAGE, "loud", "log-level", "loud")
 
     def test_input_and_send(self):
         """A keyboard that the command inherits, and a touch screen that listens at a path."""

@@ -17,6 +17,7 @@ import checks_events  # noqa: F401
 import checks_holders  # noqa: F401
 import checks_guest  # noqa: F401
 import checks_door  # noqa: F401
+import checks_limits  # noqa: F401
 import checks_end  # noqa: F401
 from machine import command, say
 

@@ -203,6 +203,7 @@ class Events(unittest.TestCase):
             each.until("displayUnregistered")
             with self.assertRaises((EOFError, ConnectionError)):
                 each.next()
+        self.assertEqual(self.d.process.wait(LIMIT), 0)
         os.close(held)
 
     def test_what_cannot_be_asked_for(self):

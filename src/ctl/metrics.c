@@ -91,16 +91,23 @@ static int print_text(struct ctl *ctl, const char *about, const char *method, js
 	return CTL_OK;
 }
 
+const struct option_row metrics_options[] = {
+	{"format", 1, 0, "FORMAT", "openMetrics text", "text is Prometheus' older one"},
+	{0},
+};
+
 int verb_metrics(struct ctl *ctl, int argc, char **argv)
 {
+	const char *format = NULL;
 	int status;
 
-	option_next(ctl, option_none, argc, argv, &status);
+	while (option_next(ctl, metrics_options, argc, argv, &status))
+		format = optarg;
 	if (status != CTL_OK)
 		return status;
 	if (optind < argc)
 		return complain_usage("metrics", "takes no arguments");
-	return print_text(ctl, NULL, "GetMetrics", json_object());
+	return print_text(ctl, NULL, "GetMetrics", json_pack("{s:s*}", "format", format));
 }
 
 int verb_dump(struct ctl *ctl, int argc, char **argv)

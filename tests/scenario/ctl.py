@@ -223,6 +223,20 @@ class Ctl(unittest.TestCase):
                 each.close()
             del held
 
+    def test_metrics_and_dump(self):
+        with daemon.Daemon() as d:
+            held = d.register(self.canvas, "a")
+            metrics = self.ok(d, "metrics")
+            self.assertTrue(metrics.endswith("# EOF\n"), metrics[-200:])
+            self.assertIn('id="a"', metrics)
+            self.assertNotIn("# EOF", self.ok(d, "metrics", "--format", "text"))
+            self.assertTrue(self.json(d, "metrics")["text"].endswith("# EOF\n"))
+            for text in (self.ok(d, "dump"), self.ok(d, "dump", "a"), self.json(d, "dump")["text"]):
+                self.assertIn("200x120", text)
+            self.complains(d, NOT_FOUND, "b: there is no such display", "dump", "b")
+            self.complains(d, REFUSED, "format", "metrics", "--format", "nix")
+            del held
+
     def complete(self, d, *words):
         return self.ok(d, "__complete", *words).split()
 

@@ -222,7 +222,10 @@ int scrape_listen(struct scrape *scrape, int fd, bool anywhere)
 {
 	int r = -ENOSPC;
 
-	if (!anywhere && !address_is_local(fd))
+	/* systemd's block; libevent accepts until there is nobody left. */
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		r = -errno;
+	else if (!anywhere && !address_is_local(fd))
 		r = -EACCES;
 	else if (scrape->used < ARRAY_SIZE(scrape->listeners))
 		r = loop_fd_add(scrape->loop, fd, LOOP_READ, on_knock, scrape,

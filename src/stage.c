@@ -150,13 +150,13 @@ void stage_patience_anew(struct stage *stage, uint64_t now)
 /* A frame that nobody reads yet. The old one lives on in the RFB program until its last reader leaves it. */
 static int new_frame(struct stage *stage, uint32_t width, uint32_t height, bool placard)
 {
-	uint32_t before = stage->frame ? 0 : wall_generation(stage->wall);
+	struct wall_before before = wall_before(stage->wall);
 	struct tiles *tiles = NULL;
 	struct frame *frame;
 	int r;
 
-	if (before)
-		stage->generation = stage->taken = before;
+	if (!stage->frame && before.generation)
+		stage->generation = stage->taken = before.generation;
 	if (too_many_untaken(stage))
 		return -EAGAIN;
 	if (!placard) {
@@ -325,6 +325,12 @@ static int show_words(
 
 int stage_placard(struct stage *stage, const char *title, const char *reason)
 {
+	struct wall_before before = wall_before(stage->wall);
+
+	if (!stage->width) {
+		stage->width = before.width;
+		stage->height = before.height;
+	}
 	if (!stage->width)
 		return show_words(stage, PLACARD_WIDTH, PLACARD_HEIGHT, title, reason);
 	return show_words(stage, MAX(stage->width, (uint32_t)PLACARD_WIDTH_MIN),

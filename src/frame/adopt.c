@@ -57,14 +57,14 @@ size_t wall_listeners(const struct wall *wall, const struct listener **ret)
 	return wall->listeners.used;
 }
 
-uint32_t wall_generation(struct wall *wall)
+struct wall_before wall_before(struct wall *wall)
 {
-	uint32_t generation;
+	struct wall_before before;
 
 	pthread_mutex_lock(&wall->lock);
-	generation = wall->generation;
+	before = wall->before;
 	pthread_mutex_unlock(&wall->lock);
-	return generation;
+	return before;
 }
 
 static bool is_link(int fd)
@@ -160,7 +160,8 @@ bool wall_hear_resumed(struct wall *wall, const struct link_message *m)
 	wall->ready = wall->resumed = true;
 	wall->here = m->resumed.viewers;
 	pthread_mutex_lock(&wall->lock);
-	wall->generation = m->resumed.generation;
+	wall->before =
+		(struct wall_before){m->resumed.generation, m->resumed.width, m->resumed.height};
 	pthread_mutex_unlock(&wall->lock);
 	if (!wall->here)
 		settle(wall);

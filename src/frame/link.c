@@ -138,6 +138,14 @@ static bool times_valid(const struct measure_times *times)
 	return times->sum_ns < 1ull << 50;
 }
 
+static bool resumed_valid(const struct link_message *m)
+{
+	return m->resumed.version == LINK_VERSION &&
+	       m->resumed.viewers <= LIMIT_VIEWERS_MAX + LIMIT_KNOCKING &&
+	       ((!m->resumed.width && !m->resumed.height) ||
+		       size_valid(m->resumed.width, m->resumed.height));
+}
+
 static bool rfb_message_valid(const struct link_message *m, bool has_fd)
 {
 	if (has_fd)
@@ -146,8 +154,7 @@ static bool rfb_message_valid(const struct link_message *m, bool has_fd)
 	case LINK_READY:
 		return m->ready.version == LINK_VERSION;
 	case LINK_RESUMED:
-		return m->resumed.version == LINK_VERSION &&
-		       m->resumed.viewers <= LIMIT_VIEWERS_MAX + LIMIT_KNOCKING;
+		return resumed_valid(m);
 	case LINK_HERE:
 		return here_valid(m);
 	case LINK_MAY_WRITE:

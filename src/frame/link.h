@@ -227,6 +227,7 @@ struct link_message {
 			uint32_t turn;	     /* RESUME's */
 			uint32_t generation; /* of the newest frame that has come; 0: none */
 			uint32_t viewers;    /* so many HERE follow */
+			uint32_t width, height; /* of that frame; 0: none */
 		} resumed;
 		struct {
 			uint32_t viewer;

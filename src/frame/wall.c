@@ -190,7 +190,7 @@ void wall_end(struct wall *wall, const char *why)
 	link = take_fd(&wall->link);
 	child = take_ptr(wall->child);
 	wall->frame = NULL;
-	wall->generation = 0;
+	wall->before = (struct wall_before){0};
 	pthread_mutex_unlock(&wall->lock);
 	link_send(link, &stop, -EBADF);
 	fd_close(link);

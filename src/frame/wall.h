@@ -125,8 +125,12 @@ void wall_show(struct wall *wall, const struct frame *frame);
 int wall_want_write(struct wall *wall, uint32_t generation);
 /* @noticed: as in LINK_PUBLISH. */
 int wall_publish(struct wall *wall, uint32_t generation, bool damaged, uint64_t noticed);
-/* The newest generation that the program has from an earlier broker; frames that are shown must have a later one. 0: none. */
-uint32_t wall_generation(struct wall *wall);
+/* The newest frame that the program has from an earlier broker: those that are shown must have a later generation, and words its size, for not
+ * every viewer can follow another. 0: none. */
+struct wall_before {
+	uint32_t generation, width, height;
+};
+struct wall_before wall_before(struct wall *wall);
 /* The program does not answer (frame/link.h): end it. */
 void wall_stuck(struct wall *wall);
 /* The largest size that viewers may ask for, now and for programs started later. 0, 0: none, which is how it begins. Any thread;

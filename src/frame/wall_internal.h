@@ -29,7 +29,7 @@ struct wall {
 	int link;	     /* owned, -EBADF: no program */
 	struct child *child; /* owned */
 	const struct frame *frame;
-	uint32_t generation; /* of an earlier broker's last frame */
+	struct wall_before before; /* an earlier broker's last frame */
 
 	const struct wall_keeper *keeper; /* NULL: none */
 	void *keeper_arg;

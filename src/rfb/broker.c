@@ -432,6 +432,7 @@ static void post_here(void *arg, const struct link_message *here)
 static void got_resume(struct broker *broker, const struct link_message *message)
 {
 	struct link_message resumed = {.type = LINK_RESUMED};
+	const struct frame *frame = picture_current(broker->picture);
 	struct facts *facts = &broker->facts;
 
 	if (message->hello.role != broker->hello.hello.role ||
@@ -446,6 +447,8 @@ static void got_resume(struct broker *broker, const struct link_message *message
 	resumed.resumed.version = LINK_VERSION;
 	resumed.resumed.turn = message->hello.turn;
 	resumed.resumed.generation = broker->generation;
+	resumed.resumed.width = frame ? frame->header.width : 0;
+	resumed.resumed.height = frame ? frame->header.height : 0;
 	door_here(broker->door, count_here, &resumed.resumed.viewers);
 	post(broker, &resumed);
 	door_here(broker->door, post_here, broker);

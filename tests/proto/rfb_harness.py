@@ -167,7 +167,8 @@ class Broker:
             if kind != RESUMED or struct.unpack_from("=II", body)[1] != self.turn:
                 return
             self.deaf = False
-            self.generation = struct.unpack_from("=III", body)[2]
+            self.generation, _, *size = struct.unpack_from("=6I", body)[2:]
+            self.size = tuple(size)
         if kind == MAY_WRITE:
             if self.asked and struct.unpack_from("=I", body)[0] == self.frame.generation:
                 self.asked = self.owed = False

@@ -116,7 +116,7 @@ class Resume(Case):
         broker.send(rfb.FRAME, struct.pack("=III", 2, 640, 480), frame.fd)
         broker.resume()
         self.assertIn(viewer.number, broker.resumed())
-        self.assertEqual(broker.generation, 2)
+        self.assertEqual((broker.generation, broker.size), (2, (640, 480)))
         broker.show(320, 240, NEW)
         self.sees(viewer, NEW)
         self.assertEqual((viewer.width, viewer.height), (320, 240))

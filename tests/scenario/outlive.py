@@ -51,7 +51,7 @@ class Scene(systemd.Service):
         self.scratch.cleanup()
 
     def add(self, name, listen=(), **context):
-        guest = self.guests[name] = surface.Surface(160, 100)
+        guest = self.guests[name] = surface.Surface(320, 200)
         guest.noise(len(self.guests), colours=40)
         ports = [daemon.free_port() for _ in listen]
         self.held.append(self.register(guest, name, context=context, listen=[
@@ -117,9 +117,13 @@ class Outlive(unittest.TestCase):
         self.addCleanup(self.finish, scene)
         return scene
 
+    def run(self, result=None):
+        self.result = result
+        self.bad = len(result.errors) + len(result.failures)
+        return super().run(result)
+
     def finish(self, scene):
-        errors = self._outcome.errors if hasattr(self._outcome, "errors") else not self._outcome.success
-        if errors and not all(error is None for _, error in errors):
+        if len(self.result.errors) + len(self.result.failures) > self.bad:
             print(f"---- the daemon's log ----\n{scene.text()}----")
         scene.stop()
 
@@ -253,6 +257,34 @@ class Outlive(unittest.TestCase):
         scene.attach("full", mode="view", label="next")
         new = set(scene.listed("full")) - set(names)
         self.assertEqual(len(new), 1)
+
+    def test_the_guest_has_gone_meanwhile(self):
+        scene = self.scene(gate=False)
+        port, = scene.add("guest", [{"mode": "control", "security": ["none"]}])
+        viewer = scene.come(port)
+        self.sees(scene, {"viewer": viewer})
+        names = scene.listed()
+        scene.crash()
+        os.close(scene.held.pop())
+        scene.start()
+        self.assertEqual(scene.runtime()["state"], "lost")
+        self.assertEqual(scene.listed(), names)
+        picture = bytes(viewer.pixels)
+        viewer.until(lambda: bytes(viewer.pixels) != picture, ask=True)
+        self.assertIn("wait for it to come back", scene.runtime()["stateReason"])
+        # It comes back, and is shown through the same connection.
+        scene.guests.pop("guest").close()
+        scene.add("guest")
+        self.sees(scene, {"viewer": viewer})
+        self.assertEqual(scene.listed(), names)
+        # Nobody waits for one that nobody looked at.
+        viewer.close()
+        scene.until(lambda: not scene.listed(), "it has left")
+        scene.crash()
+        os.close(scene.held.pop())
+        scene.start()
+        scene.until(lambda: not scene.rfb_programs(), "its program is gone")
+        self.assertEqual([name for name in scene.store.names() if name.split(".")[0] in ("state", "link", "rfb", "device")], [])
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ struct wall {
 	uint32_t asked_generation, untaken;
 	uint32_t width, height;
 	unsigned int watchers;
+	struct wall_before before;
 };
 
 static struct wall fake;
@@ -152,9 +153,14 @@ int wall_publish(struct wall *wall, uint32_t generation, bool damaged, uint64_t 
 	return r;
 }
 
-uint32_t wall_generation(struct wall *wall)
+struct wall_before wall_before(struct wall *wall)
 {
-	return 0;
+	return fake.before;
+}
+
+void fake_wall_before(uint32_t generation, uint32_t width, uint32_t height)
+{
+	fake.before = (struct wall_before){generation, width, height};
 }
 
 void wall_stuck(struct wall *wall)

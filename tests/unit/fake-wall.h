@@ -27,6 +27,8 @@ void fake_wall_resize(uint32_t width, uint32_t height);
 void fake_wall_end_program(void);
 void fake_wall_turn(void);
 void fake_wall_grants(bool grants);
+/* What the program has from an earlier broker. */
+void fake_wall_before(uint32_t generation, uint32_t width, uint32_t height);
 
 struct fake_seen fake_wall_seen(void);
 bool fake_wall_may_read(void); /* no grant is out or asked for */

@@ -217,6 +217,8 @@ static void say_resumed(uint32_t turn, uint32_t viewers)
 	message.resumed.version = LINK_VERSION;
 	message.resumed.turn = turn;
 	message.resumed.generation = 7;
+	message.resumed.width = 640;
+	message.resumed.height = 480;
 	message.resumed.viewers = viewers;
 	say(message);
 }
@@ -417,7 +419,8 @@ static void viewers_keep_names_and_labels(void **state)
 	until(all_read);
 	assert_int_equal(ends, 0);
 	assert_int_equal(watchers, 3);
-	assert_int_equal(wall_generation(wall), 7);
+	assert_int_equal(wall_before(wall).generation, 7);
+	assert_int_equal(wall_before(wall).width, 640);
 	assert_int_equal(wall_viewers_ready(wall), 3);
 	assert_string_equal(viewer(2)->name, given);
 	assert_string_equal(viewer(2)->label, "clerk");
@@ -531,7 +534,7 @@ static void expect_end_after(void (*lie)(uint32_t turn))
 	assert_true(losses);
 	hear(LINK_STOP);
 	assert_int_equal(wall_viewers_ready(wall), 0);
-	assert_int_equal(wall_generation(wall), 0);
+	assert_int_equal(wall_before(wall).generation, 0);
 }
 
 static void more_than_it_was(uint32_t turn)

@@ -552,12 +552,16 @@ static void a_ghost_may_be_all_there_ever_was(void **state)
 	uint64_t now = loop_now_ms();
 
 	rehearsal_linger(600);
+	fake_wall_before(40, 800, 600);
 	display_begin_ghost(now + 1200000);
 	assert_true(display_lingers_until(display) <= loop_now_ms() + 600000);
 	pass(20);
 	assert_int_equal(fake_wall_seen().publishes, 0);
 	fake_wall_watch(1);
 	until(sees_words);
+	/* Who cannot follow another size need not. */
+	assert_int_equal(fake_wall_seen().width, 800);
+	assert_int_equal(fake_wall_seen().generation, 41);
 	fake_source_pixel(pixel = 0x505050);
 	handover_init(&handover);
 	display_return(&handover);

@@ -199,6 +199,13 @@ static void resuming_is_checked(void **state)
 	assert_int_equal(link_check(&m, true, false), -EPROTO);
 	m.resumed.viewers++;
 	assert_int_equal(link_check(&m, false, false), -EPROTO);
+	m.resumed.viewers = 0;
+	m.resumed.width = LIMIT_WIDTH;
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
+	m.resumed.height = LIMIT_HEIGHT + 1;
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
+	m.resumed.height--;
+	assert_int_equal(link_check(&m, false, false), 0);
 
 	m = (struct link_message){.type = LINK_HERE};
 	m.here.viewer = 2;

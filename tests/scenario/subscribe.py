@@ -17,6 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 import daemon  # noqa: E402
 import rfb  # noqa: E402
 import surface  # noqa: E402
+import systemd  # noqa: E402
 
 LIMIT = 20 * daemon.SLOW
 SERVICE = "io.systemd.service."
@@ -205,6 +206,37 @@ class Events(unittest.TestCase):
                 each.next()
         self.assertEqual(self.d.process.wait(LIMIT), 0)
         os.close(held)
+
+    def test_over_a_restart(self):
+        """The connection breaks; nothing says that the display goes, for it does not."""
+        service = systemd.Service()
+        self.addCleanup(service.stop)
+        canvas = self.canvas()
+        held = service.register(canvas, "a")
+        viewer = service.viewer("a")
+        viewer.first()
+        for how in ("restart", "crash"):
+            s = Subscriber(service, current=True)
+            s.until("ready")
+            self.assertEqual([(each["id"], each["runtime"]["viewers"]) for each in s.seen[:-1]], [("a", 1)], how)
+            if how == "restart":
+                service.restart()
+            else:
+                service.crash()
+                service.start()
+            with self.assertRaises((EOFError, ConnectionError)):
+                while s.next()["event"] in ("displayState", "stopping"):
+                    pass
+            self.assertEqual([each for each in s.seen if each.get("runtime", {}).get("state") in ("lost", "draining")], [])
+            self.assertEqual("stopping" in s.names(), how == "restart")
+            # Numbers begin anew.
+            s = Subscriber(service)
+            self.assertLess(s.next()["sequence"], 10)
+            s.close()
+        viewer.close()
+        os.close(held)
+        for each in service.opened:
+            each.close()
 
     def test_what_cannot_be_asked_for(self):
         self.assertEqual(self.client.error("Subscribe"), "ExpectedMore")

@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "display.h"
 #include "frame/wall.h"
+#include "input/inputs.h"
+#include "input/sink.h"
 #include "manager.h"
 #include "plane/format.h"
 
@@ -94,6 +96,20 @@ static void put_wall(FILE *out, const struct wall *wall)
 		fprintf(out, "  listens at %s\n", endpoints[i]);
 }
 
+static void put_inputs(FILE *out, const struct inputs *inputs)
+{
+	for (size_t i = 0; i < inputs->used; i++) {
+		const struct sink *sink = inputs->slots[i]->sink;
+
+		fprintf(out,
+			"  %s: %s, %" PRIu64 " events, %" PRIu64 " thrown away, blocked %" PRIu64
+			" times\n",
+			input_kind_name(inputs->slots[i]->kind.kind),
+			sink_connected(sink) ? "connected" : "lost", sink_sent(sink),
+			sink_dropped(sink), sink_blocked(sink));
+	}
+}
+
 static void put_display(FILE *out, struct display *display)
 {
 	const struct handover *handover = display_registrant(display);
@@ -111,6 +127,7 @@ static void put_display(FILE *out, struct display *display)
 	put_thread(out, display, &runtime);
 	if (wall)
 		put_wall(out, wall);
+	put_inputs(out, display_inputs(display));
 }
 
 int dump_text(struct manager *manager, const char *id, bool (*may)(void *arg, const char *id),

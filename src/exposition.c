@@ -15,6 +15,8 @@
 #include "credentials.h"
 #include "display.h"
 #include "frame/wall.h"
+#include "input/inputs.h"
+#include "input/sink.h"
 #include "manager.h"
 #include "plane/format.h"
 
@@ -181,6 +183,33 @@ static void put_viewers(struct sheet *sheet)
 	}
 }
 
+static void put_inputs(struct sheet *sheet)
+{
+	static const struct {
+		const char *name, *help;
+		uint64_t (*of)(const struct sink *sink);
+	} counts[] = {
+		{"input_events", "Events that were taken for the guest.", sink_sent},
+		{"input_dropped", "Events that were thrown away, since the VMM did not read.",
+			sink_dropped},
+		{"input_sink_blocked", "Times that the VMM stopped reading.", sink_blocked},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		openmetrics_family(
+			&sheet->metrics, counts[i].name, OPENMETRICS_COUNTER, NULL, counts[i].help);
+		for (size_t n = 0; n < sheet->used; n++) {
+			const struct inputs *inputs = display_inputs(sheet->rows[n].display);
+
+			for (size_t slot = 0; slot < inputs->used; slot++)
+				openmetrics_sample(&sheet->metrics,
+					counts[i].of(inputs->slots[slot]->sink), "id",
+					sheet->rows[n].id, "kind",
+					input_kind_name(inputs->slots[slot]->kind.kind), NULL);
+		}
+	}
+}
+
 static void put_times(struct sheet *sheet)
 {
 	static const struct {
@@ -276,6 +305,7 @@ int exposition_text(struct manager *manager, bool classic, char **ret_text, size
 		put_changes(&sheet);
 		put_counts(&sheet);
 		put_viewers(&sheet);
+		put_inputs(&sheet);
 		openmetrics_end(&sheet.metrics);
 		r = ferror(sheet.metrics.out) ? -ENOMEM : 0;
 		r = fclose(sheet.metrics.out) == 0 ? r : -ENOMEM;

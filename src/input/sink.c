@@ -34,7 +34,8 @@ struct sink {
 	void *arg;
 	int fd; /* owned; -EBADF: lost */
 	uint32_t leds;
-	uint64_t sent, dropped;
+	uint64_t sent, dropped, blocked;
+	bool blocks; /* the last write found no room */
 
 	uint8_t queue[LIMIT_INPUT_QUEUE][INPUT_RECORD_BYTES];
 	size_t used, written;
@@ -145,8 +146,11 @@ static void flush(struct sink *sink)
 
 		if (done < 0 && errno == EINTR)
 			continue;
-		if (done < 0 && errno == EAGAIN)
+		if (done < 0 && errno == EAGAIN) {
+			sink->blocked += !sink->blocks;
+			sink->blocks = true;
 			break;
+		}
 		if (done < 0)
 			return sink_lose(sink, "the other end is closed");
 		n = sink->written + (size_t)done;
@@ -154,6 +158,7 @@ static void flush(struct sink *sink)
 		if (is_owing(sink))
 			settle(sink);
 	}
+	sink->blocks &= sink->used > 0;
 	sink_wait(sink);
 }
 
@@ -447,4 +452,9 @@ uint64_t sink_sent(const struct sink *sink)
 uint64_t sink_dropped(const struct sink *sink)
 {
 	return sink->dropped;
+}
+
+uint64_t sink_blocked(const struct sink *sink)
+{
+	return sink->blocked;
 }

@@ -41,3 +41,4 @@ int sink_fd(const struct sink *sink);
 uint32_t sink_leds(const struct sink *sink); /* bit LED_...: it is lit */
 uint64_t sink_sent(const struct sink *sink); /* events, EV_SYN not counted */
 uint64_t sink_dropped(const struct sink *sink);
+uint64_t sink_blocked(const struct sink *sink); /* how often its VMM stopped reading */

@@ -195,6 +195,12 @@ class Input(unittest.TestCase):
         self.assertGreater(dropped, 40000)
         self.assertEqual((keyboard["eventsDropped"], pointer["eventsDropped"]), (dropped, 0))
         self.assertLess(self.d.memory(self.d.pid) - memory, 2048 * daemon.SLOW)
+        metrics = self.client.call("GetMetrics")
+        text = os.pread(self.client.fds[0], metrics["bytes"], 0).decode()
+        os.close(self.client.fds[0])
+        for name, kind, value in (("input_dropped", "keyboard", dropped), ("input_events", "keyboard", keyboard["eventsSent"]),
+                                  ("input_sink_blocked", "keyboard", 1), ("input_sink_blocked", "absolutePointer", 1)):
+            self.assertIn(f'vfio_displayd_{name}_total{{id="{self.id}",kind="{kind}"}} {value}\n', text)
         # It reads again.
         down, last = set(), None
         self.set(self.vmm())

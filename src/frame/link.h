@@ -66,9 +66,9 @@ enum link_type {
 	LINK_RESIZE,   /* a viewer that may control asks for another size, within the last SIZES */
 	LINK_CHECK,    /* may somebody with these credentials come in? Answered by a VERDICT, always */
 	LINK_POWER,    /* a viewer that may control asks for it (xvp) */
-	LINK_TIMES,    /* what was measured since the last; not more often than viewers' states */
 	LINK_RESUMED,  /* answers RESUME; what came before it is void */
 	LINK_HERE,     /* follows RESUMED, once for each viewer */
+	LINK_TIMES,    /* what was measured since the last; not more often than viewers' states */
 };
 
 enum link_role { LINK_ROLE_DISPLAY, LINK_ROLE_GATE };

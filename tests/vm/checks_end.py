@@ -42,22 +42,19 @@ def stopping_the_service_releases_all():
 
 
 @check
-def a_killed_service_holds_nothing_and_comes_back():
+def a_killed_service_has_its_own_intervals_again():
+    """Nobody looks before it is killed: mbochs loses count when a buffer is asked for a second time."""
     mdev, vmm = bochs("crashed")
-    see(look("crashed"), 640, 480, picture("noise", 1, 640, 480), "the picture")
     first = service.main_pid()
-    vmm("close")
     configure("safety-ms", None)
     os.kill(first, signal.SIGKILL)
     until(lambda: service.show("ActiveState") == "active" and service.main_pid() != first, PATIENCE, "another main process")
-    note = remove_in_time(mdev)
-    until(lambda: not service.rfb_pids(), PATIENCE, "no RFB program of the dead one")
-    _, vmm = bochs("after")
-    viewer = look("after")
+    viewer = look("crashed")
     see(viewer, 640, 480, picture("noise", 1, 640, 480), "the picture after the restart")
     vmm("paint noise 2")
     see(viewer, 640, 480, picture("noise", 2, 640, 480), "a change whose signal was forgotten, by the safety poll")
-    return note
+    vmm.kill()
+    return remove_in_time(mdev)
 
 
 @check(early=ioctls.begin)

@@ -18,6 +18,7 @@ import checks_holders  # noqa: F401
 import checks_guest  # noqa: F401
 import checks_door  # noqa: F401
 import checks_limits  # noqa: F401
+import checks_restart  # noqa: F401
 import checks_end  # noqa: F401
 from machine import command, say
 

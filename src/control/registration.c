@@ -58,13 +58,16 @@ static const char *const action_names[] = {
 	[DISPLAY_POWER_RESET] = "reset",
 };
 
-/* A peer that does not take it is dropped, and gone follows. */
+/* A peer that does not read hears no more of them: dropped for a viewer's wishes it would lose its display. */
 static void registration_power(void *arg, enum display_power action, const char *viewer)
 {
 	struct registration *registration = arg;
-	json_t *parameters = json_pack("{s:s, s:s, s:s, s:s}", "id", registration->id, "event",
-		"powerRequested", "action", action_names[action], "viewer", viewer);
+	json_t *parameters;
 
+	if (!varlink_call_ready(registration->call))
+		return;
+	parameters = json_pack("{s:s, s:s, s:s, s:s}", "id", registration->id, "event",
+		"powerRequested", "action", action_names[action], "viewer", viewer);
 	if (parameters)
 		varlink_reply_continues(registration->call, parameters);
 }

@@ -1662,6 +1662,10 @@ static void test_power_is_asked_for(void **state)
 	assert_string_equal(text(got, "action"), "reboot");
 	assert_string_equal(text(got, "viewer"), "3-1");
 	assert_null(json_object_get(got, "runtime"));
+	/* One that does not read keeps its display, whatever viewers wish for. */
+	call.room = 2;
+	display->power(display->power_arg, DISPLAY_POWER_REBOOT, "3-1");
+	assert_int_equal(json_array_size(call.replies), 2);
 	display_ends(display);
 	assert_true(call.ended);
 	assert_null(display->power);

@@ -149,7 +149,8 @@ int dump_text(struct manager *manager, const char *id, bool (*may)(void *arg, co
 		put_display(out, display);
 		n++;
 	}
-	fprintf(out, "%zu display%s\n", n, n == 1 ? "" : "s");
+	fprintf(out, "%zu display%s; systemd keeps %u descriptors\n", n, n == 1 ? "" : "s",
+		manager_stored(manager));
 	r = ferror(out) ? -ENOMEM : 0;
 	if (fclose(out) != 0)
 		r = -ENOMEM;

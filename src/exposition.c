@@ -269,6 +269,12 @@ static void put_daemon(struct sheet *sheet)
 	put_number(sheet, "rfb_programs_failed", OPENMETRICS_COUNTER,
 		"Programs for viewers that ended before their time.",
 		measure_counted(MEASURE_PROGRAM_FAILED));
+	put_number(sheet, "viewer_resumed", OPENMETRICS_COUNTER,
+		"Viewers that were in before this daemon started, and went on.",
+		measure_counted(MEASURE_VIEWER_RESUMED));
+	put_number(sheet, "fdstore_fds", OPENMETRICS_GAUGE,
+		"Descriptors that systemd keeps for the next start.",
+		manager_stored(sheet->manager));
 	openmetrics_family(&sheet->metrics, "credentials", OPENMETRICS_COUNTER, NULL,
 		"Viewers that the daemon was asked about, by what decided.");
 	openmetrics_sample(&sheet->metrics, counts.tickets, "decision", "ticket", NULL);

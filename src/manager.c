@@ -122,6 +122,11 @@ const struct rights *manager_rights(const struct manager *m)
 	return m->rights;
 }
 
+unsigned int manager_stored(const struct manager *m)
+{
+	return store_used(m->store);
+}
+
 unsigned int manager_connections(const struct manager *m)
 {
 	return varlink_server_connections(m->server);

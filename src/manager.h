@@ -52,4 +52,5 @@ const struct config *manager_config(const struct manager *manager);
 struct credentials *manager_credentials(struct manager *manager);
 const struct rights *manager_rights(const struct manager *manager);
 unsigned int manager_connections(const struct manager *manager); /* to the control socket */
+unsigned int manager_stored(const struct manager *manager);	 /* descriptors that systemd keeps for us */
 struct loop *manager_loop(struct manager *manager);

@@ -28,6 +28,7 @@ enum measure_event {
 	MEASURE_LEASE_LOST,
 	MEASURE_PROGRAM_STARTED, /* an RFB program */
 	MEASURE_PROGRAM_FAILED,	 /* it ended, or had to be ended, before its time */
+	MEASURE_VIEWER_RESUMED,	 /* a viewer that was in before this daemon started */
 	MEASURE_SCRAPE,		 /* texts of metrics made */
 	MEASURE_EVENTS,
 };

@@ -36,6 +36,8 @@ static const char *const capabilities[] = {
 	"websocket",
 	"gate",
 	"reload",
+	"metrics",
+	"dump",
 };
 
 static const struct {

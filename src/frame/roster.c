@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/measure.h"
 #include "base/mem.h"
 #include "base/probe.h"
 #include "base/tally.h"
@@ -409,6 +410,8 @@ bool roster_here(struct roster *roster, const struct link_message *message)
 		(viewer->ready && !message->here.in))
 		return false;
 	viewer->kept = false;
+	if (message->here.in)
+		measure_count(MEASURE_VIEWER_RESUMED);
 	return viewer->ready || !message->here.in || roster_added(roster, &added);
 }
 

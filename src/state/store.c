@@ -605,6 +605,11 @@ void store_destroy(struct store *store)
 	free(store);
 }
 
+unsigned int store_used(const struct store *store)
+{
+	return store->used;
+}
+
 bool store_is_open(const struct store *store)
 {
 	return store->socket >= 0;

@@ -39,6 +39,7 @@ typedef void (*store_fn)(void *arg);
 int store_create(struct loop *loop, struct store **ret);
 void store_destroy(struct store *store); /* takes NULL */
 bool store_is_open(const struct store *store);
+unsigned int store_used(const struct store *store); /* descriptors that are kept */
 
 /* Keeps what @fd, borrowed, refers to. -ENOSPC: LIMIT_STORE, LIMIT_STORE_NAMES; -ENOMEM, -EMFILE. */
 int store_put(struct store *store, enum store_kind kind, int fd, char ret_name[STORE_NAME]);

@@ -76,13 +76,13 @@ class Words(unittest.TestCase):
         words = dump(client, id="vm-1")
         for each in ("display vm-1: live\n", '"The first", machine "m-1", surface of uid ', "primary plane: surface, 320x200, XRGB8888 LINEAR",
                      "lease: a descriptor", "capture thread: ", "changes by eventfd", "driver: asked nothing", "viewers: 1 in, 1 want pictures",
-                     ": control from unix", "  listens at unix:", "1 display\n"):
+                     ": control from unix", "  listens at unix:", "1 display; systemd keeps "):
             self.assertIn(each, words)
         with self.assertRaises(varlink.VarlinkError) as caught:
             dump(client, id="vm-2")
         self.assertEqual(caught.exception.error, "NoSuchDisplay")
         os.kill(self.d.pid, signal.SIGUSR1)
-        self.d.until(lambda: "primary plane: surface, 320x200" in self.d.text() and "\nvfio-displayd: 1 display\n" in self.d.text(), "they are in the log")
+        self.d.until(lambda: "primary plane: surface, 320x200" in self.d.text() and "\nvfio-displayd: 1 display; systemd" in self.d.text(), "they are in the log")
         viewer.close()
         self.d.until(lambda: "0 in, 0 want pictures" in dump(client), "nobody is there")
         self.assertIn("capture thread: asleep, nobody watches", dump(client))

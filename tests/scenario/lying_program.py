@@ -113,7 +113,7 @@ def program(real):
     link = socket.socket(fileno=3)
     while len(hello := link.recv(SIZE, socket.MSG_PEEK)) < SIZE:
         pass
-    name = hello[64:129].split(b"\0")[0].decode()
+    name = hello[68:133].split(b"\0")[0].decode()
     if name.startswith("honest"):
         os.execv(real, ["vfio-displayd-rfb"])
     source = random.Random()

@@ -32,16 +32,13 @@ static const int deadly[] = {
 
 static int add_sockets(scmp_filter_ctx filter)
 {
-	/* Of its listeners the receiving half must stay: they are the broker's, too. Only who was accepted is cut off, see server.c. */
-	const struct scmp_arg_cmp both = SCMP_A1(SCMP_CMP_EQ, SHUT_RDWR, 0);
+	/* The receiving half of a listener must stay: it is the broker's and systemd's, too. */
 	const struct scmp_arg_cmp half = SCMP_A1(SCMP_CMP_EQ, SHUT_WR, 0);
 	const struct scmp_arg_cmp nowhere = SCMP_A4(SCMP_CMP_EQ, 0, 0);
 	const struct scmp_arg_cmp waiting = SCMP_A1(SCMP_CMP_EQ, FIONREAD, 0);
 	int r;
 
-	r = filter_allow_if(filter, SCMP_SYS(shutdown), 1, &both);
-	if (r == 0)
-		r = filter_allow_if(filter, SCMP_SYS(shutdown), 1, &half);
+	r = filter_allow_if(filter, SCMP_SYS(shutdown), 1, &half);
 	if (r == 0)
 		r = filter_allow_if(filter, SCMP_SYS(sendto), 1, &nowhere);
 	if (r == 0)

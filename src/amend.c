@@ -112,6 +112,7 @@ static void on_input_lost(void *arg, size_t n, const char *why)
 		d->keeper->inputs(d->keeper_arg, (int)n);
 }
 
+/* List reads them when it is asked; nobody wants to be told. */
 static void on_input_leds(void *arg)
 {
 }

@@ -96,7 +96,7 @@ int complain_talk(const char *about, int error)
 {
 	say_talk(about, error);
 	return error == -EPIPE || error == -ECONNRESET || error == -ETIMEDOUT ? CTL_NO_DAEMON
-	: CTL_FAILED;
+									      : CTL_FAILED;
 }
 
 /* For %s: a text of the error's parameters, or "?". */

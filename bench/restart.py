@@ -50,6 +50,8 @@ def main():
         viewers = [service.viewer(f"guest-{n}") for n in range(watched)]
         for viewer in viewers:
             viewer.first()
+        service.until(lambda: len(service.store.names("state")) == displays and len(service.store.names("rfb")) == watched,
+                      "all is kept", 60)
         print(f"{displays} displays of 640x480, {watched} of them watched, {len(service.store.names())} descriptors kept")
         for number, how in enumerate(("crash", "restart") * 3):
             for viewer in viewers:

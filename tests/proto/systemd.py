@@ -35,6 +35,8 @@ FIRST = 3             # SD_LISTEN_FDS_START
 
 
 def same_file(one, other):
+    if os.fstat(one)[1:3] != os.fstat(other)[1:3]:     # many, and each asks about all
+        return False
     pid = os.getpid()
     return LIBC.syscall(SYS_KCMP, pid, pid, 0, one, other) == 0
 

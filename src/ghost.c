@@ -139,7 +139,8 @@ void ghost_raise(struct display *d, uint64_t until)
 {
 	uint64_t now = loop_now_ms(), longest = now + (uint64_t)d->config->linger_seconds * 1000;
 
-	d->ending = d->lingers = true;
+	d->ending = true;
+	d->lingers = true;
 	d->why = DISPLAY_LOST;
 	d->lingers_until = until ? MIN(until, longest) : longest;
 	haunt(d);

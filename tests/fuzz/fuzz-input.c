@@ -171,10 +171,10 @@ static void check(const struct inputs *inputs)
 
 	while (more) {
 		more = false;
+		turn();
 		for (size_t i = 0; i < LIMIT_INPUTS; i++)
 			while (vmm_read(&vmms[i], 256))
 				more = true;
-		turn();
 	}
 	for (size_t i = 0; i < LIMIT_INPUTS; i++) {
 		if (!sink_connected(inputs->slots[i]->sink))

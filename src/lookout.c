@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/config.h"
@@ -27,6 +28,7 @@ struct lookout {
 	struct scrape *scrape;
 	struct loop_source *on_usr1, *timer;
 	struct bulletin_listener listener;
+	bool listens;
 	bool due; /* the timer runs */
 	uint64_t told_at;
 	char told[128];
@@ -101,7 +103,10 @@ int lookout_create(struct loop *loop, struct manager *manager, struct varlink_se
 		return -ENOMEM;
 	lookout->manager = manager;
 	lookout->listener = (struct bulletin_listener){.fn = on_event, .arg = lookout};
-	bulletin_listen(&lookout->listener);
+	/* Nobody to tell: no wake-up either. */
+	lookout->listens = getenv("NOTIFY_SOCKET") != NULL;
+	if (lookout->listens)
+		bulletin_listen(&lookout->listener);
 	r = loop_timer_add(loop, on_timer, lookout, &lookout->timer);
 	if (r == 0)
 		r = loop_signal_add(loop, SIGUSR1, on_signal, lookout, &lookout->on_usr1);
@@ -121,7 +126,8 @@ void lookout_destroy(struct lookout *lookout)
 {
 	if (!lookout)
 		return;
-	bulletin_unlisten(&lookout->listener);
+	if (lookout->listens)
+		bulletin_unlisten(&lookout->listener);
 	scrape_destroy(lookout->scrape);
 	loop_source_free(lookout->on_usr1);
 	loop_source_free(lookout->timer);
@@ -178,6 +184,7 @@ int lookout_listen(struct lookout *lookout, struct notify_socket *inherited, siz
 		if (r < 0)
 			return complain("an inherited socket", r);
 	}
-	loop_timer_once(lookout->timer, 0);
+	if (lookout->listens)
+		loop_timer_once(lookout->timer, 0);
 	return listen_configured(lookout, config);
 }

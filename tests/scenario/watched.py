@@ -85,7 +85,7 @@ class Words(unittest.TestCase):
         self.d.until(lambda: "primary plane: surface, 320x200" in self.d.text() and "\nvfio-displayd: 1 display; systemd" in self.d.text(), "they are in the log")
         viewer.close()
         self.d.until(lambda: "0 in, 0 want pictures" in dump(client), "nobody is there")
-        self.assertIn("capture thread: asleep, nobody watches", dump(client))
+        self.d.until(lambda: "capture thread: asleep, nobody watches" in dump(client), "its thread sleeps")
         # Many changes, few lines.
         began, before = time.monotonic(), len(self.lines)
         for n in range(30):

@@ -19,6 +19,7 @@ import checks_guest  # noqa: F401
 import checks_door  # noqa: F401
 import checks_limits  # noqa: F401
 import checks_restart  # noqa: F401
+import checks_rights  # noqa: F401
 import checks_end  # noqa: F401
 from machine import command, say
 

@@ -51,4 +51,4 @@ const char *audit_message_id(size_t kind);
 
 /* audit_events.c: what bulletin.h tells of, from now on. */
 void audit_begin(void);
-void audit_end(void);
+void audit_end(void); /* also where it has not begun */

@@ -74,13 +74,17 @@ static void on_event(void *arg, const struct bulletin_event *event)
 }
 
 static struct bulletin_listener listener = {.fn = on_event};
+static bool listens;
 
 void audit_begin(void)
 {
 	bulletin_listen(&listener);
+	listens = true;
 }
 
 void audit_end(void)
 {
-	bulletin_unlisten(&listener);
+	if (listens)
+		bulletin_unlisten(&listener);
+	listens = false;
 }

@@ -392,7 +392,6 @@ static int manager_start(struct manager *m)
 	};
 	int r;
 
-	audit_begin();
 	r = loop_create(&m->loop);
 	registry_init(&m->displays, m->loop, m->config, on_changed, m);
 	if (r == 0)
@@ -430,6 +429,8 @@ static int manager_start(struct manager *m)
 		restore_tickets(m->credentials, m->store);
 	if (r == 0)
 		restore_displays(&m->displays, m->store, m->server, m);
+	/* What is back was registered, and told, before. */
+	audit_begin();
 	if (r == 0)
 		r = open_gate(m);
 	if (r == 0)

@@ -79,6 +79,28 @@ def a_restart_loses_nothing():
 
 
 @scenario
+def a_mistake_in_a_file_loses_nothing():
+    """The daemon does not start with it, and systemd neither gives up nor lets go."""
+    sim = stage("mistaken", frames=2)
+    viewer = look("mistaken")
+    first(sim, viewer)
+    path = "/etc/vfio-displayd/policy"
+    expect(not os.path.exists(path), "there is a policy")
+    try:
+        with open(path, "w") as file:
+            file.write("allow everything to=everybody\n")
+        command("systemctl", "restart", service.UNIT, fine=None)
+        until(lambda: int(service.show("NRestarts")) > 6, PATIENCE, "more attempts than systemd makes by itself")
+    finally:
+        os.unlink(path)
+    began = time.monotonic()
+    until(lambda: service.show("ActiveState") == "active", PATIENCE, "the service")
+    took = goes_on(sim, viewer, 1, began)
+    sim.end_leases()
+    return "next picture %.2f s after the mistake was mended; %s" % (took, removed(sim))
+
+
+@scenario
 def a_killed_rfb_program_is_followed_by_another():
     sim = stage("program", frames=2)
     first(sim, look("program"))

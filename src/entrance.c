@@ -70,6 +70,54 @@ void entrance_abandon(struct handover_listener *listeners, size_t n)
 	}
 }
 
+/* What a file is; all zero: there is none. */
+static struct stat look_at(const char *path)
+{
+	struct stat st;
+
+	return path && lstat(path, &st) == 0 ? st : (struct stat){0};
+}
+
+static bool is_another(const struct stat *before, const struct stat *after)
+{
+	return before->st_ino != after->st_ino || before->st_ctim.tv_sec != after->st_ctim.tv_sec ||
+	       before->st_ctim.tv_nsec != after->st_ctim.tv_nsec;
+}
+
+/* A socket at an address that a registrant has named. It is not to be among the displays' own: by the names there others find a display,
+ * and it may not be the registrant's. Paths have too many spellings to be compared; that a file is new there tells, whatever links led to it. */
+static int open_wished(
+	struct entrance *e, struct handover_listener *listener, const char **ret_reason)
+{
+	const char *path = address_path(listener->address),
+		   *slash = path ? strrchr(path, '/') : NULL;
+	_cleanup_free_ char *own = NULL;
+	struct stat before, after;
+	int r;
+
+	if (e->rfb_dir && slash && asprintf(&own, "%s%s", e->rfb_dir, slash) < 0) {
+		own = NULL;
+		return -ENOMEM;
+	}
+	before = look_at(own);
+	r = address_listen(listener->address, &listener->fd);
+	if (r < 0) {
+		*ret_reason = r == -EINVAL ? "is not HOST:PORT, [HOST]:PORT, *:PORT or unix:/PATH"
+					   : strerror(-r);
+		return r;
+	}
+	after = look_at(own);
+	if (after.st_ino && is_another(&before, &after)) {
+		unlink(own);
+		listener->fd = fd_close(listener->fd);
+		*ret_reason = "is where the displays' own sockets are, which the daemon makes";
+		return -EACCES;
+	}
+	listener->ours = true;
+	listener->made = path;
+	return 0;
+}
+
 int entrance_reopen(struct entrance *e, const struct context *context,
 	struct handover_listener *listener, struct link_listener *ret, const char **ret_reason)
 {
@@ -82,15 +130,9 @@ int entrance_reopen(struct entrance *e, const struct context *context,
 	int r;
 
 	if (listener->fd < 0) {
-		r = address_listen(listener->address, &listener->fd);
-		if (r < 0) {
-			*ret_reason =
-				r == -EINVAL ? "is not HOST:PORT, [HOST]:PORT, *:PORT or unix:/PATH"
-					     : strerror(-r);
+		r = open_wished(e, listener, ret_reason);
+		if (r < 0)
 			return r;
-		}
-		listener->ours = true;
-		listener->made = address_path(listener->address);
 	}
 	r = entrance_decide(e, listener->fd, &wish, ret, ret_reason);
 	/* Whose reason it is: one that was handed over has no address of its own. -EINVAL would be the address's form. */

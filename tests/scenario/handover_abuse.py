@@ -151,6 +151,24 @@ class HandoverAbuse(unittest.TestCase):
                     self.refused("DescriptorUnsuitable", [self.surface.fd, self.lease, fd], index=2,
                                  listen=[{"mode": "view", "fileDescriptorIndex": 2}])
 
+    def test_a_listener_in_place_of_another_display_s_socket(self):
+        rfb = self.daemon.dir / "rfb"
+        link = self.daemon.dir / "link"
+        if not link.is_symlink():
+            link.symlink_to(rfb)
+        for path in (rfb / "victim", rfb / "abuse", f"{rfb}//victim", f"{rfb}/../rfb/victim", link / "victim"):
+            with self.subTest(path):
+                reason = self.refused("AddressUnavailable", [self.surface.fd, self.lease],
+                                      listen=[{"mode": "view", "address": f"unix:{path}"}])["reason"]
+                self.assertIn("own sockets", reason)
+        self.assertFalse((rfb / "victim").exists())
+        self.refused("AddressUnavailable", [self.surface.fd, self.lease], listen=[{"mode": "view", "address": f"unix:{rfb}/other"}])
+        self.assertTrue((rfb / "other").is_socket())
+        # Elsewhere a name is nobody's, also one that is there too.
+        self.client.call("Register", parameters(listen=[{"mode": "view", "address": f"unix:{self.daemon.dir}/other"}]),
+                         [self.surface.fd, self.lease])
+        self.client.call("Unregister", {"id": "abuse"})
+
     # ---- the wrong number, the wrong one ----
 
     def test_no_descriptor(self):

@@ -6,41 +6,96 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "state/messenger.h"
 #include "state/store.h"
 
+/* Of these a newer one makes an older one that could not be sent needless: RELOADING=1 is ended by READY=1. */
+enum { STATE, STATUS, TEXTS };
+
+enum { RETRY_MS = 100 };
+
 struct notify {
-	struct loop_source *watchdog;
+	struct messenger messenger;
+	struct loop_source *watchdog, *retry;
+	char waiting[TEXTS][256]; /* "": nothing */
 };
 
+static struct notify *current; /* NULL: there is none */
+
+static int say(struct notify *notify, const char *text)
+{
+	int r = messenger_send(&notify->messenger, text, strlen(text), -EBADF);
+
+	return r == -EAGAIN || r == -ENOBUFS ? r : 0;
+}
+
+static void send_waiting(void *arg)
+{
+	struct notify *notify = arg;
+
+	for (size_t i = 0; i < TEXTS; i++) {
+		if (notify->waiting[i][0] && say(notify, notify->waiting[i]) < 0)
+			return (void)loop_timer_once(notify->retry, RETRY_MS);
+		notify->waiting[i][0] = '\0';
+	}
+}
+
+__attribute__((format(printf, 2, 3))) static void tell(int which, const char *format, ...)
+{
+	struct notify *notify = current;
+	va_list args;
+
+	if (!notify)
+		return;
+	va_start(args, format);
+	vsnprintf(notify->waiting[which], sizeof(notify->waiting[which]), format, args);
+	va_end(args);
+	send_waiting(notify);
+}
+
+/* Not kept where it cannot be sent: the next one comes. */
 static void on_watchdog(void *arg)
 {
-	sd_notify(false, "WATCHDOG=1");
+	say(arg, "WATCHDOG=1");
+}
+
+static int watch(struct notify *notify, struct loop *loop)
+{
+	uint64_t usec;
+	int r;
+
+	if (sd_watchdog_enabled(false, &usec) <= 0)
+		return 0;
+	r = loop_timer_add(loop, on_watchdog, notify, &notify->watchdog);
+	return r < 0 ? r : loop_timer_every(notify->watchdog, MAX(usec / 2000, (uint64_t)1));
 }
 
 int notify_create(struct loop *loop, struct notify **ret)
 {
 	struct notify *notify = new0(struct notify);
-	uint64_t usec;
 	int r;
 
 	if (!notify)
 		return -ENOMEM;
-	if (sd_watchdog_enabled(false, &usec) > 0) {
-		r = loop_timer_add(loop, on_watchdog, NULL, &notify->watchdog);
-		if (r == 0)
-			r = loop_timer_every(notify->watchdog, MAX(usec / 2000, (uint64_t)1));
-		if (r < 0) {
-			notify_destroy(notify);
-			return r;
-		}
+	r = messenger_init(&notify->messenger);
+	if (r < 0)
+		log_warn(NULL, "cannot tell systemd anything: %s", strerror(-r));
+	r = loop_timer_add(loop, send_waiting, notify, &notify->retry);
+	if (r == 0)
+		r = watch(notify, loop);
+	if (r < 0) {
+		notify_destroy(notify);
+		return r;
 	}
-	*ret = notify;
+	*ret = current = notify;
 	return 0;
 }
 
@@ -48,29 +103,33 @@ void notify_destroy(struct notify *notify)
 {
 	if (!notify)
 		return;
+	if (current == notify)
+		current = NULL;
 	loop_source_free(notify->watchdog);
+	loop_source_free(notify->retry);
+	messenger_finish(&notify->messenger);
 	free(notify);
 }
 
 void notify_ready(void)
 {
-	sd_notify(false, "READY=1");
+	tell(STATE, "READY=1");
 }
 
 void notify_stopping(void)
 {
-	sd_notify(false, "STOPPING=1");
+	tell(STATE, "STOPPING=1");
 }
 
 void notify_status(const char *format, ...)
 {
-	char text[256];
+	char text[240];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	sd_notifyf(false, "STATUS=%s", text);
+	tell(STATUS, "STATUS=%s", text);
 }
 
 void notify_reloading(void)
@@ -79,7 +138,7 @@ void notify_reloading(void)
 
 	/* sd_notify(3): systemd tells a reload from an older one's end by this time. */
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+	tell(STATE, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
 		(uint64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* notify.h - what systemd is told; all of it does nothing where systemd did not start us. Main thread. */
+/* notify.h - what systemd is told; all of it does nothing where systemd did not start us. Main thread. Nothing here blocks: what systemd does not take
+ * now is told later, the newest of it. */
 #pragma once
 
 #include <stddef.h>

@@ -17,9 +17,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 
 #include "base/discard.h"
 #include "base/fd.h"
@@ -27,6 +25,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "state/messenger.h"
 
 enum { BUCKETS = 256, DIGITS = 36, RETRY_MS = 20, LAST_TRIES = 50 };
 
@@ -78,9 +77,7 @@ struct barrier {
 
 struct store {
 	struct loop *loop;
-	struct sockaddr_un address;
-	socklen_t address_size;
-	int socket; /* owned, -EBADF: closed */
+	struct messenger messenger;
 	struct loop_source *source, *retry;
 	TAILQ_HEAD(, order) orders;
 	TAILQ_HEAD(, barrier) barriers;
@@ -139,66 +136,19 @@ bool store_is_name(const char *name)
 
 /* ---- telling systemd ---- */
 
-static int open_socket(struct store *store)
-{
-	int fd = fd_move_high(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&store->address, store->address_size) < 0) {
-		int r = -errno;
-
-		fd_close(fd);
-		return r;
-	}
-	store->socket = fd;
-	return 0;
-}
-
-static int send_once(struct store *store, enum order_kind kind, const char *name, int fd)
+/* -EAGAIN: not until the socket is writable; -ENOBUFS: not now, for another reason. Any other error: never. */
+static int send_order(struct store *store, enum order_kind kind, const char *name, int fd)
 {
 	static const char *const texts[] = {
 		[ORDER_PUT] = "FDSTORE=1\nFDPOLL=0\nFDNAME=",
 		[ORDER_DROP] = "FDSTOREREMOVE=1\nFDNAME=",
 		[ORDER_BARRIER] = "BARRIER=1",
 	};
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {0};
 	char text[64];
-	struct iovec vector = {.iov_base = text};
-	struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+	int size = snprintf(text, sizeof(text), "%s%s", texts[kind], name);
+	int r = messenger_send(&store->messenger, text, (size_t)size, fd);
 
-	vector.iov_len = (size_t)snprintf(text, sizeof(text), "%s%s", texts[kind], name);
-	if (fd >= 0) {
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(fd));
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	}
-	return sendmsg(store->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
-/* -EAGAIN: not until the socket is writable; -ENOBUFS: not now, for another reason. Any other error: never. */
-static int send_order(struct store *store, enum order_kind kind, const char *name, int fd)
-{
-	int r = send_once(store, kind, name, fd);
-
-	/* systemd has made itself anew. */
-	if (r == -ECONNREFUSED || r == -ENOTCONN || r == -ECONNRESET) {
-		if (connect(store->socket, (struct sockaddr *)&store->address,
-			    store->address_size) == 0)
-			r = send_once(store, kind, name, fd);
-	}
-	/* ETOOMANYREFS: too many descriptors of ours are on their way. */
-	if (r == -ETOOMANYREFS || r == -ENOMEM)
-		r = -ENOBUFS;
-	if (r == -EAGAIN || r == -ENOBUFS)
-		return r;
-	if (r < 0 && !store->complained) {
+	if (r < 0 && r != -EAGAIN && r != -ENOBUFS && !store->complained) {
 		log_warn(NULL, "cannot tell systemd what to keep for a restart: %s", strerror(-r));
 		store->complained = true;
 	}
@@ -533,46 +483,27 @@ void store_unbar(struct store *store, store_fn fn, void *arg)
 
 /* ---- life ---- */
 
-/* A path, or "@" and a name in the abstract space: sd_notify(3). */
-static bool find_address(struct store *store)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	size_t size = path ? strlen(path) : 0;
-
-	if (size < 2 || size >= sizeof(store->address.sun_path) ||
-		(path[0] != '/' && path[0] != '@'))
-		return false;
-	store->address.sun_family = AF_UNIX;
-	memcpy(store->address.sun_path, path, size);
-	if (path[0] == '@')
-		store->address.sun_path[0] = '\0';
-	store->address_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
-	return true;
-}
-
 int store_create(struct loop *loop, struct store **ret)
 {
 	struct store *store = new0(struct store);
-	int r = 0;
+	int r;
 
 	if (!store)
 		return -ENOMEM;
 	store->loop = loop;
-	store->socket = -EBADF;
 	TAILQ_INIT(&store->orders);
 	TAILQ_INIT(&store->barriers);
 	TAILQ_INIT(&store->entries);
-	if (find_address(store)) {
-		r = open_socket(store);
-		if (r == 0)
-			r = loop_fd_add(loop, store->socket, 0, on_writable, store, &store->source);
+	r = messenger_init(&store->messenger);
+	if (r == 0 && store_is_open(store)) {
+		r = loop_fd_add(loop, store->messenger.fd, 0, on_writable, store, &store->source);
 		if (r == 0)
 			r = loop_timer_add(loop, on_retry, store, &store->retry);
-		if (r < 0) {
-			log_warn(NULL, "nothing will be kept for a restart: %s", strerror(-r));
-			store->socket = fd_close(store->socket);
-			r = r == -ENOMEM ? r : 0;
-		}
+	}
+	if (r < 0) {
+		log_warn(NULL, "nothing will be kept for a restart: %s", strerror(-r));
+		messenger_finish(&store->messenger);
+		r = r == -ENOMEM ? r : 0;
 	}
 	if (r < 0) {
 		store_destroy(store);
@@ -588,7 +519,7 @@ void store_destroy(struct store *store)
 		return;
 	/* What it was not told yet it must hear: a display that has ended would come back. */
 	for (int i = 0; i < LAST_TRIES && !TAILQ_EMPTY(&store->orders); i++) {
-		struct pollfd writable = {.fd = store->socket, .events = POLLOUT};
+		struct pollfd writable = {.fd = store->messenger.fd, .events = POLLOUT};
 
 		poll(&writable, 1, RETRY_MS);
 		send_orders(store);
@@ -601,7 +532,7 @@ void store_destroy(struct store *store)
 		entry_free(store, TAILQ_FIRST(&store->entries));
 	loop_source_free(store->source);
 	loop_source_free(store->retry);
-	fd_close(store->socket);
+	messenger_finish(&store->messenger);
 	free(store);
 }
 
@@ -612,5 +543,5 @@ unsigned int store_used(const struct store *store)
 
 bool store_is_open(const struct store *store)
 {
-	return store->socket >= 0;
+	return store->messenger.fd >= 0;
 }

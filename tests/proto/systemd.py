@@ -98,6 +98,8 @@ class Service(daemon.Daemon):
         self.slow = slow
         self.messages = []
         self.ready = threading.Event()
+        self.reads = threading.Event()      # cleared: nothing is read from the notify socket, which is full soon
+        self.reads.set()
         self.process = None
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.control)
@@ -113,7 +115,7 @@ class Service(daemon.Daemon):
 
     def hear(self):
         while not self.ended.is_set():
-            if not select.select([self.notify], [], [], 0.2)[0]:
+            if not self.reads.wait(0.2) or not select.select([self.notify], [], [], 0.2)[0]:
                 continue
             data, ancillary, _, _ = self.notify.recvmsg(1 << 16, socket.CMSG_SPACE(4 * 768), socket.MSG_CMSG_CLOEXEC)
             fds = array.array("i")

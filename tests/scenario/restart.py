@@ -243,6 +243,30 @@ class Restart(unittest.TestCase):
         self.service.settle()
         self.assertEqual([name for name in self.service.store.names() if not name.startswith("tickets")], [])
 
+    def test_a_service_manager_that_does_not_read(self):
+        """All goes on meanwhile, and it hears what it is to keep when it reads again."""
+        self.service.reads.clear()
+        guests = [self.surface(64, 48) for _ in range(8)]
+        leases = [self.service.register(guest, f"g{n}") for n, guest in enumerate(guests)]
+        for _ in range(3):
+            client = self.service.connect()
+            client.call("List", {"id": "g0"})
+            client.call("io.systemd.service.Reload")
+            client.close()
+            time.sleep(0.4)                              # a status line may come at any moment
+        self.assertEqual(sorted(self.ids()), [f"g{n}" for n in range(8)])
+        viewer = self.service.viewer("g0")
+        viewer.first()
+        messages = len(self.service.messages)
+        self.service.reads.set()
+        self.service.until(lambda: len(self.service.store.names("state")) == 8, "all are kept")
+        self.service.until(lambda: any("READY" in each for each in self.service.messages[messages:]), "the reload has ended")
+        self.again("restart")
+        self.assertEqual(sorted(self.ids()), [f"g{n}" for n in range(8)])
+        self.assert_shown(viewer, guests[0], 3)
+        for lease in leases:
+            os.close(lease)
+
     def test_killed_at_any_moment(self):
         """Registrants, viewers and Unregisters, and a SIGKILL in between: never half a display, never a device that nobody knows."""
         guest = self.surface()

@@ -275,11 +275,12 @@ static int start_testcard(struct manager *m)
 {
 	char size[32] = "", *rate;
 	char *arguments[12] = {(char *)"vfio-displayd-testcard", (char *)"--fd", (char *)"3"};
+	const struct display *before = registry_find(&m->displays, "testcard");
 	_cleanup_fd_ int theirs = -EBADF;
 	int pair[2], n = 3, r;
 
-	/* One that an earlier daemon has started may go on. */
-	if (!m->options.testcard || registry_find(&m->displays, "testcard"))
+	/* One that an earlier daemon has started may go on. If it has ended, viewers may wait for it. */
+	if (!m->options.testcard || (before && !display_is_ghost(before)))
 		return 0;
 	snprintf(size, sizeof(size), "%s", m->options.testcard);
 	rate = strchr(size, '@');
@@ -477,7 +478,10 @@ void manager_destroy(struct manager *m)
 	lookout_destroy(take_ptr(m->lookout));
 	credentials_destroy(take_ptr(m->credentials));
 	m->displays.credentials = NULL;
-	if (m->testcard) {
+	/* Where its display is kept it goes on; else it ends when its connection does. */
+	if (m->testcard && store_is_open(m->store)) {
+		child_release(m->testcard);
+	} else if (m->testcard) {
 		child_kill(m->testcard);
 		child_leave(m->testcard);
 	}

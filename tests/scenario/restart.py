@@ -3,6 +3,7 @@
 import os
 import pathlib
 import random
+import signal
 import socket
 import sys
 import time
@@ -306,6 +307,40 @@ class Restart(unittest.TestCase):
 
     def known(self):
         return set(self.ids())
+
+
+class TestCard(unittest.TestCase):
+    def test_it_goes_on(self):
+        """The daemon's own display, with who looks at it."""
+        with systemd.Service("--testcard=320x200") as service:
+            def state():
+                try:
+                    return service.connect().describe("testcard")["state"]
+                except VarlinkError:
+                    return None
+
+            def program():
+                return next((pid for pid in service.children() if service.name(pid) == "vfio-displayd-t"), None)
+
+            service.until(lambda: state() == "live", "it is there")
+            viewer = service.viewer("testcard")
+            viewer.first()
+            first = program()
+            service.restart()
+            service.until(lambda: state() == "live", "it is back")
+            self.assertEqual(program(), first)
+            viewer.request(incremental=False)
+            viewer.update()
+            # Its program ends while there is no daemon: viewers wait, and another one takes its place.
+            service.crash()
+            os.kill(first, signal.SIGKILL)
+            os.waitpid(first, 0)
+            service.start()
+            service.until(lambda: state() == "live", "another test card")
+            self.assertNotEqual(program(), first)
+            viewer.request(incremental=False)
+            viewer.update()
+            self.assertEqual(service.connect().describe("testcard")["viewers"], 1)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Theory of operation: what the broker must not miss is kept until the link takes it. TAKEN, MAY_WRITE, BUSY, WATCH, RESIZE, POWER and
- * IDLE are one flag each, since only the newest counts, and RESIZE and POWER only while their viewer is there. A second POWER is refused while one waits; VIEWER_ADDED and VIEWER_GONE wait in a list, which is bounded because nobody is admitted while it is
- * long (door_events::congested), and those who are in can each leave once. VIEWER_STATE is offered again by the door.
- *
- * So it does not matter whether anybody reads: a program whose broker has died, but whose link is kept by somebody, goes on. When the next
- * broker says RESUME, all that waits is thrown away, and what is true now is told instead.
+/* Theory of operation: this end of the link is where the picture, the door and the broker meet. What is told to the broker goes through the
+ * outbox, so nothing here waits, and a program whose broker has died, but whose link is kept by somebody, goes on. When the next broker says
+ * RESUME, all that waits is thrown away, and what is true now is told instead.
  */
 #include "rfb/broker.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
-#include <sys/queue.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -21,21 +17,10 @@
 #include "base/probe.h"
 #include "rfb/door.h"
 #include "rfb/facts.h"
+#include "rfb/outbox.h"
 #include "rfb/picture.h"
 #include "rfb/questions.h"
 #include "rfb/tls.h"
-
-struct pending {
-	STAILQ_ENTRY(pending) link; /* broker::pending */
-	struct link_message message;
-};
-
-/* A CHECK may hold a password. */
-static void pending_free(struct pending *pending)
-{
-	explicit_bzero(pending, sizeof(*pending));
-	free(pending);
-}
 
 struct broker {
 	struct loop *loop;
@@ -51,11 +36,8 @@ struct broker {
 	int result;
 	bool leaving; /* STOP has come */
 
-	STAILQ_HEAD(, pending) pending;
-	unsigned int pending_count;
-	bool say_may_write, say_watch, say_idle, say_busy, say_taken, say_resize, say_power;
-	uint32_t granted, watch;
-	struct link_message resize, power;
+	uint32_t watch; /* viewers who look */
+	struct outbox outbox;
 	struct questions questions;
 	struct facts facts;
 };
@@ -73,84 +55,29 @@ static void finish(struct broker *broker, int result)
 
 /* ---- to the broker ---- */
 
-/* True: it is on its way, or nobody is there to hear it. */
-static bool say(struct broker *broker, const struct link_message *message)
-{
-	int r = link_send(broker->link, message, -EBADF);
-
-	return r != -EAGAIN && r != -ENOBUFS && r != -ENOMEM;
-}
-
-static bool say_flag(struct broker *broker, bool *flag, const struct link_message *message)
-{
-	if (*flag && !say(broker, message))
-		return false;
-	*flag = false;
-	return true;
-}
-
-static bool say_generation(
-	struct broker *broker, bool *flag, enum link_type type, uint32_t generation)
+static void note_generation(struct broker *broker, enum link_type type, uint32_t generation)
 {
 	struct link_message message = {.type = type};
 
 	message.publish.generation = generation;
-	return say_flag(broker, flag, &message);
+	outbox_note(&broker->outbox, &message);
 }
 
-static bool say_flags(struct broker *broker)
+static void note_watch(struct broker *broker)
 {
-	struct link_message watch = {.type = LINK_WATCH}, idle = {.type = LINK_IDLE};
+	struct link_message message = {.type = LINK_WATCH};
 
-	watch.watch.count = broker->watch;
-	return say_generation(broker, &broker->say_taken, LINK_TAKEN, broker->generation) &&
-	       say_generation(broker, &broker->say_may_write, LINK_MAY_WRITE, broker->granted) &&
-	       say_flag(broker, &broker->say_watch, &watch) &&
-	       say_generation(broker, &broker->say_busy, LINK_BUSY, broker->generation) &&
-	       say_flag(broker, &broker->say_resize, &broker->resize) &&
-	       say_flag(broker, &broker->say_power, &broker->power) &&
-	       say_flag(broker, &broker->say_idle, &idle);
+	message.watch.count = broker->watch;
+	outbox_note(&broker->outbox, &message);
 }
 
-static bool say_pending(struct broker *broker)
-{
-	struct pending *pending;
-
-	while ((pending = STAILQ_FIRST(&broker->pending))) {
-		if (!say(broker, &pending->message))
-			return false;
-		STAILQ_REMOVE_HEAD(&broker->pending, link);
-		broker->pending_count--;
-		pending_free(pending);
-	}
-	return true;
-}
-
-/* The list first: a viewer is known before it is counted. */
-static void say_all(struct broker *broker)
-{
-	bool all;
-
-	if (!broker->link_source)
-		return; /* the broker has gone; we only see our viewers off */
-	all = say_pending(broker) && say_flags(broker);
-	loop_fd_events(broker->link_source, LOOP_READ | (all ? 0 : LOOP_WRITE));
-}
-
+/* Without it the broker's count of viewers would be wrong for ever. */
 static void post(struct broker *broker, const struct link_message *message)
 {
-	struct pending *pending = new0(struct pending);
-
-	if (!pending) {
-		/* The broker's count of viewers would be wrong for ever. */
-		log_err(id(broker), "out of memory: giving up");
-		finish(broker, -ENOMEM);
+	if (outbox_post(&broker->outbox, message) == 0)
 		return;
-	}
-	pending->message = *message;
-	STAILQ_INSERT_TAIL(&broker->pending, pending, link);
-	broker->pending_count++;
-	say_all(broker);
+	log_err(id(broker), "out of memory: giving up");
+	finish(broker, -ENOMEM);
 }
 
 static void post_seen(struct broker *broker, enum link_type type, uint32_t viewer,
@@ -175,10 +102,7 @@ static void on_gone(
 {
 	struct broker *broker = arg;
 
-	if (broker->resize.resize.viewer == viewer)
-		broker->say_resize = false;
-	if (broker->power.power.viewer == viewer)
-		broker->say_power = false;
+	outbox_drop_wishes(&broker->outbox, viewer);
 	post_seen(arg, LINK_VIEWER_GONE, viewer, mode, peer, reason);
 }
 
@@ -201,39 +125,38 @@ static bool on_state(
 	struct link_message message = {.type = LINK_VIEWER_STATE};
 	struct broker *broker = arg;
 
-	if (broker->pending_count)
+	if (outbox_count(&broker->outbox))
 		return false;
 	message.state.viewer = viewer;
 	message.state.frames_behind = behind;
 	message.state.bytes_sent = bytes;
 	snprintf(message.state.encoding, sizeof(message.state.encoding), "%s", encoding);
 	say_times(broker);
-	return say(broker, &message);
+	return outbox_offer(&broker->outbox, &message);
 }
 
 static void on_wish(void *arg, uint32_t viewer, uint32_t width, uint32_t height)
 {
+	struct link_message message = {.type = LINK_RESIZE};
 	struct broker *broker = arg;
 
-	broker->resize.type = LINK_RESIZE;
-	broker->resize.resize.viewer = viewer;
-	broker->resize.resize.width = width;
-	broker->resize.resize.height = height;
-	broker->say_resize = true;
-	say_all(broker);
+	message.resize.viewer = viewer;
+	message.resize.width = width;
+	message.resize.height = height;
+	outbox_note(&broker->outbox, &message);
 }
 
+/* None is lost: a second one is refused while one waits. */
 static bool on_power(void *arg, uint32_t viewer, enum link_power action)
 {
+	struct link_message message = {.type = LINK_POWER};
 	struct broker *broker = arg;
 
-	if (broker->say_power)
+	if (outbox_waits(&broker->outbox, LINK_POWER))
 		return false;
-	broker->power.type = LINK_POWER;
-	broker->power.power.viewer = viewer;
-	broker->power.power.action = action;
-	broker->say_power = true;
-	say_all(broker);
+	message.power.viewer = viewer;
+	message.power.action = action;
+	outbox_note(&broker->outbox, &message);
 	return true;
 }
 
@@ -242,7 +165,7 @@ static int on_check(void *arg, const struct link_message *check)
 	struct broker *broker = arg;
 	int r;
 
-	if (broker->pending_count >= LIMIT_LINK_PENDING)
+	if (outbox_count(&broker->outbox) >= LIMIT_LINK_PENDING)
 		return -EAGAIN;
 	r = questions_note(&broker->questions, check);
 	if (r == 0)
@@ -254,17 +177,9 @@ static int on_check(void *arg, const struct link_message *check)
 static void on_unasked(void *arg, uint32_t viewer)
 {
 	struct broker *broker = arg;
-	struct pending *pending;
 
 	questions_forget(&broker->questions, viewer);
-	STAILQ_FOREACH (pending, &broker->pending, link) {
-		if (pending->message.type != LINK_CHECK || pending->message.check.viewer != viewer)
-			continue;
-		STAILQ_REMOVE(&broker->pending, pending, pending, link);
-		broker->pending_count--;
-		pending_free(pending);
-		return;
-	}
+	outbox_drop_check(&broker->outbox, viewer);
 }
 
 static void on_watch(void *arg, uint32_t count)
@@ -272,23 +187,22 @@ static void on_watch(void *arg, uint32_t count)
 	struct broker *broker = arg;
 
 	broker->watch = count;
-	broker->say_watch = true;
-	say_all(broker);
+	note_watch(broker);
 }
 
 static bool on_congested(void *arg)
 {
 	struct broker *broker = arg;
 
-	return broker->pending_count >= LIMIT_LINK_PENDING;
+	return outbox_count(&broker->outbox) >= LIMIT_LINK_PENDING;
 }
 
 static void on_idle(void *arg)
 {
+	struct link_message message = {.type = LINK_IDLE};
 	struct broker *broker = arg;
 
-	broker->say_idle = true;
-	say_all(broker);
+	outbox_note(&broker->outbox, &message);
 }
 
 static void on_stopped(void *arg)
@@ -326,11 +240,9 @@ static void grant(struct broker *broker)
 
 	if (!picture_granted(broker->picture, &generation))
 		return;
-	broker->granted = generation;
-	broker->say_may_write = true;
-	broker->say_busy = false;
+	outbox_drop(&broker->outbox, LINK_BUSY);
 	loop_timer_stop(broker->busy_timer);
-	say_all(broker);
+	note_generation(broker, LINK_MAY_WRITE, generation);
 }
 
 static void on_busy(void *arg)
@@ -339,8 +251,7 @@ static void on_busy(void *arg)
 
 	if (!picture_encoding(broker->picture))
 		return;
-	broker->say_busy = true;
-	say_all(broker);
+	note_generation(broker, LINK_BUSY, broker->generation);
 	loop_timer_once(broker->busy_timer, LIMIT_BUSY_MS);
 }
 
@@ -367,8 +278,9 @@ static void got_frame(struct broker *broker, const struct link_message *message,
 	}
 	frame = picture_current(broker->picture);
 	broker->generation = frame->header.generation;
-	broker->say_taken = true;
-	say_all(broker);
+	note_generation(broker, LINK_TAKEN, broker->generation);
+	if (outbox_waits(&broker->outbox, LINK_BUSY)) /* of an older frame it would mean nothing */
+		note_generation(broker, LINK_BUSY, broker->generation);
 	door_resize(broker->door, frame->header.width, frame->header.height);
 }
 
@@ -405,19 +317,6 @@ static void got_fact(struct broker *broker, const struct link_message *message)
 	door_tell(broker->door, facts);
 }
 
-static void say_no_more(struct broker *broker)
-{
-	struct pending *pending;
-
-	while ((pending = STAILQ_FIRST(&broker->pending))) {
-		STAILQ_REMOVE_HEAD(&broker->pending, link);
-		pending_free(pending);
-	}
-	broker->pending_count = 0;
-	broker->say_may_write = broker->say_busy = broker->say_taken = broker->say_idle = false;
-	broker->say_resize = broker->say_power = false;
-}
-
 static void count_here(void *arg, const struct link_message *here)
 {
 	++*(uint32_t *)arg;
@@ -441,7 +340,7 @@ static void got_resume(struct broker *broker, const struct link_message *message
 		return;
 	}
 	log_set_level(MIN(message->hello.log_level, (uint32_t)LOG_LEVEL_DEBUG));
-	say_no_more(broker);
+	outbox_clear(&broker->outbox);
 	loop_timer_stop(broker->busy_timer);
 	picture_resume(broker->picture);
 	resumed.resumed.version = LINK_VERSION;
@@ -454,8 +353,7 @@ static void got_resume(struct broker *broker, const struct link_message *message
 	door_here(broker->door, post_here, broker);
 	for (size_t i = 0; i < broker->questions.used; i++)
 		post(broker, &broker->questions.at[i]);
-	broker->say_watch = true;
-	say_all(broker);
+	note_watch(broker);
 	door_resume(broker->door, message);
 	door_policy(broker->door, &message->hello.policy);
 	facts_policy(facts, &message->hello.policy);
@@ -554,7 +452,7 @@ static void on_link(int link, unsigned int events, void *arg)
 	int fd, r = 0;
 
 	if (events & LOOP_WRITE)
-		say_all(broker);
+		outbox_flush(&broker->outbox);
 	for (int i = 0; i < 16 && events & LOOP_READ; i++) {
 		r = link_receive(link, true, &message, &fd);
 		if (r < 0)
@@ -563,8 +461,8 @@ static void on_link(int link, unsigned int events, void *arg)
 	}
 	if (r == -EPIPE && broker->leaving) {
 		/* After STOP the broker hangs up: what viewers have queued still goes out, the door says when. */
-		loop_source_free(broker->link_source);
-		broker->link_source = NULL;
+		broker->outbox.source = NULL;
+		loop_source_free(take_ptr(broker->link_source));
 	} else if (r == -EPIPE)
 		finish(broker, 0);
 	else if (r < 0 && r != -EAGAIN)
@@ -585,7 +483,7 @@ int broker_create(
 	broker->loop = loop;
 	broker->link = link;
 	broker->hello = *hello;
-	STAILQ_INIT(&broker->pending);
+	outbox_init(&broker->outbox, link);
 	broker->facts = (struct facts){.leds = LEDS_UNKNOWN};
 	facts_policy(&broker->facts, &hello->hello.policy);
 	snprintf(broker->facts.name, sizeof(broker->facts.name), "%s", hello->hello.name);
@@ -605,6 +503,7 @@ int broker_create(
 			loop, broker->idle, LOOP_READ, on_wake, broker, &broker->idle_source);
 	if (r == 0)
 		r = loop_fd_add(loop, link, LOOP_READ, on_link, broker, &broker->link_source);
+	broker->outbox.source = broker->link_source;
 	if (r == 0)
 		r = loop_timer_add(loop, on_busy, broker, &broker->busy_timer);
 	if (r == 0)
@@ -631,7 +530,7 @@ void broker_destroy(struct broker *broker)
 	loop_source_free(broker->idle_source);
 	loop_source_free(broker->busy_timer);
 	fd_close(broker->idle);
-	say_no_more(broker);
+	outbox_clear(&broker->outbox);
 	questions_finish(&broker->questions);
 	free(broker);
 }

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -17,6 +16,7 @@
 #include "base/probe.h"
 #include "rfb/door.h"
 #include "rfb/facts.h"
+#include "rfb/grant.h"
 #include "rfb/outbox.h"
 #include "rfb/picture.h"
 #include "rfb/questions.h"
@@ -26,18 +26,15 @@ struct broker {
 	struct loop *loop;
 	int link; /* borrowed */
 	struct loop_source *link_source;
-	int idle; /* eventfd: the picture may be granted */
-	struct loop_source *idle_source;
-	struct loop_source *busy_timer;
 	struct picture *picture;
 	struct door *door;
 	struct link_message hello;
-	uint32_t generation; /* of the newest frame */
 	int result;
 	bool leaving; /* STOP has come */
 
 	uint32_t watch; /* viewers who look */
 	struct outbox outbox;
+	struct grant grant;
 	struct questions questions;
 	struct facts facts;
 };
@@ -54,14 +51,6 @@ static void finish(struct broker *broker, int result)
 }
 
 /* ---- to the broker ---- */
-
-static void note_generation(struct broker *broker, enum link_type type, uint32_t generation)
-{
-	struct link_message message = {.type = type};
-
-	message.publish.generation = generation;
-	outbox_note(&broker->outbox, &message);
-}
 
 static void note_watch(struct broker *broker)
 {
@@ -224,45 +213,6 @@ static const struct door_events door_events = {
 	.stopped = on_stopped,
 };
 
-/* Any thread. */
-static void wake(void *arg)
-{
-	struct broker *broker = arg;
-	uint64_t one = 1;
-
-	if (write(broker->idle, &one, sizeof(one)) < 0)
-		return; /* the counter is full: awake already */
-}
-
-static void grant(struct broker *broker)
-{
-	uint32_t generation;
-
-	if (!picture_granted(broker->picture, &generation))
-		return;
-	outbox_drop(&broker->outbox, LINK_BUSY);
-	loop_timer_stop(broker->busy_timer);
-	note_generation(broker, LINK_MAY_WRITE, generation);
-}
-
-static void on_busy(void *arg)
-{
-	struct broker *broker = arg;
-
-	if (!picture_encoding(broker->picture))
-		return;
-	note_generation(broker, LINK_BUSY, broker->generation);
-	loop_timer_once(broker->busy_timer, LIMIT_BUSY_MS);
-}
-
-static void on_wake(int fd, unsigned int events, void *arg)
-{
-	uint64_t count;
-
-	if (read(fd, &count, sizeof(count)) == sizeof(count))
-		grant(arg);
-}
-
 /* ---- from the broker ---- */
 
 static void got_frame(struct broker *broker, const struct link_message *message, int fd)
@@ -277,10 +227,7 @@ static void got_frame(struct broker *broker, const struct link_message *message,
 		return;
 	}
 	frame = picture_current(broker->picture);
-	broker->generation = frame->header.generation;
-	note_generation(broker, LINK_TAKEN, broker->generation);
-	if (outbox_waits(&broker->outbox, LINK_BUSY)) /* of an older frame it would mean nothing */
-		note_generation(broker, LINK_BUSY, broker->generation);
+	grant_taken(&broker->grant, frame->header.generation);
 	door_resize(broker->door, frame->header.width, frame->header.height);
 }
 
@@ -341,11 +288,10 @@ static void got_resume(struct broker *broker, const struct link_message *message
 	}
 	log_set_level(MIN(message->hello.log_level, (uint32_t)LOG_LEVEL_DEBUG));
 	outbox_clear(&broker->outbox);
-	loop_timer_stop(broker->busy_timer);
-	picture_resume(broker->picture);
+	grant_resume(&broker->grant);
 	resumed.resumed.version = LINK_VERSION;
 	resumed.resumed.turn = message->hello.turn;
-	resumed.resumed.generation = broker->generation;
+	resumed.resumed.generation = broker->grant.generation;
 	resumed.resumed.width = frame ? frame->header.width : 0;
 	resumed.resumed.height = frame ? frame->header.height : 0;
 	door_here(broker->door, count_here, &resumed.resumed.viewers);
@@ -395,14 +341,10 @@ static void dispatch(struct broker *broker, struct link_message *message, int fd
 		got_frame(broker, message, fd);
 		break;
 	case LINK_WANT_WRITE:
-		if (message->publish.generation == broker->generation) {
-			picture_want_write(broker->picture);
-			loop_timer_once(broker->busy_timer, LIMIT_BUSY_MS);
-			grant(broker);
-		}
+		grant_want(&broker->grant, message->publish.generation);
 		break;
 	case LINK_PUBLISH:
-		if (message->publish.generation == broker->generation) {
+		if (message->publish.generation == broker->grant.generation) {
 			PROBE2(published, message->publish.generation, message->publish.damaged);
 			picture_noticed(broker->picture, message->publish.noticed);
 			picture_published(broker->picture, message->publish.damaged);
@@ -496,18 +438,13 @@ int broker_create(
 		.challenge = broker->hello.hello.challenge,
 		.gate = hello->hello.role == LINK_ROLE_GATE,
 	};
-	broker->idle = fd_move_high(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-	r = broker->idle < 0 ? -errno : 0;
-	if (r == 0)
-		r = loop_fd_add(
-			loop, broker->idle, LOOP_READ, on_wake, broker, &broker->idle_source);
+	r = grant_init(&broker->grant, loop, &broker->outbox);
 	if (r == 0)
 		r = loop_fd_add(loop, link, LOOP_READ, on_link, broker, &broker->link_source);
 	broker->outbox.source = broker->link_source;
 	if (r == 0)
-		r = loop_timer_add(loop, on_busy, broker, &broker->busy_timer);
-	if (r == 0)
-		r = picture_create(wake, broker, &broker->picture);
+		r = picture_create(grant_wake, &broker->grant, &broker->picture);
+	broker->grant.picture = broker->picture;
 	if (r == 0)
 		r = door_create(
 			loop, broker->picture, &options, &door_events, broker, &broker->door);
@@ -527,9 +464,7 @@ void broker_destroy(struct broker *broker)
 	door_destroy(broker->door);
 	picture_destroy(broker->picture);
 	loop_source_free(broker->link_source);
-	loop_source_free(broker->idle_source);
-	loop_source_free(broker->busy_timer);
-	fd_close(broker->idle);
+	grant_finish(&broker->grant);
 	outbox_clear(&broker->outbox);
 	questions_finish(&broker->questions);
 	free(broker);

@@ -2,13 +2,15 @@
 /* Theory of operation
  *
  * A flood of one must not hide what others do. So lines are counted for whom they are about: the user who called, or else the display;
- * both fall into one of a fixed number of buckets, where those who share one by chance share its fate. What is left out is counted and
- * told when a line is written again.
+ * both fall into one of a fixed number of buckets, where those who share one by chance share its fate. Ids are a registrant's to choose, so
+ * which bucket is another's cannot be known from outside. Nor must a flood of what costs nothing, to be denied or to come and
+ * go, hide what the same one has done: each is counted by itself. What is left out is counted and told when a line is written again.
  */
 #include "audit.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/random.h>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -49,16 +51,67 @@ const char *audit_message_id(size_t kind)
 	return kind < AUDIT_KINDS ? kinds[kind].message_id : NULL;
 }
 
-static struct bucket *bucket_of(const struct audit *fields)
+static uint32_t seed(void)
 {
-	uint32_t hash = 2166136261u; /* FNV-1a */
+	static uint32_t number;
+
+	if (!number && getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
+		number = (uint32_t)loop_now_ms();
+	return number;
+}
+
+enum sort { DEEDS, DENIALS, COMINGS };
+
+static enum sort sort_of(enum audit_kind kind)
+{
+	if (kind == AUDIT_DENIED || kind == AUDIT_REFUSED)
+		return DENIALS;
+	return kind == AUDIT_VIEWER_IN || kind == AUDIT_VIEWER_OUT ? COMINGS : DEEDS;
+}
+
+static uint32_t mix(uint32_t hash, uint32_t more)
+{
+	hash = (hash ^ more) * 2654435761u;
+	return hash ^ hash >> 15;
+}
+
+static struct bucket *bucket_of(enum audit_kind kind, const struct audit *fields)
+{
+	uint32_t hash = mix(seed(), sort_of(kind));
 
 	if (fields->peer)
-		hash = (hash ^ (uint32_t)fields->peer->uid) * 2654435761u;
+		hash = mix(mix(hash, 1), (uint32_t)fields->peer->uid);
+	else if (fields->owner)
+		hash = mix(mix(hash, 1), (uint32_t)*fields->owner);
 	else
 		for (const char *c = fields->display ? fields->display : ""; *c; c++)
-			hash = (hash ^ (unsigned char)*c) * 16777619u;
+			hash = mix(hash, (unsigned char)*c);
 	return &buckets[hash % ARRAY_SIZE(buckets)];
+}
+
+static const uid_t *user_of(const struct audit *fields)
+{
+	return fields->peer ? &fields->peer->uid : fields->owner;
+}
+
+static void tell_left_out(const struct audit *fields, unsigned int n)
+{
+	const uid_t *user = user_of(fields);
+
+	if (user)
+		log_notice(NULL, "%u lines about uid %u were left out", n, (unsigned int)*user);
+	else
+		log_notice(fields->display, "%u lines about it were left out", n);
+}
+
+static void tell_flood(const struct audit *fields)
+{
+	const uid_t *user = user_of(fields);
+
+	if (user)
+		log_notice(NULL, "uid %u does too much for a line each", (unsigned int)*user);
+	else
+		log_notice(fields->display, "too much happens for a line each");
 }
 
 static bool worth_a_line(struct bucket *bucket, const struct audit *fields)
@@ -69,12 +122,12 @@ static bool worth_a_line(struct bucket *bucket, const struct audit *fields)
 	if (now - bucket->since >= LIMIT_VIEWER_LINES_MS || bucket->since == 0) {
 		*bucket = (struct bucket){.since = now};
 		if (left_out)
-			log_notice(fields->display, "%u lines about it were left out", left_out);
+			tell_left_out(fields, left_out);
 	}
-	if (bucket->lines++ < (fields->peer ? LIMIT_AUDIT_LINES : LIMIT_VIEWER_LINES))
+	if (bucket->lines++ < (user_of(fields) ? LIMIT_AUDIT_LINES : LIMIT_VIEWER_LINES))
 		return true;
 	if (bucket->left_out++ == 0)
-		log_notice(fields->display, "too much happens for a line each");
+		tell_flood(fields);
 	return false;
 }
 
@@ -90,6 +143,13 @@ void audit(enum audit_kind kind, const struct audit *fields, const char *format,
 	char uid[24], gid[24], pid[24], process[24];
 	const struct log_field list[] = {
 		{"MESSAGE_ID", kinds[kind].message_id},
+		/* Before what others choose the length of: what does not fit is left out. */
+		{"PEER_UID", peer ? number(uid, sizeof(uid), peer->uid) : NULL},
+		{"PEER_GID", peer ? number(gid, sizeof(gid), peer->gid) : NULL},
+		{"PEER_PID", peer ? number(pid, sizeof(pid), (unsigned int)peer->pid) : NULL},
+		{"PEER_PIDFDID", peer && peer->process
+					 ? number(process, sizeof(process), peer->process)
+					 : NULL},
 		{"VFIO_MACHINE", fields->machine},
 		{"VFIO_VIEWER", fields->viewer},
 		{"VFIO_ADDRESS", fields->address},
@@ -97,16 +157,10 @@ void audit(enum audit_kind kind, const struct audit *fields, const char *format,
 		{"VFIO_LABEL", fields->label},
 		{"VFIO_REASON", fields->reason},
 		{"VFIO_RIGHT", fields->right ? right_name(fields->right) : NULL},
-		{"PEER_UID", peer ? number(uid, sizeof(uid), peer->uid) : NULL},
-		{"PEER_GID", peer ? number(gid, sizeof(gid), peer->gid) : NULL},
-		{"PEER_PID", peer ? number(pid, sizeof(pid), (unsigned int)peer->pid) : NULL},
-		{"PEER_PIDFDID", peer && peer->process
-					 ? number(process, sizeof(process), peer->process)
-					 : NULL},
 	};
 	va_list args;
 
-	if (!worth_a_line(bucket_of(fields), fields))
+	if (!worth_a_line(bucket_of(kind, fields), fields))
 		return;
 	va_start(args, format);
 	log_event(kinds[kind].level, fields->display, list, ARRAY_SIZE(list), format, args);

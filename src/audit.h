@@ -43,6 +43,7 @@ struct audit {
 	const char *reason;		 /* VFIO_REASON */
 	enum right right;		 /* VFIO_RIGHT */
 	const struct varlink_peer *peer; /* PEER_UID, PEER_GID, PEER_PID, PEER_PIDFDID: who called */
+	const uid_t *owner;		 /* no field: for whom the line is counted where nobody called; NULL: for the display */
 };
 
 void audit(enum audit_kind kind, const struct audit *fields, const char *format, ...) __attribute__((format(printf, 3, 4)));

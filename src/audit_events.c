@@ -57,6 +57,8 @@ static void on_event(void *arg, const struct bulletin_event *event)
 			tell_registered(event, &fields);
 		return;
 	case BULLETIN_DISPLAY_UNREGISTERED:
+		/* For who registers again and again, each time with another id. */
+		fields.owner = event->owner ? &event->owner->uid : NULL;
 		return audit(AUDIT_UNREGISTERED, &fields, "released");
 	case BULLETIN_VIEWER_AUTHENTICATED:
 	case BULLETIN_VIEWER_DETACHED:

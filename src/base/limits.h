@@ -125,7 +125,9 @@
 #define LIMIT_VIEWER_LINES 256   /* lines about viewers that come and go, for each display and LIMIT_VIEWER_LINES_MS: who connects again and again fills no journal */
 #define LIMIT_VIEWER_LINES_MS 60000
 #define LIMIT_AUDIT_LINES  2048  /* lines about calls of one user in LIMIT_VIEWER_LINES_MS: all displays may be registered at once, and some more */
-#define LIMIT_AUDIT_BUCKETS 256  /* in which lines are counted: users, and displays where it is about viewers */
+#define LIMIT_AUDIT_BUCKETS 1024 /* in which lines are counted: users, and displays where it is about viewers */
+#define LIMIT_LOG_LINES    4096  /* of a program, but for audit lines, in LIMIT_VIEWER_LINES_MS: journald throws lines of a flood away, those of the audit too */
+#define LIMIT_CALLER_LINES 64    /* lines about connections of one user that ended badly or were refused, in LIMIT_VIEWER_LINES_MS */
 
 /* The import program (dma-bufs that the CPU cannot map). It starts within LIMIT_START_MS. */
 #define LIMIT_IMPORT_REST_MS  60000 /* one that ends sooner rests twice as long as the last one did, from LIMIT_RESPAWN_MS up to this: each leaves lines in the journal */

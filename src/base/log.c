@@ -7,9 +7,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/journal.h"
+#include "base/limits.h"
 #include "base/mem.h"
 
 #define LINE 1024
@@ -150,7 +152,7 @@ static int send_line(const struct line *line)
 }
 
 /* Says how many were lost as soon as one can be said again. */
-static void send_or_lose(const struct line *line)
+static bool send_or_lose(const struct line *line)
 {
 	unsigned int before = atomic_exchange(&lost, 0);
 	char text[80];
@@ -161,9 +163,13 @@ static void send_or_lose(const struct line *line)
 		atomic_fetch_add(&lost, before + 1);
 	else if (send_line(line) == -EAGAIN)
 		atomic_fetch_add(&lost, 1);
+	else
+		return true;
+	return false;
 }
 
-void log_event(enum log_level level, const char *id, const struct log_field *fields,
+/* False: nobody took it. */
+static bool write_event(enum log_level level, const char *id, const struct log_field *fields,
 	size_t fields_used, const char *format, va_list args)
 {
 	int saved = errno;
@@ -175,18 +181,88 @@ void log_event(enum log_level level, const char *id, const struct log_field *fie
 		.fields = fields,
 		.fields_used = fields_used,
 	};
+	bool taken;
 
-	if (!log_enabled(level))
-		return;
 	vsnprintf(text, sizeof(text), format, args);
 	mask(text);
-	send_or_lose(&line);
+	taken = send_or_lose(&line);
 	errno = saved;
+	return taken;
+}
+
+void log_event(enum log_level level, const char *id, const struct log_field *fields,
+	size_t fields_used, const char *format, va_list args)
+{
+	if (log_enabled(level))
+		write_event(level, id, fields, fields_used, format, args);
+}
+
+/* What is not counted. */
+__attribute__((format(printf, 2, 3))) static void say(enum log_level level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_event(level, NULL, NULL, 0, format, args);
+	va_end(args);
+}
+
+static unsigned long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (unsigned long)now.tv_sec * 1000 + (unsigned long)now.tv_nsec / 1000000;
+}
+
+/* Much of what is said can be brought about by peers, and a line too many is harmless in itself. But journald takes only so many of a
+ * service, and then throws away what comes, audit lines with it. Who wants to read everything has asked for debug. */
+static struct {
+	pthread_mutex_t lock;
+	unsigned long since; /* ms */
+	unsigned int lines, left_out;
+} flood = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool worth_a_line(void)
+{
+	unsigned int before = 0;
+	bool worth, first;
+
+	if (log_enabled(LOG_LEVEL_DEBUG))
+		return true;
+	pthread_mutex_lock(&flood.lock);
+	if (now_ms() - flood.since >= LIMIT_VIEWER_LINES_MS || !flood.since) {
+		before = flood.left_out;
+		flood.since = now_ms();
+		flood.lines = flood.left_out = 0;
+	}
+	worth = flood.lines < LIMIT_LOG_LINES;
+	flood.lines += worth;
+	first = !worth && flood.left_out++ == 0;
+	pthread_mutex_unlock(&flood.lock);
+	if (before)
+		say(LOG_LEVEL_NOTICE, "%u lines were left out, too many came", before);
+	if (first)
+		say(LOG_LEVEL_NOTICE, "too much happens for a line each");
+	return worth;
+}
+
+/* It was lost, and is counted there. */
+static void take_back(void)
+{
+	pthread_mutex_lock(&flood.lock);
+	if (flood.lines > 0)
+		flood.lines--;
+	pthread_mutex_unlock(&flood.lock);
 }
 
 void log_writev(enum log_level level, const char *id, const char *format, va_list args)
 {
-	log_event(level, id, NULL, 0, format, args);
+	int saved = errno;
+
+	if (log_enabled(level) && worth_a_line() && !write_event(level, id, NULL, 0, format, args))
+		take_back();
+	errno = saved;
 }
 
 void log_write(enum log_level level, const char *id, const char *format, ...)

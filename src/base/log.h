@@ -2,7 +2,8 @@
 /* log.h - one line an event: what, which display, what to do.
  *
  * Lines go to the journal with a VFIO_DISPLAY= field when stderr is the journal, else to stderr as plain text.
- * Nobody is waited for: lines that the journal, or the reader of stderr, does not take are lost, and counted in the next one.
+ * Nobody is waited for: lines that the journal, or the reader of stderr, does not take are lost, and counted in the next one. Of a
+ * flood only LIMIT_LOG_LINES are written, unless debug is shown.
  * @id is the display's id or NULL. Never log a password, a ticket or a keystroke. Text of a peer goes through %s only
  * and control characters in a line are replaced. The rooms base, vfio, plane, capture, damage and varlink/wire do not
  * log: they return -errno, and the caller that gives up logs once. (capture/import.c does: it has a program of its own.)
@@ -33,7 +34,7 @@ struct log_field {
 	const char *value; /* NULL: left out. Control characters are replaced */
 };
 
-/* As log_writev(), with fields, some 20 at most. */
+/* As log_writev(), with fields, some 20 at most; who calls it bounds them. */
 void log_event(enum log_level level, const char *id, const struct log_field *fields, size_t fields_used,
 	const char *format, va_list args) __attribute__((format(printf, 5, 0)));
 

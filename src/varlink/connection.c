@@ -40,7 +40,8 @@ static const char *reason(int why)
 
 static void log_drop(const struct connection *connection, int why)
 {
-	if (why == 0 || why == -EPIPE || why == -ECONNRESET)
+	if (why == 0 || why == -EPIPE || why == -ECONNRESET ||
+		!server_worth_a_line(connection->server, connection->peer.uid))
 		return;
 	log_info(NULL, "control socket: connection of uid %u, pid %d closed: %s",
 		(unsigned int)connection->peer.uid, (int)connection->peer.pid, reason(why));

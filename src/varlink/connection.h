@@ -37,6 +37,10 @@ struct varlink_server {
 	void (*answered)(void *arg, const char *method, const char *error); /* NULL: nobody counts */
 	void *answered_arg;
 	bool crowded; /* a cap has been logged */
+	struct lines {
+		uint64_t since;
+		unsigned int used;
+	} lines[64]; /* that users have caused; they do not choose their numbers */
 };
 
 /* A peer's groups: the connection's, and of each of its calls. */
@@ -82,6 +86,7 @@ struct varlink_call {
 const struct exported *server_find(
 	const struct varlink_server *server, const char *name, size_t name_size);
 void server_sweep_soon(struct varlink_server *server);
+bool server_worth_a_line(struct varlink_server *server, uid_t uid);
 
 /* peer.c. Who is at the other end of @fd. */
 int peer_read(int fd, struct varlink_peer *ret, struct groups **ret_groups);

@@ -165,6 +165,20 @@ static int check_kind(int fd)
 	return domain == AF_UNIX && type == SOCK_STREAM ? 0 : -EPROTOTYPE;
 }
 
+/* A connection costs nothing. */
+bool server_worth_a_line(struct varlink_server *server, uid_t uid)
+{
+	struct lines *lines = &server->lines[uid % ARRAY_SIZE(server->lines)];
+	uint64_t now = loop_now_ms();
+
+	if (now - lines->since >= LIMIT_VIEWER_LINES_MS || !lines->since)
+		*lines = (struct lines){.since = now};
+	if (lines->used++ == LIMIT_CALLER_LINES)
+		log_notice(NULL, "control socket: too many connections of uid %u for a line each",
+			(unsigned int)uid);
+	return lines->used <= LIMIT_CALLER_LINES;
+}
+
 static bool server_is_full(struct varlink_server *server, uid_t uid)
 {
 	const struct connection *connection;
@@ -176,7 +190,7 @@ static bool server_is_full(struct varlink_server *server, uid_t uid)
 		same += connection->peer.uid == uid;
 	}
 	full = all >= LIMIT_VARLINK_CONNECTIONS || (uid != 0 && same >= LIMIT_VARLINK_PER_UID);
-	if (full && !server->crowded)
+	if (full && !server->crowded && server_worth_a_line(server, uid))
 		log_warn(NULL,
 			"control socket: connection of uid %u refused: %zu are open, %zu of them "
 			"its own",

@@ -15,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/journal.h"
+#include "base/limits.h"
 #include "base/log.h"
 
 enum { MANY = 5000 };
@@ -57,6 +58,54 @@ static void a_reader_of_stderr_that_stops_holds_up_nobody(void **state)
 	assert_non_null(strstr(text, "\ntest: warning: after it?\n"));
 }
 
+static unsigned int count(const char *text, const char *what)
+{
+	unsigned int n = 0;
+
+	for (; (text = strstr(text, what)); text++)
+		n++;
+	return n;
+}
+
+/* Such as of the audit: they are bounded by who writes them. */
+__attribute__((format(printf, 1, 2))) static void say_event(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_event(LOG_LEVEL_INFO, NULL, NULL, 0, format, args);
+	va_end(args);
+}
+
+static void a_flood_ends_and_hides_no_event(void **state)
+{
+	static char text[1 << 20];
+	int saved = dup(STDERR_FILENO), ends[2];
+	size_t size = 0;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	dup2(ends[1], STDERR_FILENO);
+	log_open("test", LOG_LEVEL_INFO);
+	for (int i = 0; i < 2 * LIMIT_LOG_LINES; i++) {
+		log_info(NULL, "flood");
+		size += read_all(ends[0], text + size, sizeof(text) - 1 - size);
+	}
+	say_event("event");
+	log_set_level(LOG_LEVEL_DEBUG);
+	log_info(NULL, "all is wanted");
+	read_all(ends[0], text + size, sizeof(text) - 1 - size);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(ends[0]);
+	close(ends[1]);
+	log_set_level(LOG_LEVEL_INFO);
+	assert_in_range(count(text, "flood"), LIMIT_LOG_LINES / 2, LIMIT_LOG_LINES);
+	assert_int_equal(count(text, "too much happens"), 1);
+	assert_int_equal(count(text, "event"), 1);
+	assert_int_equal(count(text, "all is wanted"), 1);
+}
+
 static void a_journal_that_hangs_holds_up_nobody(void **state)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -91,6 +140,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_reader_of_stderr_that_stops_holds_up_nobody),
 		cmocka_unit_test(a_journal_that_hangs_holds_up_nobody),
+		cmocka_unit_test(a_flood_ends_and_hides_no_event),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,7 +186,24 @@ static void listen_by_default(struct entrance *e, struct display *display, int f
 		return;
 	}
 	log_warn(context->id, "no viewers at %s: %s", path ? path : "an inherited socket", reason);
+	if (path)
+		unlink(path);
 	fd_discard(fd);
+}
+
+/* One that an earlier daemon has made, with another configuration maybe. -EBADF: it is not wanted any more. */
+static int at_home(int own, const char *address)
+{
+	char where[128];
+
+	if (own < 0)
+		return own;
+	address_describe(own, where);
+	if (address && strcmp(where, address) == 0)
+		return own;
+	if (address_path(where))
+		unlink(address_path(where));
+	return fd_discard(own);
 }
 
 /* RUNTIME/rfb/ID, for proxies that look up a socket by its name. */
@@ -194,16 +211,17 @@ static void listen_on_own_socket(struct entrance *e, struct display *display, in
 {
 	const char *id = display_context(display)->id;
 	_cleanup_free_ char *address = NULL;
-	int fd = own, r = 0;
+	int r = 0;
 
-	if (!e->rfb_dir || asprintf(&address, "unix:%s/%s", e->rfb_dir, id) < 0) {
-		fd_discard(own);
+	if (e->rfb_dir && asprintf(&address, "unix:%s/%s", e->rfb_dir, id) < 0)
+		address = NULL;
+	own = at_home(own, address);
+	if (!address)
 		return;
-	}
-	if (fd < 0)
-		r = address_listen(address, &fd);
+	if (own < 0)
+		r = address_listen(address, &own);
 	if (r == 0)
-		listen_by_default(e, display, fd, address_path(address));
+		listen_by_default(e, display, own, address_path(address));
 	else
 		log_warn(
 			id, "no socket for viewers at %s: %s", address_path(address), strerror(-r));

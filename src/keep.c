@@ -249,14 +249,17 @@ static int put_own(struct keep *keep)
 void keep_begin(struct keep *keep, struct display *display)
 {
 	const char *id = display_context(display)->id;
-	int r = 0;
+	char own[STORE_NAME];
+	int r;
 
 	keep->display = display;
 	display_keep(display, &display_keeper, keep);
 	if (!keep->record)
 		return;
-	if (!keep->memo.own[0])
-		r = put_own(keep);
+	/* The one of before, or not: the configuration may be another one. */
+	memcpy(own, keep->memo.own, sizeof(own));
+	keep->memo.own[0] = '\0';
+	r = put_own(keep);
 	/* A program that came back is noted as it was until keep_resume(). */
 	if (r == 0 && keep->link < 0)
 		note(keep);
@@ -266,6 +269,7 @@ void keep_begin(struct keep *keep, struct display *display)
 		give_up(keep, id, strerror(-r));
 	else if (keep->link < 0)
 		wall_keep(display_wall(display), &wall_keeper, keep);
+	store_drop(keep->store, own);
 }
 
 /* ---- one that came back ---- */
@@ -317,6 +321,8 @@ static int read_record(struct keep *keep, struct handover *ret)
 	if (r < 0)
 		return r;
 	text = record_text(keep->record, &size);
+	if (!size)
+		return -ESTALE;
 	r = memo_read(text, size, on_take, &claims, memo, ret);
 	if (r < 0) {
 		*memo = (struct memo){0};
@@ -412,8 +418,11 @@ int keep_haunt(struct keep *keep, struct display *ghost)
 	return r;
 }
 
+/* systemd may hear of it late; the record is its, too, and says at once that there is nothing to go on with. */
 void keep_drop(struct keep *keep)
 {
+	if (keep->record)
+		record_write(keep->record, "", 0);
 	drop_all(keep);
 	fd_discardp(&keep->own);
 	fd_closep(&keep->link);

@@ -171,11 +171,15 @@ static void restore_named(struct restoring *restoring, const char *name)
 	r = keep_open(restoring->store, name, &keep, &h);
 	if (r == 0)
 		return restore(restoring, keep, &h);
-	log_err(NULL, "%s cannot be restored and is let go: %s", name,
-		r == -EPROTONOSUPPORT ? "it was kept by another version"
-		: r == -EBADMSG	      ? "its record is damaged"
-		: r == -ENOENT	      ? "a descriptor of it was not kept"
-				      : strerror(-r));
+	/* Who ended it was told so. */
+	if (r == -ESTALE)
+		log_notice(NULL, "%s had ended, systemd was not told in time", name);
+	else
+		log_err(NULL, "%s cannot be restored and is let go: %s", name,
+			r == -EPROTONOSUPPORT ? "it was kept by another version"
+			: r == -EBADMSG	      ? "its record is damaged"
+			: r == -ENOENT	      ? "a descriptor of it was not kept"
+					      : strerror(-r));
 	if (keep)
 		forget(keep, &h);
 }

@@ -46,6 +46,7 @@ class Store:
 
     def __init__(self, most=100000):
         self.most = most
+        self.deaf = False     # True: what is to be removed stays
         self.kept = []
         self.lock = threading.Lock()
         self.seen = collections.Counter()
@@ -62,6 +63,8 @@ class Store:
     def remove(self, name):
         with self.lock:
             self.seen["remove"] += 1
+            if self.deaf:
+                return
             for each, fd in self.kept:
                 if each == name:
                     os.close(fd)

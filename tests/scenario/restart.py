@@ -268,6 +268,48 @@ class Restart(unittest.TestCase):
         for lease in leases:
             os.close(lease)
 
+    def test_what_has_ended_stays_ended(self):
+        """Unregister answers, at last, where the service manager does not: what it still keeps does not come back."""
+        guests = [self.surface(64, 48) for _ in range(3)]
+        leases = [self.service.register(guest, f"g{n}") for n, guest in enumerate(guests)]
+        self.service.until(lambda: len(self.service.store.names("state")) == 3, "all are kept")
+        self.service.settle()
+        self.service.store.deaf = True
+        for id in ("g0", "g1"):
+            self.service.connect().call("Unregister", {"id": id})
+        self.service.settle()
+        self.assertEqual(len(self.service.store.names("state")), 3)
+        self.service.store.deaf = False
+        self.again("crash")
+        self.assertEqual(self.ids(), ["g2"])
+        self.service.settle()
+        self.service.until(lambda: len(self.service.store.names("device")) == 1, "nobody holds their devices")
+        for lease in leases:
+            os.close(lease)
+
+    def test_another_place_for_sockets(self):
+        """The configuration is another one at the next start: no socket is left at which nobody listens."""
+        guest, place = self.surface(), self.service.dir / "elsewhere"
+        place.mkdir()
+        lease = self.service.register(guest, "guest")
+        usual = self.service.dir / "rfb" / "guest"
+        for config, path in (("unix-sockets = no", None), ("", usual), (f"unix-directory = {place}", place / "guest"), ("", usual)):
+            with self.subTest(config):
+                (self.service.dir / "conf").write_text(f"[viewers]\n{config}\n")
+                self.again("restart")
+                endpoints = self.service.connect().describe("guest")["endpoints"]
+                self.assertEqual(endpoints, [f"unix:{path}"] if path else [])
+                self.assertEqual([each for each in (usual, place / "guest") if each.exists()], [path] if path else [])
+                self.service.settle()
+                self.service.until(lambda: len(self.service.store.names("listen")) == len(endpoints), "the store has no other")
+                if path:
+                    viewer = rfb.Client(str(path), timeout=10 * daemon.SLOW)
+                    viewer.first()
+                    viewer.close()
+        os.close(lease)
+        self.service.until(lambda: not self.ids(), "it is gone")
+        self.assertFalse(usual.exists())
+
     def test_killed_at_any_moment(self):
         """Registrants, viewers and Unregisters, and a SIGKILL in between: never half a display, never a device that nobody knows."""
         guest = self.surface()

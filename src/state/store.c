@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Theory of operation
  *
- * Orders go to systemd one after another over a datagram socket that is connected to $NOTIFY_SOCKET. sd_pid_notify_with_fds() would wait
- * where that socket's queue is full, and with it everything that the main thread does; so this is a sender of its own, which sends with
- * MSG_DONTWAIT and, where that would block, keeps the orders in a queue until the socket is writable.
- *
- * An order that waits owns a copy of its descriptor, so that its owner may close its own meanwhile. What was put and is dropped while it
- * waits is never sent. Each entry is in the queue at most twice, so the queue is as bounded as the entries are.
- *
- * FDPOLL=0 always: systemd would close a lease that has hung up and say nothing. Whether it has is looked at when we start again.
+ * An entry is a file that systemd keeps, by its name. Of kinds that a registrant may give twice the entry has a descriptor of its own, since
+ * the only way to know a file again is to hold it (kcmp(2)); of the others only while a start goes on, until the thing that it was
+ * has claimed it. What changes is told in order (orders.h), and a barrier says how far systemd has come.
  */
 #include "state/store.h"
 
 #include <errno.h>
 #include <linux/kcmp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/queue.h>
 #include <sys/syscall.h>
@@ -25,9 +19,9 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
-#include "state/messenger.h"
+#include "state/orders.h"
 
-enum { BUCKETS = 256, DIGITS = 36, RETRY_MS = 20, LAST_TRIES = 50 };
+enum { BUCKETS = 256, DIGITS = 36 };
 
 static const struct {
 	const char *name;
@@ -57,15 +51,6 @@ struct entry {
 	bool old; /* came back */
 };
 
-enum order_kind { ORDER_PUT, ORDER_DROP, ORDER_BARRIER };
-
-struct order {
-	TAILQ_ENTRY(order) link; /* store::orders */
-	enum order_kind kind;
-	char name[STORE_NAME];
-	int fd; /* owned, -EBADF: none */
-};
-
 struct barrier {
 	TAILQ_ENTRY(barrier) link; /* store::barriers */
 	struct store *store;
@@ -77,16 +62,13 @@ struct barrier {
 
 struct store {
 	struct loop *loop;
-	struct messenger messenger;
-	struct loop_source *source, *retry;
-	TAILQ_HEAD(, order) orders;
+	struct orders orders;
 	TAILQ_HEAD(, barrier) barriers;
 	TAILQ_HEAD(, entry) entries;
 	LIST_HEAD(, entry) buckets[BUCKETS];
 	unsigned int used;
 	size_t names_bytes;
 	uint32_t last_number;
-	bool complained;
 };
 
 /* ---- names ---- */
@@ -132,87 +114,6 @@ bool store_is_name(const char *name)
 	uint32_t number;
 
 	return parse_name(name, &kind, &number);
-}
-
-/* ---- telling systemd ---- */
-
-/* -EAGAIN: not until the socket is writable; -ENOBUFS: not now, for another reason. Any other error: never. */
-static int send_order(struct store *store, enum order_kind kind, const char *name, int fd)
-{
-	static const char *const texts[] = {
-		[ORDER_PUT] = "FDSTORE=1\nFDPOLL=0\nFDNAME=",
-		[ORDER_DROP] = "FDSTOREREMOVE=1\nFDNAME=",
-		[ORDER_BARRIER] = "BARRIER=1",
-	};
-	char text[64];
-	int size = snprintf(text, sizeof(text), "%s%s", texts[kind], name);
-	int r = messenger_send(&store->messenger, text, (size_t)size, fd);
-
-	if (r < 0 && r != -EAGAIN && r != -ENOBUFS && !store->complained) {
-		log_warn(NULL, "cannot tell systemd what to keep for a restart: %s", strerror(-r));
-		store->complained = true;
-	}
-	return r;
-}
-
-static void order_free(struct store *store, struct order *order)
-{
-	TAILQ_REMOVE(&store->orders, order, link);
-	fd_discard(order->fd);
-	free(order);
-}
-
-static void send_orders(struct store *store)
-{
-	struct order *order;
-	int r = 0;
-
-	while ((order = TAILQ_FIRST(&store->orders))) {
-		r = send_order(store, order->kind, order->name, order->fd);
-		if (r == -EAGAIN || r == -ENOBUFS)
-			break;
-		order_free(store, order);
-	}
-	loop_fd_events(store->source, order && r == -EAGAIN ? LOOP_WRITE : 0);
-	if (order)
-		loop_timer_once(store->retry, RETRY_MS);
-}
-
-static void on_writable(int fd, unsigned int events, void *arg)
-{
-	send_orders(arg);
-}
-
-static void on_retry(void *arg)
-{
-	send_orders(arg);
-}
-
-static int order_add(struct store *store, enum order_kind kind, const char *name, int fd)
-{
-	struct order *order;
-	int r = -EAGAIN;
-
-	if (TAILQ_EMPTY(&store->orders))
-		r = send_order(store, kind, name, fd);
-	if (r != -EAGAIN && r != -ENOBUFS)
-		return 0;
-	order = new0(struct order);
-	if (!order)
-		return -ENOMEM;
-	order->kind = kind;
-	snprintf(order->name, sizeof(order->name), "%s", name);
-	order->fd = fd < 0 ? -EBADF : fcntl(fd, F_DUPFD_CLOEXEC, FD_HIGH);
-	if (fd >= 0 && order->fd < 0) {
-		r = -errno;
-		free(order);
-		return r;
-	}
-	TAILQ_INSERT_TAIL(&store->orders, order, link);
-	loop_timer_once(store->retry, RETRY_MS);
-	if (r == -EAGAIN)
-		loop_fd_events(store->source, LOOP_WRITE);
-	return 0;
 }
 
 /* ---- what is kept ---- */
@@ -302,27 +203,14 @@ int store_put(struct store *store, enum store_kind kind, int fd, char ret_name[S
 	if (kinds[kind].shared)
 		entry->copy = fcntl(fd, F_DUPFD_CLOEXEC, FD_HIGH);
 	write_name(kind, entry->number, ret_name);
-	r = kinds[kind].shared && entry->copy < 0 ? -EMFILE
-						  : order_add(store, ORDER_PUT, ret_name, fd);
+	r = kinds[kind].shared && entry->copy < 0
+		    ? -EMFILE
+		    : orders_tell(&store->orders, ORDER_PUT, ret_name, fd);
 	if (r < 0) {
 		entry_free(store, entry);
 		ret_name[0] = '\0';
 	}
 	return r;
-}
-
-/* What systemd has not been told yet it need not be told. */
-static bool take_back(struct store *store, const char *name)
-{
-	struct order *order;
-
-	TAILQ_FOREACH (order, &store->orders, link) {
-		if (order->kind != ORDER_PUT || strcmp(order->name, name) != 0)
-			continue;
-		order_free(store, order);
-		return true;
-	}
-	return false;
 }
 
 void store_drop(struct store *store, char name[STORE_NAME])
@@ -331,7 +219,8 @@ void store_drop(struct store *store, char name[STORE_NAME])
 
 	if (entry && (!entry->uses || --entry->uses == 0)) {
 		entry_free(store, entry);
-		if (!take_back(store, name) && order_add(store, ORDER_DROP, name, -EBADF) < 0)
+		if (!orders_take_back(&store->orders, name) &&
+			orders_tell(&store->orders, ORDER_DROP, name, -EBADF) < 0)
 			log_err(NULL, "out of memory: systemd keeps %s until the daemon is stopped",
 				name);
 	}
@@ -464,7 +353,7 @@ int store_barrier(struct store *store, store_fn fn, void *arg)
 	if (r == 0)
 		r = loop_timer_once(barrier->timer, LIMIT_STORE_MS);
 	if (r == 0)
-		r = order_add(store, ORDER_BARRIER, "", theirs);
+		r = orders_tell(&store->orders, ORDER_BARRIER, "", theirs);
 	if (r < 0)
 		barrier_free(barrier);
 	return r;
@@ -491,20 +380,9 @@ int store_create(struct loop *loop, struct store **ret)
 	if (!store)
 		return -ENOMEM;
 	store->loop = loop;
-	TAILQ_INIT(&store->orders);
 	TAILQ_INIT(&store->barriers);
 	TAILQ_INIT(&store->entries);
-	r = messenger_init(&store->messenger);
-	if (r == 0 && store_is_open(store)) {
-		r = loop_fd_add(loop, store->messenger.fd, 0, on_writable, store, &store->source);
-		if (r == 0)
-			r = loop_timer_add(loop, on_retry, store, &store->retry);
-	}
-	if (r < 0) {
-		log_warn(NULL, "nothing will be kept for a restart: %s", strerror(-r));
-		messenger_finish(&store->messenger);
-		r = r == -ENOMEM ? r : 0;
-	}
+	r = orders_init(&store->orders, loop);
 	if (r < 0) {
 		store_destroy(store);
 		return r;
@@ -517,22 +395,13 @@ void store_destroy(struct store *store)
 {
 	if (!store)
 		return;
-	/* What it was not told yet it must hear: a display that has ended would come back. */
-	for (int i = 0; i < LAST_TRIES && !TAILQ_EMPTY(&store->orders); i++) {
-		struct pollfd writable = {.fd = store->messenger.fd, .events = POLLOUT};
-
-		poll(&writable, 1, RETRY_MS);
-		send_orders(store);
-	}
+	/* What systemd was not told yet it must hear: a display that has ended would come back. */
+	orders_hurry(&store->orders);
 	while (!TAILQ_EMPTY(&store->barriers))
 		barrier_free(TAILQ_FIRST(&store->barriers));
-	while (!TAILQ_EMPTY(&store->orders))
-		order_free(store, TAILQ_FIRST(&store->orders));
 	while (!TAILQ_EMPTY(&store->entries))
 		entry_free(store, TAILQ_FIRST(&store->entries));
-	loop_source_free(store->source);
-	loop_source_free(store->retry);
-	messenger_finish(&store->messenger);
+	orders_finish(&store->orders);
 	free(store);
 }
 
@@ -543,5 +412,5 @@ unsigned int store_used(const struct store *store)
 
 bool store_is_open(const struct store *store)
 {
-	return store->messenger.fd >= 0;
+	return orders_open(&store->orders);
 }

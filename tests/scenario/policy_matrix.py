@@ -496,7 +496,7 @@ class Audit(Scene):
         self.drain()
         denied = [each for each in self.entries if self.subjects.get(each.get("MESSAGE_ID")) == "A call was denied"]
         self.assertEqual(len(denied), 2048)
-        self.assertEqual(len([each for each in self.entries if "too much happens" in each["MESSAGE"]]), 1)
+        self.assertEqual(len([each for each in self.entries if f"uid {MEMBER} does too much" in each["MESSAGE"]]), 1)
         # It hides nobody else.
         owner.call("Update", {"id": "vm-here", "context": {"name": "x"}})
         self.expect("A display was changed", PEER_UID=OWNER)

@@ -4,6 +4,7 @@
  * usage: handover SOCKET ID [DEVICE]
  *
  * Without DEVICE it makes a surface and draws on it; with the path of a VFIO device (/dev/vfio/devices/vfioN) it hands that over.
+ * Viewers connect to ID.vnc, a Unix socket that it makes where it was started: "vncviewer ./ID.vnc".
  * It hears what viewers ask for (shutdown, reboot, reset), goes on when the daemon is restarted, and unregisters on SIGTERM.
  *
  *     cc -o handover handover.c $(pkg-config --cflags --libs jansson)
@@ -149,14 +150,12 @@ static const char *text_of(const json_t *object, const char *name)
 	return text ? text : "";
 }
 
-/* Just after a crash the last daemon's programs may still hold the address. Anything else will not pass. */
+/* Anything else will not. */
 static bool may_pass(const char *error)
 {
 	const char *dot = strrchr(error, '.');
 
-	return dot &&
-	       (strcmp(dot, ".AddressUnavailable") == 0 || strcmp(dot, ".Unavailable") == 0 ||
-		       strcmp(dot, ".ShuttingDown") == 0);
+	return dot && (strcmp(dot, ".Unavailable") == 0 || strcmp(dot, ".ShuttingDown") == 0);
 }
 
 /* The next reply's parameters, the caller's. NULL: the daemon hung up, or it is worth another try. Another error ends the program. */
@@ -196,44 +195,58 @@ static json_t *receive(struct connection *connection)
 
 /* ---- the display ---- */
 
+/* Where viewers connect is ours: the daemon could make a socket only where its user may write, and this one is there all the time. */
+static int listen_for_viewers(const char *id)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s.vnc", id);
+	unlink(address.sun_path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(fd, SOMAXCONN) < 0)
+		die(address.sun_path);
+	return fd;
+}
+
 /* With "more" the connection brings events, and "registered" is the first. The lease is our pidfd: it holds across a restart of the
  * daemon. @change: -1 for a VFIO device without one. */
-static void register_display(
-	struct connection *connection, const char *path, const char *id, int device, int change)
+static void register_display(struct connection *connection, const char *path, const char *id,
+	int device, int listener, int change)
 {
-	int fds[3] = {device, (int)syscall(SYS_pidfd_open, getpid(), 0), change};
-	char address[160];
+	int fds[4] = {device, (int)syscall(SYS_pidfd_open, getpid(), 0), listener, change};
 	json_t *parameters, *reply = NULL;
 
-	snprintf(address, sizeof(address), "unix:%s.%s", path, id);
 	while (!reply) {
 		connection_open(connection, path);
-		parameters = json_pack("{s:{s:s, s:s}, s:s, s:i, s:i, s:[{s:s, s:s}]}", "context",
+		parameters = json_pack("{s:{s:s, s:s}, s:s, s:i, s:i, s:[{s:s, s:i}]}", "context",
 			"id", id, "name", "An example", "source", change < 0 ? "vfio" : "surface",
 			"deviceFileDescriptorIndex", 0, "leaseFileDescriptorIndex", 1, "listen",
-			"mode", "control", "address", address);
+			"mode", "control", "fileDescriptorIndex", 2);
 		if (change >= 0)
 			json_object_set_new(
-				parameters, "changeFileDescriptorIndex", json_integer(2));
+				parameters, "changeFileDescriptorIndex", json_integer(3));
 		send_call(connection,
 			json_pack("{s:s, s:o, s:b}", "method", "org.vfiodisplay.Display.Register",
 				"parameters", parameters, "more", 1),
-			fds, change < 0 ? 2 : 3);
+			fds, change < 0 ? 3 : 4);
 		reply = receive(connection);
 		if (!reply) {
 			close(connection->fd);
+			if (ending)
+				exit(EXIT_FAILURE);
 			poll(NULL, 0, 100);
 		}
 	}
-	printf("registered as %s, %s\n", text_of(reply, "id"), address);
+	printf("registered as %s, viewers at %s.vnc\n", text_of(reply, "id"), id);
 	fflush(stdout);
 	json_decref(reply);
 	close(fds[1]);
 }
 
 /* False: it is over. */
-static bool hear(
-	struct connection *connection, const char *path, const char *id, int device, int change)
+static bool hear(struct connection *connection, const char *path, const char *id, int device,
+	int listener, int change)
 {
 	json_t *reply = receive(connection);
 	const char *event;
@@ -243,7 +256,7 @@ static bool hear(
 		/* Restarted, without systemd to keep the connection. The same call again: where the daemon still has the display, that is no
 		 * error. */
 		close(connection->fd);
-		register_display(connection, path, id, device, change);
+		register_display(connection, path, id, device, listener, change);
 		return true;
 	}
 	event = text_of(reply, "event");
@@ -277,7 +290,7 @@ int main(int argc, char **argv)
 {
 	static struct connection connection;
 	struct sigaction action = {.sa_handler = on_signal};
-	int change = -1, device;
+	int change = -1, device, listener;
 	uint32_t *pixels = NULL;
 
 	if (argc < 3 || argc > 4) {
@@ -293,14 +306,15 @@ int main(int argc, char **argv)
 	if (device < 0)
 		die(argv[3]);
 	sigaction(SIGTERM, &action, NULL);
-	register_display(&connection, argv[1], argv[2], device, change);
+	listener = listen_for_viewers(argv[2]);
+	register_display(&connection, argv[1], argv[2], device, listener, change);
 	while (!ending) {
 		struct pollfd waiting = {.fd = connection.fd, .events = POLLIN};
 
 		if (pixels)
 			draw(pixels, change);
 		if (poll(&waiting, 1, pixels ? 50 : -1) > 0 &&
-			!hear(&connection, argv[1], argv[2], device, change))
+			!hear(&connection, argv[1], argv[2], device, listener, change))
 			return EXIT_SUCCESS;
 	}
 	unregister(argv[1], argv[2]);

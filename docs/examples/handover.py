@@ -5,6 +5,7 @@
 usage: handover.py SOCKET ID [DEVICE]
 
 Without DEVICE it makes a surface and draws on it; with the path of a VFIO device (/dev/vfio/devices/vfioN) it hands that over.
+Viewers connect to ID.vnc, a Unix socket that it makes where it was started: "vncviewer ./ID.vnc".
 It hears what viewers ask for (shutdown, reboot, reset), goes on when the daemon is restarted, and unregisters on SIGTERM.
 """
 import array, fcntl, json, mmap, os, select, signal, socket, struct, sys, time
@@ -77,13 +78,23 @@ class Surface:
         os.eventfd_write(self.change, 1)
 
 
-def register(path, name, device, change):
+def listen(path):
+    """Where viewers connect is ours: the daemon could make a socket only where its user may write, and this one is there all the time."""
+    if os.path.exists(path):
+        os.unlink(path)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    return listener.detach()
+
+
+def register(path, name, device, listener, change):
     """With "more" the connection brings events, and "registered" is the first. The lease is our pidfd: it holds across a restart of the daemon."""
-    fds = [device, os.pidfd_open(os.getpid())]
+    fds = [device, os.pidfd_open(os.getpid()), listener]
     parameters = {"context": {"id": name, "name": "An example"}, "source": "vfio", "deviceFileDescriptorIndex": 0, "leaseFileDescriptorIndex": 1,
-                  "listen": [{"mode": "control", "address": "unix:%s.%s" % (path, name)}]}
+                  "listen": [{"mode": "control", "fileDescriptorIndex": 2}]}
     if change is not None:
-        parameters.update(source="surface", changeFileDescriptorIndex=2)
+        parameters.update(source="surface", changeFileDescriptorIndex=3)
         fds.append(change)
     for tries in range(100):
         connection = Connection(path)
@@ -94,8 +105,8 @@ def register(path, name, device, change):
         except (EOFError, BrokenPipeError):
             pass  # it ended just now
         except Refused as refused:
-            # Just after a crash the last daemon's programs may still hold the address. Anything else will not pass.
-            if refused.args[0] not in ("AddressUnavailable", "Unavailable", "ShuttingDown") or tries == 99:
+            # Anything else will not pass.
+            if refused.args[0] not in ("Unavailable", "ShuttingDown") or tries == 99:
                 raise
         time.sleep(0.1)
     os.close(fds[1])
@@ -110,7 +121,8 @@ def main():
     change = surface.change if surface else None
     ending = []
     signal.signal(signal.SIGTERM, lambda *_: ending.append(True))
-    connection = register(path, name, device, change)
+    listener = listen(os.path.abspath(name + ".vnc"))
+    connection = register(path, name, device, listener, change)
     while not ending:
         if surface:
             surface.draw()
@@ -120,7 +132,7 @@ def main():
             reply = connection.receive()
         except EOFError:
             # Restarted, without systemd to keep the connection. The same call again: where the daemon still has the display, that is no error.
-            connection = register(path, name, device, change)
+            connection = register(path, name, device, listener, change)
             continue
         if reply.get("event") == "powerRequested":
             print("viewer", reply["viewer"], "asks for", reply["action"], flush=True)

@@ -41,7 +41,7 @@ void audience_look_after(void *arg)
 	if ((d->ending && !d->lingers) || !d->watchers)
 		return;
 	audience_complain(d);
-	custody_tell(d);
+	report_tell(d);
 	d->ordered &= busy || d->audience_served != d->audience_came;
 	if (d->ordered && busy >= LIMIT_QUERY_SLOW_MS && driver_stand_in(&d->driver)) {
 		if (d->lingers)

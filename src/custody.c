@@ -9,7 +9,6 @@
  * posts custody_released(), and then nobody else knows the display any more but its owner, who destroys it.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include "base/config.h"
 #include "base/fd.h"
@@ -345,7 +344,7 @@ void display_release(struct display *d, enum display_state why, display_done_fn 
 	if (d->ending) {
 		if (why == DISPLAY_DRAINING) {
 			ghost_dismiss(d);
-			custody_tell(d);
+			report_tell(d);
 		}
 		return;
 	}
@@ -357,7 +356,7 @@ void display_release(struct display *d, enum display_state why, display_done_fn 
 	inputs_finish(&d->inputs);
 	audience_complain(d);
 	lease_destroy(take_ptr(d->lease));
-	custody_tell(d);
+	report_tell(d);
 	tell_ready(d, -ECANCELED, "it was released before it was ready");
 	tell_snapshot(d, NULL, -ENODATA);
 	if (!ghost_prepare(d))
@@ -452,118 +451,10 @@ struct wall *display_wall(struct display *d)
 	return d->wall;
 }
 
-const char *display_change_name(enum display_change change)
-{
-	static const char *const names[] = {
-		[DISPLAY_CHANGE_EVENTFD] = "eventfd",
-		[DISPLAY_CHANGE_INTERRUPT] = "interrupt",
-		[DISPLAY_CHANGE_TIMER] = "timer",
-		[DISPLAY_CHANGE_IDLE] = "idle",
-	};
-
-	return names[change];
-}
-
-enum display_change custody_change(const struct display *d, const struct status *status)
-{
-	if (d->change.event >= 0)
-		return DISPLAY_CHANGE_EVENTFD;
-	return status->interrupt ? DISPLAY_CHANGE_INTERRUPT : DISPLAY_CHANGE_TIMER;
-}
-
-void display_runtime(struct display *d, struct display_runtime *ret)
-{
-	const char *call;
-	uint64_t busy = driver_busy(&d->driver, &call);
-	struct status status;
-
-	pthread_mutex_lock(&d->lock);
-	status = d->status;
-	pthread_mutex_unlock(&d->lock);
-	*ret = (struct display_runtime){
-		.state = d->ending	  ? d->why
-			 : !status.probed ? DISPLAY_OFFERED
-			 : status.live	  ? DISPLAY_LIVE
-					  : DISPLAY_BLANK,
-		.planes_used = status.planes_used,
-		.viewers = d->wall ? wall_viewers_ready(d->wall) : 0,
-		.change = d->watchers ? custody_change(d, &status) : DISPLAY_CHANGE_IDLE,
-		.width_maximum = status.width_maximum,
-		.height_maximum = status.height_maximum,
-		.lease_is_descriptor = d->lease_is_descriptor,
-		.frames_captured = status.captured,
-		.frames_published = status.published,
-		.blocks_damaged = status.damaged,
-	};
-	memcpy(ret->planes, status.planes, sizeof(ret->planes));
-	memcpy(ret->changes_found, status.changes, sizeof(ret->changes_found));
-	if (busy >= LIMIT_QUERY_SLOW_MS)
-		snprintf(ret->reason, sizeof(ret->reason),
-			"the driver has not answered %s for %llu s", call,
-			(unsigned long long)busy / 1000);
-	else if (!status.live)
-		memcpy(ret->reason, status.reason, sizeof(ret->reason));
-	if (d->haunts)
-		ghost_describe(d, ret);
-}
-
 void display_glance(struct display *d)
 {
 	if (!d->watchers && !d->ending)
 		inbox_glance(&d->inbox);
-}
-
-void custody_tell(struct display *d)
-{
-	const char *call;
-	bool slow = driver_busy(&d->driver, &call) >= LIMIT_QUERY_SLOW_MS;
-	struct display_runtime runtime;
-	const struct plane *plane = runtime.planes;
-
-	display_runtime(d, &runtime);
-	/* How long a driver is silent, or a ghost stays, is no news. */
-	if (runtime.state != d->told.state || slow != d->told.slow ||
-		(!slow && !d->haunts && strcmp(runtime.reason, d->told.reason) != 0)) {
-		d->told.state = runtime.state;
-		d->told.slow = slow;
-		memcpy(d->told.reason, runtime.reason, sizeof(d->told.reason));
-		bulletin_display(BULLETIN_DISPLAY_STATE, d);
-	}
-	/* A plane that has just gone off has no size, and the picture stays for a moment. */
-	if (runtime.state != DISPLAY_LIVE || !runtime.planes_used ||
-		(plane->width == d->told.width && plane->height == d->told.height))
-		return;
-	if (d->told.width)
-		bulletin_display(BULLETIN_DISPLAY_RESIZED, d);
-	d->told.width = plane->width;
-	d->told.height = plane->height;
-}
-
-void custody_news(void *arg)
-{
-	struct display *d = arg;
-
-	pthread_mutex_lock(&d->lock);
-	d->news_posted = false;
-	pthread_mutex_unlock(&d->lock);
-	if (!d->ending)
-		custody_tell(d);
-}
-
-void display_doings(struct display *d, struct display_doings *ret)
-{
-	const char *call = NULL, *thread = d->doing;
-	uint64_t busy = driver_busy(&d->driver, &call);
-
-	*ret = (struct display_doings){
-		.thread = d->haunts ? "gone"
-			  : thread  ? thread
-				    : "starting",
-		.call = busy ? call : NULL,
-		.call_ms = busy,
-		.registered_ms = loop_now_ms() - d->since,
-		.watchers = d->watchers,
-	};
 }
 
 int display_snapshot(struct display *d, display_snapshot_fn fn, void *arg)

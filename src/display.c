@@ -74,7 +74,7 @@ static void report(struct display *d)
 	d->news_posted |= news;
 	d->status = d->found;
 	pthread_mutex_unlock(&d->lock);
-	if (!news || loop_post(d->loop, custody_news, d) == 0)
+	if (!news || loop_post(d->loop, report_news, d) == 0)
 		return;
 	pthread_mutex_lock(&d->lock);
 	d->news_posted = false;
@@ -235,7 +235,7 @@ static void look(struct display *d)
 		return;
 	}
 	d->hot = changed > 0 || moved > 0;
-	d->found.changes[custody_change(d, &d->found)] += d->hot;
+	d->found.changes[report_change(d, &d->found)] += d->hot;
 	if (changed < 0)
 		now = loop_now_ms(); /* a driver that fails slowly has its rest, too */
 	pace_looked(&d->pace, d->hot, !still, now);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* display_internal.h - what the two halves of a display share: display.c, cursor.c and monitor.c, its capture thread, and custody.c,
- * audience.c, ghost.c and amend.c, its main thread's half.
+ * report.c, audience.c, ghost.c and amend.c, its main thread's half.
  *
  * Nobody else includes it. Which thread a field belongs to is said with it.
  */
@@ -81,7 +81,7 @@ struct display {
 	struct inbox inbox;
 	pthread_mutex_t lock;
 	struct status status; /* under lock */
-	bool news_posted;     /* under lock: custody_news() is on its way */
+	bool news_posted;     /* under lock: report_news() is on its way */
 	struct driver driver;
 	_Atomic unsigned int watchers;
 	_Atomic(const char *) doing; /* the capture thread, in words; static text */
@@ -170,12 +170,13 @@ struct snapped {
 };
 void custody_snapped(void *arg);
 
-void custody_news(void *arg);	  /* @arg: the display; its status is another */
-/* What says when to look, while somebody watches. */
-enum display_change custody_change(const struct display *display, const struct status *status);
-
 void custody_released(void *arg); /* @arg: the display */
-/* The main thread: says in the bulletin what is new about its state, if anything is. */
-void custody_tell(struct display *display);
 /* Its wall is closed. The display is gone afterwards. */
 void custody_ghost_ended(struct display *display);
+
+/* report.c. For loop_post(), when its status is another; @arg: the display. */
+void report_news(void *arg);
+/* The main thread: says in the bulletin what is new about its state, if anything is. */
+void report_tell(struct display *display);
+/* What says when to look, while somebody watches. Any thread. */
+enum display_change report_change(const struct display *display, const struct status *status);

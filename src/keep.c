@@ -232,8 +232,8 @@ int keep_create(struct store *store, const struct handover *h, struct keep **ret
 	return 0;
 }
 
-/* The daemon has made it, beside those of the registrant, and has its file's name. */
-static int put_own(struct keep *keep)
+/* The daemon has made it, beside those of the registrant, and has its file's name. -EBADF: there is none. */
+static int find_own(struct keep *keep)
 {
 	const struct handover *h = display_registrant(keep->display);
 	const struct listener *listeners;
@@ -241,9 +241,21 @@ static int put_own(struct keep *keep)
 
 	for (size_t i = h->listeners_used; i < n; i++)
 		if (listeners[i].unlink_path)
-			return store_put(
-				keep->store, STORE_LISTEN, listeners[i].fd, keep->memo.own);
-	return 0;
+			return listeners[i].fd;
+	return -EBADF;
+}
+
+/* @ret_old: what was kept in its place; under another configuration it is another one, or none. */
+static int put_own(struct keep *keep, char ret_old[STORE_NAME])
+{
+	int fd = find_own(keep);
+
+	ret_old[0] = '\0';
+	if (fd >= 0 && store_holds(keep->store, keep->memo.own, fd))
+		return 0;
+	memcpy(ret_old, keep->memo.own, STORE_NAME);
+	keep->memo.own[0] = '\0';
+	return fd < 0 ? 0 : store_put(keep->store, STORE_LISTEN, fd, keep->memo.own);
 }
 
 void keep_begin(struct keep *keep, struct display *display)
@@ -256,10 +268,7 @@ void keep_begin(struct keep *keep, struct display *display)
 	display_keep(display, &display_keeper, keep);
 	if (!keep->record)
 		return;
-	/* The one of before, or not: the configuration may be another one. */
-	memcpy(own, keep->memo.own, sizeof(own));
-	keep->memo.own[0] = '\0';
-	r = put_own(keep);
+	r = put_own(keep, own);
 	/* A program that came back is noted as it was until keep_resume(). */
 	if (r == 0 && keep->link < 0)
 		note(keep);

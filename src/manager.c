@@ -127,6 +127,11 @@ unsigned int manager_stored(const struct manager *m)
 	return store_used(m->store);
 }
 
+bool manager_leaves(const struct manager *m)
+{
+	return m->stopping && store_is_open(m->store);
+}
+
 unsigned int manager_connections(const struct manager *m)
 {
 	return varlink_server_connections(m->server);

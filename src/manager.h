@@ -53,4 +53,6 @@ struct credentials *manager_credentials(struct manager *manager);
 const struct rights *manager_rights(const struct manager *manager);
 unsigned int manager_connections(const struct manager *manager); /* to the control socket */
 unsigned int manager_stored(const struct manager *manager);	 /* descriptors that systemd keeps for us */
+/* The daemon ends; its displays are the next one's. */
+bool manager_leaves(const struct manager *manager);
 struct loop *manager_loop(struct manager *manager);

@@ -396,6 +396,9 @@ void method_unregister(struct varlink_call *call, json_t *parameters, void *arg)
 	if (r < 0)
 		return refuse_request(call, &reader, r);
 	display = manager_find(arg, request.id);
+	/* "It is gone" would be no truth: the next daemon has it. */
+	if (manager_leaves(arg) && (!display || display_is_left(display)))
+		return refuse_shutting_down(call);
 	if (!display)
 		return refuse_no_such_display(call, request.id);
 	method_audit(AUDIT_ENDED, call, display, NULL, "unregistered");

@@ -166,15 +166,20 @@ static void entry_free(struct store *store, struct entry *entry)
 	free(entry);
 }
 
+static bool is_file(const struct entry *entry, int fd)
+{
+	pid_t self = getpid();
+
+	return entry->copy >= 0 && syscall(SYS_kcmp, self, self, KCMP_FILE, entry->copy, fd) == 0;
+}
+
 /* The entry that keeps this very file already. */
 static struct entry *find_same(const struct store *store, int fd)
 {
 	struct entry *entry;
-	pid_t self = getpid();
 
 	TAILQ_FOREACH (entry, &store->entries, link) {
-		if (kinds[entry->kind].shared && entry->copy >= 0 &&
-			syscall(SYS_kcmp, self, self, KCMP_FILE, entry->copy, fd) == 0)
+		if (kinds[entry->kind].shared && is_file(entry, fd))
 			return entry;
 	}
 	return NULL;
@@ -260,6 +265,13 @@ int store_claim(struct store *store, const char *name, enum store_kind kind)
 		return -EMFILE;
 	entry->uses++;
 	return fd;
+}
+
+bool store_holds(const struct store *store, const char *name, int fd)
+{
+	const struct entry *entry = find(store, name);
+
+	return entry && is_file(entry, fd);
 }
 
 bool store_next(const struct store *store, enum store_kind kind, char name[STORE_NAME])

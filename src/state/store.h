@@ -52,6 +52,8 @@ bool store_is_name(const char *name);
 void store_returned(struct store *store, const char *name, int fd);
 /* A descriptor of what has this name, the caller's; it is kept on, and is to be dropped by that name. -ENOENT: there is none; -EMFILE. */
 int store_claim(struct store *store, const char *name, enum store_kind kind);
+/* Whether this is what has this name, of a shared kind. */
+bool store_holds(const struct store *store, const char *name, int fd);
 /* The names of this kind that came back, one after another. "" begins; false ends. */
 bool store_next(const struct store *store, enum store_kind kind, char name[STORE_NAME]);
 /* What nobody has claimed by now is closed and removed: how many. */

@@ -287,6 +287,30 @@ class Restart(unittest.TestCase):
         for lease in leases:
             os.close(lease)
 
+    def test_unregister_while_the_daemon_ends(self):
+        """What is left to the next daemon is not gone, and nobody is told so."""
+        guests = [self.surface(64, 48) for _ in range(2)]
+        leases = [self.service.register(guest, f"g{n}") for n, guest in enumerate(guests)]
+        self.service.until(lambda: len(self.service.store.names("state")) == 2, "both are kept")
+        self.service.settle()
+        slow, client = self.service.connect(), self.service.connect()
+        client.call("GetCapabilities")
+        self.service.reads.clear()
+        slow.send("Unregister", {"id": "g0"})            # for which the daemon waits, some 2 s
+        self.service.until(lambda: client.describe("g0")["state"] == "draining", "it has begun")
+        self.service.process.terminate()
+        try:
+            client.until_gone("g1", 10 * daemon.SLOW)
+            self.assertEqual(client.error("Unregister", {"id": "g1"}), "ShuttingDown")
+        except (ConnectionError, EOFError):
+            pass                                         # it has ended already
+        self.service.reads.set()
+        self.service.expect_end()
+        self.service.start()
+        self.assertEqual(self.ids(), ["g1"])
+        for lease in leases:
+            os.close(lease)
+
     def test_another_place_for_sockets(self):
         """The configuration is another one at the next start: no socket is left at which nobody listens."""
         guest, place = self.surface(), self.service.dir / "elsewhere"

@@ -162,7 +162,7 @@ static size_t take_page(struct etcd *etcd, const json_t *answer, char **ret_last
 /* What stands there, in pages. */
 static int learn(struct etcd *etcd)
 {
-	_cleanup_free_ char *last = NULL;
+	_cleanup_free_ char *last = NULL, *before = NULL;
 	bool more = true;
 	int r = 0;
 
@@ -177,10 +177,18 @@ static int learn(struct etcd *etcd)
 			&answer);
 		if (r < 0)
 			return r;
+		free(before);
+		before = last ? strdup(last) : NULL;
 		more = take_page(etcd, answer, &last) > 0 &&
 		       json_is_true(json_object_get(answer, "more")) && last;
 		json_decref(answer);
+		/* Else it could keep us here for ever. */
+		if (more && ((before && strcmp(last, before) <= 0) ||
+				    json_object_size(etcd->there) > 2 * LIMIT_REGISTRAR_DISPLAYS))
+			r = gateway_protest(etcd->gateway, "its keys have no end");
 	}
+	if (r < 0)
+		return r;
 	etcd->learnt = true;
 	etcd->learn_due = loop_now_ms() + LIMIT_REGISTRAR_LOOK_MS;
 	return 0;

@@ -24,6 +24,14 @@ struct gateway {
 	char curl_reason[CURL_ERROR_SIZE];
 };
 
+int gateway_protest(struct gateway *gateway, const char *words)
+{
+	snprintf(gateway->reason, sizeof(gateway->reason), "%.100s: %s",
+		gateway->urls[gateway->current], words);
+	gateway->current = (gateway->current + 1) % gateway->urls_used;
+	return -EPROTO;
+}
+
 static size_t take_answer(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct gateway *gateway = arg;
@@ -220,6 +228,15 @@ static int post(struct gateway *gateway, const char *path, const char *text, jso
 	return r;
 }
 
+/* It becomes a line of all further requests, also of those to other servers. */
+static bool is_token(const char *text)
+{
+	for (const char *c = text; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			return false;
+	return *text;
+}
+
 static int log_in(struct gateway *gateway)
 {
 	json_t *body = json_pack("{s:s, s:s}", "name", gateway->settings->user, "password",
@@ -238,9 +255,12 @@ static int log_in(struct gateway *gateway)
 	if (r < 0)
 		return r;
 	token = json_string_value(json_object_get(answer, "token"));
-	gateway->token = token ? strdup(token) : NULL;
+	if (!token || !is_token(token))
+		r = gateway_protest(gateway, "its token is none");
+	else if (!(gateway->token = strdup(token)))
+		r = -ENOMEM;
 	json_decref(answer);
-	return gateway->token ? 0 : -EACCES;
+	return r;
 }
 
 int gateway_call(struct gateway *gateway, const char *path, json_t *body, json_t **ret)

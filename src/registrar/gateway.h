@@ -18,6 +18,8 @@ void gateway_destroy(struct gateway *gateway);
 /* @path: "kv/range". @body: stolen. -EIO: no server, or an answer that is none; -ENOENT: etcd does not know the lease;
  * -EACCES: not let in; -EPROTO: another error of etcd; -ENOMEM. gateway_reason() then has words. Blocks up to LIMIT_REGISTRAR_CALL_MS. */
 int gateway_call(struct gateway *gateway, const char *path, json_t *body, json_t **ret);
+/* It answers what cannot be true, in @words: -EPROTO, with that as the reason; the next call is another server's. */
+int gateway_protest(struct gateway *gateway, const char *words);
 const char *gateway_reason(const struct gateway *gateway);
 /* How many servers there are. */
 size_t gateway_servers(const struct gateway *gateway);

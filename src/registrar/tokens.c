@@ -128,17 +128,25 @@ static int connect_redis(struct tokens *tokens)
 	return log_in(tokens);
 }
 
-/* token: target, of the catalogue. NULL: memory is short. */
+/* token: target, of the catalogue. NULL: memory is short. A token that two displays here have is nobody's: labels can be read, and a
+ * registrant who took over another's would have its viewers. */
 static json_t *wanted(const struct catalogue *catalogue)
 {
-	json_t *all = json_object();
-	const char *id;
+	json_t *all = json_object(), *twice = json_object();
+	int r = all && twice ? 0 : -1;
+	const char *id, *token;
 	json_t *pair;
-	int r = all ? 0 : -1;
 
-	json_object_foreach (catalogue->tokens, id, pair)
-		r |= json_object_set(all, json_string_value(json_object_get(pair, "token")),
-			json_object_get(pair, "target"));
+	json_object_foreach (catalogue->tokens, id, pair) {
+		token = json_string_value(json_object_get(pair, "token"));
+		if (json_object_get(all, token))
+			r |= json_object_set_new(twice, token, json_true());
+		else
+			r |= json_object_set(all, token, json_object_get(pair, "target"));
+	}
+	json_object_foreach (twice, token, pair)
+		json_object_del(all, token);
+	json_decref(twice);
 	if (r == 0)
 		return all;
 	json_decref(all);

@@ -37,6 +37,7 @@ TOP = {
     "display": [*LINE, "input", "."],
     "display_internal": [*LINE, "input", "."],
     "custody": [*LINE, "input", "."],
+    "report": [*LINE, "input", "."],
     "audience": [*LINE, "input", "."],
     "ghost": [*LINE, "input", "."],
     "power": [*LINE, "."],

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How a file is read, and what is said when that fails. Which keys there are: config_keys.c. */
 #include "base/config.h"
 
 #include <ctype.h>
@@ -6,206 +7,21 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/config_keys.h"
 #include "base/fd.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
-enum key_type {
-	KEY_PATH,
-	KEY_SWITCH,
-	KEY_NUMBER,
-	KEY_WORD,
-	KEY_SET,  /* words of a table, as bits; 0: the default */
-	KEY_LIST, /* any words, kept as a text with one space between; NULL: none */
-};
-
-struct key {
-	const char *section, *name;
-	enum key_type type;
-	size_t offset;	    /* in struct config */
-	uint32_t low, high; /* a number's range; a path's or list's longest length in high */
-	uint32_t preset;
-	const char *const *words; /* of KEY_WORD for low to high, of KEY_SET for bit 0 to high */
-};
-
-/* A socket's path has to fit, with its NUL. */
-#define SOCKET_PATH_CHARS (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
-
-static const char *const level_words[] = {"err", "warning", "notice", "info", "debug"};
-static const char *const import_words[] = {"auto", "always", "never"};
-static const char *const offer_words[] = {"none", "vncauth", "tlsNone", "tlsVnc", "tlsPlain",
-	"x509None", "x509Vnc", "x509Plain", "rsaAes", "rsaAes256"};
-static const char *const transport_words[] = {"rfb", "websocket", "secureWebsocket"};
-static const char *const shared_words[] = {"ignore", "allow-exclusive", "force-shared"};
-static const char *const mode_words[] = {"", "view", "control", "exclusive"};
-
-#define OFFER_LAST (ARRAY_SIZE(offer_words) - 1)
-
-static_assert(ARRAY_SIZE(level_words) == LOG_LEVEL_DEBUG + 1, "a word for each level");
-static_assert(ARRAY_SIZE(import_words) == IMPORT_NEVER + 1, "a word for each policy");
-static_assert(ARRAY_SIZE(shared_words) == CONFIG_SHARED_FORCE + 1, "a word for each policy");
-
-static const struct key keys[] = {
-	{"control", "socket", KEY_PATH, offsetof(struct config, control_socket), 0,
-		SOCKET_PATH_CHARS, 0, NULL},
-	{"control", "monitor", KEY_PATH, offsetof(struct config, monitor_socket), 0,
-		SOCKET_PATH_CHARS, 0, NULL},
-	{"control", "policy", KEY_PATH, offsetof(struct config, policy), 0, LIMIT_CONFIG_LINE, 0,
-		NULL},
-	{"viewers", "unix-sockets", KEY_SWITCH, offsetof(struct config, unix_sockets), 0, 1, 1,
-		NULL},
-	{"viewers", "unix-directory", KEY_PATH, offsetof(struct config, unix_directory), 0,
-		SOCKET_PATH_CHARS - 2, 0, NULL},
-	{"viewers", "password-file", KEY_PATH, offsetof(struct config, password_file), 0,
-		LIMIT_CONFIG_LINE, 0, NULL},
-	{"viewers", "passwords", KEY_PATH, offsetof(struct config, passwords), 0, LIMIT_CONFIG_LINE,
-		0, NULL},
-	{"viewers", "pam-service", KEY_LIST, offsetof(struct config, pam_service), 0, 64, 0, NULL},
-	{"viewers", "certificate", KEY_PATH, offsetof(struct config, certificate), 0,
-		LIMIT_CONFIG_LINE, 0, NULL},
-	{"viewers", "key", KEY_PATH, offsetof(struct config, key), 0, LIMIT_CONFIG_LINE, 0, NULL},
-	{"viewers", "client-ca", KEY_PATH, offsetof(struct config, client_ca), 0, LIMIT_CONFIG_LINE,
-		0, NULL},
-	{"viewers", "rsa-key", KEY_PATH, offsetof(struct config, rsa_key), 0, LIMIT_CONFIG_LINE, 0,
-		NULL},
-	{"viewers", "security", KEY_SET, offsetof(struct config, security), 0, OFFER_LAST, 0,
-		offer_words},
-	{"viewers", "security-local", KEY_SET, offsetof(struct config, security_local), 0,
-		OFFER_LAST, 0, offer_words},
-	{"viewers", "insecure", KEY_SWITCH, offsetof(struct config, insecure), 0, 1, 0, NULL},
-	{"viewers", "transports", KEY_SET, offsetof(struct config, transports), 0,
-		ARRAY_SIZE(transport_words) - 1, 0, transport_words},
-	{"viewers", "origins", KEY_LIST, offsetof(struct config, origins), 0, 255, 0, NULL},
-	{"viewers", "shared", KEY_WORD, offsetof(struct config, shared), 0, CONFIG_SHARED_FORCE,
-		CONFIG_SHARED_IGNORE, shared_words},
-	{"viewers", "linger-seconds", KEY_NUMBER, offsetof(struct config, linger_seconds), 0, 3600,
-		60, NULL},
-	{"viewers", "bytes-per-second-maximum", KEY_NUMBER, offsetof(struct config, bytes_maximum),
-		0, UINT32_MAX, 0, NULL},
-	{"viewers", "viewers-maximum", KEY_NUMBER, offsetof(struct config, viewers_maximum), 1,
-		LIMIT_VIEWERS_MAX, LIMIT_VIEWERS, NULL},
-	{"viewers", "frames-per-second-maximum", KEY_NUMBER,
-		offsetof(struct config, frames_maximum), 1, 240, 60, NULL},
-	{"viewers", "grace-seconds", KEY_NUMBER, offsetof(struct config, grace_seconds), 0, 3600,
-		10, NULL},
-	{"viewers", "stall-seconds", KEY_NUMBER, offsetof(struct config, stall_seconds), 1, 3600,
-		LIMIT_STALL_MS / 1000, NULL},
-	{"gate", "listen", KEY_LIST, offsetof(struct config, gate_listen), 0, LIMIT_CONFIG_LINE, 0,
-		NULL},
-	{"gate", "mode", KEY_WORD, offsetof(struct config, gate_mode), 1, 3, 2, mode_words},
-	{"gate", "security", KEY_SET, offsetof(struct config, gate_security), 0, OFFER_LAST, 0,
-		offer_words},
-	{"capture", "timer-fast-ms", KEY_NUMBER, offsetof(struct config, timer_fast_ms), 4, 1000,
-		16, NULL},
-	{"capture", "timer-slow-ms", KEY_NUMBER, offsetof(struct config, timer_slow_ms), 10, 10000,
-		100, NULL},
-	{"capture", "safety-ms", KEY_NUMBER, offsetof(struct config, safety_ms), 100, 60000, 1000,
-		NULL},
-	{"capture", "render-node", KEY_PATH, offsetof(struct config, render_node), 0,
-		LIMIT_CONFIG_LINE, 0, NULL},
-	{"capture", "import", KEY_WORD, offsetof(struct config, import), 0, IMPORT_NEVER,
-		IMPORT_AUTO, import_words},
-	{"metrics", "listen", KEY_LIST, offsetof(struct config, metrics_listen), 0, 128, 0, NULL},
-	{"metrics", "insecure", KEY_SWITCH, offsetof(struct config, metrics_insecure), 0, 1, 0,
-		NULL},
-	{"log", "level", KEY_WORD, offsetof(struct config, log_level), 0, LOG_LEVEL_DEBUG,
-		LOG_LEVEL_INFO, level_words},
-};
-
-static_assert(sizeof(enum log_level) == sizeof(uint32_t), "a word is stored as a number");
-static_assert(sizeof(enum import_policy) == sizeof(uint32_t), "a word is stored as a number");
-
 struct reader {
 	struct config *config;
 	const char *path;
-	const char *section; /* one of keys[]; NULL before the first */
+	const char *section; /* one of config_keys[]; NULL before the first */
 	unsigned int line;
-	unsigned int set[ARRAY_SIZE(keys)]; /* line that set keys[i]; 0: none */
+	unsigned int set[CONFIG_KEYS]; /* line that set config_keys[i]; 0: none */
 	char **ret_error;
 };
-
-/* Where a KEY_PATH or KEY_LIST is kept. */
-static char **key_text(struct config *config, const struct key *key)
-{
-	return (char **)((char *)config + key->offset);
-}
-
-static void key_store(struct config *config, const struct key *key, uint32_t value)
-{
-	char *at = (char *)config + key->offset;
-
-	switch (key->type) {
-	case KEY_SWITCH:
-		*(bool *)at = value;
-		break;
-	case KEY_NUMBER:
-	case KEY_WORD:
-	case KEY_SET:
-		memcpy(at, &value, sizeof(value));
-		break;
-	case KEY_PATH:
-	case KEY_LIST:
-		break;
-	}
-}
-
-void config_init(struct config *config)
-{
-	*config = (struct config){0};
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		key_store(config, &keys[i], keys[i].preset);
-}
-
-void config_finish(struct config *config)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (keys[i].type == KEY_PATH || keys[i].type == KEY_LIST) {
-			free(*key_text(config, &keys[i]));
-			*key_text(config, &keys[i]) = NULL;
-		}
-}
-
-const char *config_offer(size_t n)
-{
-	return n < ARRAY_SIZE(offer_words) ? offer_words[n] : NULL;
-}
-
-const char *config_transport(size_t n)
-{
-	return n < ARRAY_SIZE(transport_words) ? transport_words[n] : NULL;
-}
-
-bool config_key(
-	size_t n, const char **ret_section, const char **ret_name, char *ret_preset, size_t size)
-{
-	const struct key *key;
-
-	if (n >= ARRAY_SIZE(keys))
-		return false;
-	key = &keys[n];
-	switch (key->type) {
-	case KEY_PATH:
-	case KEY_LIST:
-	case KEY_SET:
-		snprintf(ret_preset, size, "%s", "");
-		break;
-	case KEY_SWITCH:
-		snprintf(ret_preset, size, "%s", key->preset ? "yes" : "no");
-		break;
-	case KEY_NUMBER:
-		snprintf(ret_preset, size, "%" PRIu32, key->preset);
-		break;
-	case KEY_WORD:
-		snprintf(ret_preset, size, "%s", key->words[key->preset]);
-		break;
-	}
-	*ret_section = key->section;
-	*ret_name = key->name;
-	return true;
-}
 
 /* Returns -EINVAL, so that a caller can end with it. */
 __attribute__((format(printf, 2, 3))) static int complain(
@@ -245,7 +61,7 @@ static char *trim(char *text)
 	return text;
 }
 
-static int read_path(struct reader *reader, const struct key *key, const char *value)
+static int read_path(struct reader *reader, const struct config_key *key, const char *value)
 {
 	char *copy = NULL;
 
@@ -260,12 +76,12 @@ static int read_path(struct reader *reader, const struct key *key, const char *v
 		if (!copy)
 			return -ENOMEM;
 	}
-	free(*key_text(reader->config, key));
-	*key_text(reader->config, key) = copy;
+	free(*config_key_text(reader->config, key));
+	*config_key_text(reader->config, key) = copy;
 	return 0;
 }
 
-static int read_number(struct reader *reader, const struct key *key, const char *value)
+static int read_number(struct reader *reader, const struct config_key *key, const char *value)
 {
 	uint64_t number = 0;
 
@@ -279,12 +95,12 @@ static int read_number(struct reader *reader, const struct key *key, const char 
 	if (number < key->low || number > key->high)
 		return complain(reader, "%s is from %" PRIu32 " to %" PRIu32 ", not %s", key->name,
 			key->low, key->high, value);
-	key_store(reader->config, key, number);
+	config_key_store(reader->config, key, number);
 	return 0;
 }
 
 /* "a, b or c" */
-static void list_words(const struct key *key, char *words, size_t size)
+static void list_words(const struct config_key *key, char *words, size_t size)
 {
 	size_t used = 0;
 
@@ -298,7 +114,7 @@ static void list_words(const struct key *key, char *words, size_t size)
 }
 
 /* -1: there is no such word. */
-static int find_word(const struct key *key, const char *word)
+static int find_word(const struct config_key *key, const char *word)
 {
 	for (uint32_t i = key->low; i <= key->high; i++)
 		if (strcmp(word, key->words[i]) == 0)
@@ -306,20 +122,20 @@ static int find_word(const struct key *key, const char *word)
 	return -1;
 }
 
-static int read_word(struct reader *reader, const struct key *key, const char *value)
+static int read_word(struct reader *reader, const struct config_key *key, const char *value)
 {
 	int n = find_word(key, value);
 	char words[160];
 
 	if (n >= 0) {
-		key_store(reader->config, key, n);
+		config_key_store(reader->config, key, n);
 		return 0;
 	}
 	list_words(key, words, sizeof(words));
 	return complain(reader, "%s is %s, not \"%s\"", key->name, words, value);
 }
 
-static int read_set(struct reader *reader, const struct key *key, char *value)
+static int read_set(struct reader *reader, const struct config_key *key, char *value)
 {
 	char words[160], *rest = NULL;
 	uint32_t set = 0;
@@ -335,12 +151,12 @@ static int read_set(struct reader *reader, const struct key *key, char *value)
 		}
 		set |= 1u << n;
 	}
-	key_store(reader->config, key, set);
+	config_key_store(reader->config, key, set);
 	return 0;
 }
 
 /* Cut into words and joined again: never longer than before. */
-static int read_list(struct reader *reader, const struct key *key, char *value)
+static int read_list(struct reader *reader, const struct config_key *key, char *value)
 {
 	char *joined, *rest = NULL;
 
@@ -353,14 +169,14 @@ static int read_list(struct reader *reader, const struct key *key, char *value)
 	for (char *word = strtok_r(value, " \t", &rest), *to = joined; word;
 		word = strtok_r(NULL, " \t", &rest))
 		to = stpcpy(stpcpy(to, to == joined ? "" : " "), word);
-	free(*key_text(reader->config, key));
-	*key_text(reader->config, key) = *joined ? joined : NULL;
+	free(*config_key_text(reader->config, key));
+	*config_key_text(reader->config, key) = *joined ? joined : NULL;
 	if (!*joined)
 		free(joined);
 	return 0;
 }
 
-static int read_value(struct reader *reader, const struct key *key, char *value)
+static int read_value(struct reader *reader, const struct config_key *key, char *value)
 {
 	switch (key->type) {
 	case KEY_PATH:
@@ -370,7 +186,7 @@ static int read_value(struct reader *reader, const struct key *key, char *value)
 	case KEY_SWITCH:
 		if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
 			return complain(reader, "%s is yes or no, not \"%s\"", key->name, value);
-		key_store(reader->config, key, strcmp(value, "yes") == 0);
+		config_key_store(reader->config, key, strcmp(value, "yes") == 0);
 		return 0;
 	case KEY_WORD:
 		return read_word(reader, key, value);
@@ -391,9 +207,9 @@ static int read_section(struct reader *reader, char *line)
 		return complain(reader, "a section is written [name], not \"%s\"", line);
 	line[length - 1] = '\0';
 	name = trim(line + 1);
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (strcmp(name, keys[i].section) == 0) {
-			reader->section = keys[i].section;
+	for (size_t i = 0; i < CONFIG_KEYS; i++)
+		if (strcmp(name, config_keys[i].section) == 0) {
+			reader->section = config_keys[i].section;
 			return 0;
 		}
 	return complain(reader, "there is no section [%s]", name);
@@ -411,20 +227,20 @@ static int read_key(struct reader *reader, char *line)
 	name = trim(line);
 	if (!reader->section)
 		return complain(reader, "\"%s\" stands before the first [section]", name);
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		if (strcmp(keys[i].section, reader->section) != 0 ||
-			strcmp(keys[i].name, name) != 0)
+	for (size_t i = 0; i < CONFIG_KEYS; i++) {
+		if (strcmp(config_keys[i].section, reader->section) != 0 ||
+			strcmp(config_keys[i].name, name) != 0)
 			continue;
 		if (reader->set[i])
 			return complain(
 				reader, "%s was set in line %u already", name, reader->set[i]);
 		reader->set[i] = reader->line;
-		return read_value(reader, &keys[i], trim(value));
+		return read_value(reader, &config_keys[i], trim(value));
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (strcmp(keys[i].name, name) == 0)
+	for (size_t i = 0; i < CONFIG_KEYS; i++)
+		if (strcmp(config_keys[i].name, name) == 0)
 			return complain(reader, "%s belongs to section [%s], not to [%s]", name,
-				keys[i].section, reader->section);
+				config_keys[i].section, reader->section);
 	return complain(reader, "there is no key \"%s\" in section [%s]", name, reader->section);
 }
 
@@ -447,10 +263,10 @@ static int check_whole(struct reader *reader)
 
 	if (config->timer_fast_ms <= config->timer_slow_ms)
 		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+	for (size_t i = 0; i < CONFIG_KEYS; i++)
 		if (reader->set[i] &&
-			(keys[i].offset == offsetof(struct config, timer_fast_ms) ||
-				keys[i].offset == offsetof(struct config, timer_slow_ms)))
+			(config_keys[i].offset == offsetof(struct config, timer_fast_ms) ||
+				config_keys[i].offset == offsetof(struct config, timer_slow_ms)))
 			reader->line = reader->set[i];
 	return complain(reader,
 		"timer-fast-ms (%" PRIu32 ") is more than timer-slow-ms (%" PRIu32 ")",

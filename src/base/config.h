@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* config.h - vfio-displayd.conf as a struct.
  *
- * Format: [section] lines, "key = value" lines, '#' and ';' comments on their own line. One table in config.c has each
+ * Format: [section] lines, "key = value" lines, '#' and ';' comments on their own line. One table in config_keys.c has each
  * key with its type, range and default; conf/vfio-displayd.conf is checked against it by a test. An unknown section or
  * key, a key set twice, a value out of range or a line that is none of these is one clear message with file and line
  * number, and the daemon does not start. A path is absolute; an empty one means the default. A list is words with white space

@@ -27,7 +27,7 @@ static_assert(ARRAY_SIZE(level_words) == LOG_LEVEL_DEBUG + 1, "a word for each l
 static_assert(ARRAY_SIZE(import_words) == IMPORT_NEVER + 1, "a word for each policy");
 static_assert(ARRAY_SIZE(shared_words) == CONFIG_SHARED_FORCE + 1, "a word for each policy");
 
-const struct config_key config_keys[] = {
+static const struct config_key keys[] = {
 	{"control", "socket", KEY_PATH, offsetof(struct config, control_socket), 0,
 		SOCKET_PATH_CHARS, 0, NULL},
 	{"control", "monitor", KEY_PATH, offsetof(struct config, monitor_socket), 0,
@@ -94,9 +94,11 @@ const struct config_key config_keys[] = {
 		LOG_LEVEL_INFO, level_words},
 };
 
-static_assert(ARRAY_SIZE(config_keys) == CONFIG_KEYS, "as many as are counted");
+static_assert(ARRAY_SIZE(keys) == CONFIG_KEYS, "as many as are counted");
 static_assert(sizeof(enum log_level) == sizeof(uint32_t), "a word is stored as a number");
 static_assert(sizeof(enum import_policy) == sizeof(uint32_t), "a word is stored as a number");
+
+const struct config_key *const config_keys = keys;
 
 char **config_key_text(struct config *config, const struct config_key *key)
 {

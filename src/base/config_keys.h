@@ -24,7 +24,7 @@ struct config_key {
 
 enum { CONFIG_KEYS = 35 };
 
-extern const struct config_key config_keys[CONFIG_KEYS];
+extern const struct config_key *const config_keys; /* CONFIG_KEYS of them */
 
 /* Where a KEY_PATH or KEY_LIST is kept. */
 char **config_key_text(struct config *config, const struct config_key *key);

@@ -36,7 +36,7 @@ def x_server(where):
     read, write = os.pipe()
     with open(f"{where}/xvfb", "wb") as log:
         server = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", f"{SCREEN[0]}x{SCREEN[1]}x24",
-                                   "-nolisten", "tcp", "-br"], pass_fds=(write,), stdout=log, stderr=log)
+                                   "-nolisten", "tcp", "-br", "-noreset"], pass_fds=(write,), stdout=log, stderr=log)
     os.close(write)
     try:
         with os.fdopen(read) as ready:

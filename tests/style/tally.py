@@ -25,12 +25,12 @@ def unittest(text):
 
 
 def because(text):
-    """The last line of each of unittest's tracebacks: what is read first, and all that a shortened output may have of it."""
+    """The exceptions of unittest's tracebacks: what is read first, and all that a shortened output may have of it."""
     for block in re.split(r"^={70}$", text, flags=re.M)[1:]:
         name = re.match(r"\s*(?:FAIL|ERROR): (.*)", block)
-        said = [line for line in re.split(r"^-{70}$", block, flags=re.M)[1].splitlines() if line] if block.count("-" * 70) else []
+        said = re.findall(r"^[A-Za-z_.]+(?:: .*|$)", block.partition("-" * 70)[2].partition("-" * 70)[0], re.M)
         if name and said:
-            yield f"{name[1].split(' ')[0]}: {said[-1]}"
+            yield f"{name[1].split(' ')[0]}: {said[0]}"
 
 
 def lines(text):

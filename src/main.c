@@ -208,6 +208,9 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	signal(SIGPIPE, SIG_IGN);
+	/* Until somebody hears them, and when nobody does any more: they ask for nothing then. */
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
 	raise_descriptor_limit();
 	config_init(&config);
 	r = run(&arguments, &config);

@@ -311,6 +311,33 @@ class Restart(unittest.TestCase):
         for lease in leases:
             os.close(lease)
 
+    def test_a_reload_before_it_is_ready(self):
+        """SIGHUP and SIGUSR1 ask for nothing while it starts; they do not end it."""
+        guest = self.surface()
+        lease = self.service.register(guest, "guest")
+        self.service.until(lambda: self.service.store.names("state"), "it is kept")
+        self.service.crash()
+        conf = self.service.dir / "conf"
+        conf.unlink()
+        os.mkfifo(conf)
+        self.service.start(wait=False)
+        fifo = []
+
+        def opened():                                    # the daemon waits for what is in it
+            try:
+                fifo.append(os.open(conf, os.O_WRONLY | os.O_NONBLOCK))
+            except OSError:
+                pass
+            return fifo
+
+        self.service.until(opened, "it reads its configuration")
+        for number in (signal.SIGHUP, signal.SIGUSR1):
+            self.service.process.send_signal(number)
+        os.close(fifo[0])
+        self.service.wait_ready()
+        self.assertEqual(self.ids(), ["guest"])
+        os.close(lease)
+
     def test_another_place_for_sockets(self):
         """The configuration is another one at the next start: no socket is left at which nobody listens."""
         guest, place = self.surface(), self.service.dir / "elsewhere"

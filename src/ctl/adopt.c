@@ -38,7 +38,8 @@ static int take_number(const char *name, int least, int *ret)
 	int value;
 
 	if (number_parse(optarg, &value) < 0 || value < least)
-		return complain_usage("adopt", "--%s is no number: %s", name, optarg);
+		return complain_usage(
+			"adopt", "--%s takes a number from %d on, not %s", name, least, optarg);
 	*ret = value;
 	return CTL_OK;
 }

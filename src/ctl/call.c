@@ -10,6 +10,8 @@
 #include "ctl/table.h"
 #include "ctl/verbs.h"
 
+enum { PING_MS = 10000 };
+
 /* The only word that a verb without options takes. */
 static int only_word(struct ctl *ctl, int argc, char **argv, const char *what, const char **ret)
 {
@@ -57,7 +59,27 @@ int verb_detach(struct ctl *ctl, int argc, char **argv)
 
 int verb_ping(struct ctl *ctl, int argc, char **argv)
 {
-	return call_about(ctl, "io.systemd.service.Ping", NULL, NULL, argc, argv);
+	struct varlink_result result;
+	struct session session;
+	const char *none;
+	int status;
+
+	status = only_word(ctl, argc, argv, NULL, &none);
+	if (status == CTL_OK)
+		status = session_open(&session, ctl, NULL);
+	if (status != CTL_OK)
+		return status;
+	session.patience_ms = PING_MS;
+	status = session_send(&session, "io.systemd.service.Ping", json_object(), false, NULL, 0);
+	if (status == CTL_OK)
+		status = session_receive(&session, &result);
+	session_close(&session);
+	if (status != CTL_OK)
+		return status;
+	if (ctl->json)
+		json_line(result.parameters);
+	varlink_result_finish(&result);
+	return CTL_OK;
 }
 
 int verb_reload(struct ctl *ctl, int argc, char **argv)
@@ -159,6 +181,12 @@ static int call_parse(struct ctl *ctl, int argc, char **argv, bool *ret_more, js
 		*ret = json_loads(argv[optind + 1], JSON_REJECT_DUPLICATES, &error);
 	if (!*ret)
 		return complain_usage("call", "the parameters are no JSON: %s", error.text);
+	if (!json_is_object(*ret)) {
+		json_decref(*ret);
+		*ret = NULL;
+		return complain_usage(
+			"call", "the parameters are a JSON object, such as {\"id\":\"vm7\"}");
+	}
 	return CTL_OK;
 }
 

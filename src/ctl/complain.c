@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "ctl/ctl.h"
@@ -23,7 +24,7 @@ static void complainv(const char *about, const char *format, va_list args)
 	vsnprintf(line, sizeof(line), format, args);
 	fputs("vfio-displayctl: ", stderr);
 	if (about) {
-		text_print(stderr, about);
+		text_print(stderr, about[0] ? about : "''");
 		fputs(": ", stderr);
 	}
 	text_print(stderr, line);
@@ -51,6 +52,10 @@ int complain_usage(const char *verb, const char *format, ...)
 
 static void say_connect(const char *socket, int error)
 {
+	struct stat st;
+
+	if (error == -ECONNREFUSED && stat(socket, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return complain(socket, "this is no socket; name vfio-displayd's with --socket");
 	switch (error) {
 	case -ENOENT:
 		return complain(socket,
@@ -59,6 +64,10 @@ static void say_connect(const char *socket, int error)
 	case -ECONNREFUSED:
 		return complain(
 			socket, "nobody listens there; vfio-displayd has ended, start it again");
+	case -EINVAL:
+	case -ENAMETOOLONG:
+		return complain(
+			socket, "a socket's path has 1 to 107 bytes; name it with --socket");
 	case -EACCES:
 	case -EPERM:
 		return complain(socket, "you may not connect; become a member of the group "
@@ -166,9 +175,14 @@ static void say_format(const char *about, const char *method, const json_t *para
 
 static void say_not_live(const char *about, const char *method, const json_t *parameters)
 {
-	complain(about,
-		"there is no picture now, the display is %s; 'vfio-displayctl describe' says why",
-		text_of(parameters, "state"));
+	if (strcmp(method, "Capture") == 0)
+		complain(about,
+			"there is no picture now, the display is %s; 'vfio-displayctl describe' "
+			"says why",
+			text_of(parameters, "state"));
+	else
+		complain(about, "the display is being released (%s); try again when it is back",
+			text_of(parameters, "state"));
 }
 
 static void say_limit(const char *about, const char *method, const json_t *parameters)
@@ -204,12 +218,63 @@ static void say_permission(const char *about, const char *method, const json_t *
 			"permission denied: only who registered the display may do that, or root");
 }
 
+/* By the last part of a parameter's path. */
+static const struct {
+	const char *name, *values;
+} accepted[] = {
+	{"address", "HOST:PORT, [HOST]:PORT, *:PORT or unix:/PATH"},
+	{"bytesPerSecondMaximum", "1 to 4294967295"},
+	{"code", "a code of linux/input-event-codes.h that keyboards or pointers have"},
+	{"filter", "names of events, such as displayState; 'watch --event' completes them"},
+	{"format", "openMetrics or text"},
+	{"framesPerSecondMaximum", "1 to 240"},
+	{"id", "1 to 64 letters, digits, '.', '_' and '-'"},
+	{"kind", "keyboard, absolutePointer, relativePointer or touch, each once"},
+	{"label", "1 to 128 bytes of text"},
+	{"labels", "up to 32, with keys of 1 to 128 bytes and values of up to 128, together 2048"},
+	{"machine", "1 to 128 bytes of text"},
+	{"mode", "view, control or exclusive"},
+	{"name", "1 to 128 bytes of text"},
+	{"seconds", "1 to 3600"},
+	{"security",
+		"none, vncauth, tlsNone, tlsVnc, tlsPlain, x509None, x509Vnc, x509Plain, rsaAes or "
+		"rsaAes256"},
+	{"sharing", "ignore, allowExclusive or forceShared"},
+	{"source", "vfio or surface"},
+	{"transports", "rfb, websocket or secureWebsocket"},
+	{"type", "0 (SYN), 1 (keys), 2 (steps) or 3 (places)"},
+	{"viewersMaximum", "1 to 128"},
+};
+
+/* NULL: not known here. @path: "listen[1].mode", "filter[0]", "context.labels.KEY". */
+static const char *values_of(const char *path)
+{
+	const char *dot = strrchr(path, '.'), *name = dot ? dot + 1 : path;
+	size_t length;
+
+	if (strncmp(path, "context.labels", strlen("context.labels")) == 0)
+		name = "labels";
+	length = strcspn(name, "[");
+	for (size_t i = 0; i < ARRAY_SIZE(accepted); i++)
+		if (strlen(accepted[i].name) == length &&
+			strncmp(accepted[i].name, name, length) == 0)
+			return accepted[i].values;
+	return NULL;
+}
+
 static void say_invalid(const char *about, const char *method, const json_t *parameters)
 {
-	complain(about,
-		"vfio-displayd does not accept '%s'; org.vfiodisplay.Display(7) says what it may "
-		"be",
-		text_of(parameters, "parameter"));
+	const char *parameter = text_of(parameters, "parameter");
+	const char *values = values_of(parameter);
+
+	if (values)
+		complain(about, "vfio-displayd does not accept '%s'; it may be %s", parameter,
+			values);
+	else
+		complain(about,
+			"vfio-displayd does not accept '%s' there; org.vfiodisplay.Display(7) says "
+			"what %s takes",
+			parameter, method);
 }
 
 static void say_no_method(const char *about, const char *method, const json_t *parameters)

@@ -17,7 +17,9 @@ enum { PATIENCE_MS = 1000 };
 
 struct completion {
 	const char *socket;
-	const char *last; /* what there is of the word */
+	const char *last; /* what there is of the word; of "--mode=v" the value */
+	const char *
+		interface; /* whose methods are looked at, for people: "" or "io.systemd.service." */
 };
 
 static void offer(const struct completion *completion, const char *word)
@@ -78,12 +80,24 @@ static void take_methods(const struct completion *completion, const json_t *repl
 	const char *text = json_string_value(json_object_get(reply, "description"));
 
 	for (; text; text = strchr(text, '\n')) {
-		char name[64];
+		char name[64], word[128];
 
 		text += *text == '\n';
-		if (sscanf(text, "method %63[A-Za-z0-9]", name) == 1)
-			offer(completion, name);
+		if (sscanf(text, "method %63[A-Za-z0-9]", name) != 1)
+			continue;
+		snprintf(word, sizeof(word), "%s%s", completion->interface, name);
+		offer(completion, word);
 	}
+}
+
+static void offer_methods(
+	const struct completion *completion, const char *interface, const char *shown)
+{
+	struct completion of = *completion;
+
+	of.interface = shown;
+	offer_replies(&of, "org.varlink.service.GetInterfaceDescription",
+		json_pack("{s:s}", "interface", interface), false, take_methods);
 }
 
 /* ---- Words ---- */
@@ -111,9 +125,8 @@ static void offer_words(const struct completion *completion, const char *words, 
 		offer_replies(completion, "org.vfiodisplay.Display.ListViewers", json_object(),
 			true, take_viewer);
 	} else if (IS(WORDS_METHODS)) {
-		offer_replies(completion, "org.varlink.service.GetInterfaceDescription",
-			json_pack("{s:s}", "interface", "org.vfiodisplay.Display"), false,
-			take_methods);
+		offer_methods(completion, "org.vfiodisplay.Display", "");
+		offer_methods(completion, "io.systemd.service", "io.systemd.service.");
 	} else if (IS(WORDS_EVENTS)) {
 		for (size_t i = 0; i < event_names_used; i++)
 			offer(completion, event_names[i].name);
@@ -139,6 +152,8 @@ static void offer_argument(const struct completion *completion, const char *word
 	length = strcspn(words, "|");
 	if (n == 0)
 		offer_words(completion, words, length);
+	else if (words[length] && strchr(words, '=') && strchr(completion->last, '='))
+		puts(WORDS_FILES); /* keyboard=/run/... */
 	else if (words[length])
 		offer_words(completion, words + length + 1, strlen(words + length + 1));
 }
@@ -182,6 +197,25 @@ static void complete_last(const struct completion *completion, const struct verb
 	}
 }
 
+/* "--mode=v": the option, and the value is what is completed. */
+static const struct option_row *split_last(struct completion *completion, const struct verb *verb)
+{
+	const char *equals = strchr(completion->last, '=');
+	const struct option_row *row;
+	char name[64];
+
+	if (strncmp(completion->last, "--", 2) != 0 || !equals)
+		return NULL;
+	snprintf(name, sizeof(name), "%.*s", (int)(equals - completion->last), completion->last);
+	row = find_row(option_common, name);
+	if (!row && verb)
+		row = find_row(verb->options, name);
+	if (!row || !row->argument)
+		return NULL;
+	completion->last = equals + 1;
+	return row;
+}
+
 int verb_complete(struct ctl *ctl, int argc, char **argv)
 {
 	struct completion completion = {
@@ -198,6 +232,8 @@ int verb_complete(struct ctl *ctl, int argc, char **argv)
 			completion.socket = argv[i];
 		if (taken)
 			continue;
+		if (strncmp(argv[i], "--socket=", strlen("--socket=")) == 0)
+			completion.socket = argv[i] + strlen("--socket=");
 		if (argv[i][0] == '-') {
 			row = find_row(option_common, argv[i]);
 			if (!row && verb)
@@ -212,6 +248,8 @@ int verb_complete(struct ctl *ctl, int argc, char **argv)
 			arguments++;
 		}
 	}
+	if (!row)
+		row = split_last(&completion, verb);
 	complete_last(&completion, verb, row, arguments);
 	return CTL_OK;
 }

@@ -62,8 +62,19 @@ static int open_socket(const char *where)
 	return fd < 0 ? -errno : fd;
 }
 
+static bool is_kind(const char *word, size_t length)
+{
+	static const char *const kinds[] = {
+		"keyboard", "absolutePointer", "relativePointer", "touch"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (strlen(kinds[i]) == length && strncmp(kinds[i], word, length) == 0)
+			return true;
+	return false;
+}
+
 /* "KIND=SOCKET" */
-static int add_sink(struct sinks *sinks, const char *word)
+static int add_sink(struct sinks *sinks, const char *id, const char *word)
 {
 	const char *equals = strchr(word, '=');
 	json_t *sink;
@@ -73,9 +84,13 @@ static int add_sink(struct sinks *sinks, const char *word)
 		return complain_usage("input", "takes KIND=SOCKET, not %s", word);
 	if (sinks->used == LIMIT_INPUTS)
 		return complain_usage("input", "takes at most %d sockets", LIMIT_INPUTS);
+	if (!is_kind(word, (size_t)(equals - word)))
+		return complain_usage("input",
+			"a kind is keyboard, absolutePointer, relativePointer or touch, not %.*s",
+			(int)(equals - word), word);
 	fd = open_socket(equals + 1);
 	if (fd < 0) {
-		complain(word, "cannot take this socket: %s", strerror(-fd));
+		complain(id, "cannot take the socket %s: %s", word, strerror(-fd));
 		return CTL_FAILED;
 	}
 	sinks->fds[sinks->used] = fd;
@@ -111,7 +126,7 @@ static int input_parse(struct ctl *ctl, int argc, char **argv, struct sinks *sin
 		return complain_usage(
 			"input", "takes one display's id, and KIND=SOCKET for each, or --none");
 	for (int i = optind + 1; i < argc && status == CTL_OK; i++)
-		status = add_sink(sinks, argv[i]);
+		status = add_sink(sinks, argv[optind], argv[i]);
 	return status;
 }
 

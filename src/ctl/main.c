@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "ctl/complain.h"
 #include "ctl/ctl.h"
+#include "ctl/option.h"
 #include "ctl/verbs.h"
 
 #define DEFAULT_SOCKET RUNSTATEDIR "/vfio-displayd/org.vfiodisplay.Display"
@@ -57,7 +58,8 @@ int main(int argc, char **argv)
 
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
-	while ((option = getopt_long(argc, argv, "+hV", options, NULL)) >= 0) {
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+:hV", options, NULL)) >= 0) {
 		switch (option) {
 		case 's':
 			ctl.socket = optarg;
@@ -72,7 +74,7 @@ int main(int argc, char **argv)
 			verbs_help(DEFAULT_SOCKET);
 			return finish_output(CTL_OK);
 		default:
-			return CTL_USAGE;
+			return option_complain(NULL, argv, option);
 		}
 	}
 	return finish_output(run_verb(&ctl, argc - optind, argv + optind));

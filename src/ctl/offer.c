@@ -72,7 +72,12 @@ int offer_add_fd(struct offer *offer, const char *field, int fd)
 	if (json_object_get(offer->parameters, field) ||
 		offer->fds_used == ARRAY_SIZE(offer->fds)) {
 		fd_close(fd);
-		return complain_usage(offer->verb, "%s is given twice", field);
+		return complain_usage(offer->verb, "%s",
+			strcmp(field, "deviceFileDescriptorIndex") == 0
+				? "takes one device, by --device or --device-fd"
+			: strcmp(field, "leaseFileDescriptorIndex") == 0
+				? "takes one lease, by --lease-pid or --lease-fd"
+				: "takes each descriptor once");
 	}
 	offer->error |= json_object_set_new(
 		offer->parameters, field, json_integer((json_int_t)offer->fds_used));
@@ -182,5 +187,5 @@ int offer_option(struct offer *offer, int option, const char *name, const char *
 	case OFFER_ORIGIN:
 		return add_words(offer, "origins", name, argument);
 	}
-	return CTL_USAGE; /* getopt_long() has complained */
+	return CTL_USAGE; /* there is no other */
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/option.h"
 
+#include <ctype.h>
 #include <getopt.h>
 #include <stddef.h>
 #include <string.h>
@@ -45,15 +46,31 @@ static const struct option_row *find(const struct option_row *rows, int value)
 	return NULL;
 }
 
+int option_complain(const char *verb, char **argv, int value)
+{
+	const char *word = argv[optind - 1], *hint = verb ? verb : "", *blank = verb ? " " : "";
+
+	if (value == ':')
+		return complain_usage(verb, "%s needs an argument", word);
+	if (strncmp(word, "--", 2) == 0 || !isgraph(optopt))
+		return complain_usage(verb,
+			"'%s' is no option here; 'vfio-displayctl %s%s--help' lists them", word,
+			hint, blank);
+	return complain_usage(verb,
+		"'-%c' is no option here; 'vfio-displayctl %s%s--help' lists them", optopt, hint,
+		blank);
+}
+
 const struct option_row *option_next(
 	struct ctl *ctl, const struct option_row *rows, int argc, char **argv, int *ret_status)
 {
 	struct option options[ROWS] = {0};
-	char letters[2 * ROWS] = "";
+	char letters[2 * ROWS] = ":"; /* a missing argument is told apart */
 	size_t n;
 	int value;
 
-	n = collect(rows, 0, options, letters);
+	opterr = 0;
+	n = collect(rows, 0, options, letters + 1);
 	collect(option_common, COMMON, options + n, letters + strlen(letters));
 	*ret_status = CTL_OK;
 	while ((value = getopt_long(argc, argv, letters, options, NULL)) >= 0) {
@@ -71,7 +88,7 @@ const struct option_row *option_next(
 			return NULL;
 		case '?':
 		case ':':
-			*ret_status = CTL_USAGE;
+			*ret_status = option_complain(argv[0], argv, value);
 			return NULL;
 		}
 		return find(rows, value);

@@ -30,5 +30,8 @@ struct option_row {
 const struct option_row *option_next(struct ctl *ctl, const struct option_row *rows, int argc, char **argv,
 	int *ret_status);
 
+/* What getopt_long() made '?' or ':' of, in a line. @verb: NULL: none yet. Returns CTL_USAGE. */
+int option_complain(const char *verb, char **argv, int value);
+
 /* Those of every verb. */
 extern const struct option_row option_common[];

@@ -47,8 +47,11 @@ static int add_process(struct offer *offer)
 	fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (fd >= 0)
 		return offer_add_fd(offer, "leaseFileDescriptorIndex", fd);
-	complain(optarg, "cannot follow this process: %s", strerror(errno));
-	return CTL_FAILED;
+	complain(optarg,
+		errno == ESRCH ? "there is no such process, or it has ended"
+			       : "cannot follow this process: %s",
+		strerror(errno));
+	return errno == ESRCH ? CTL_NOT_FOUND : CTL_FAILED;
 }
 
 static int take_option(struct offer *offer, int option, const char *name)

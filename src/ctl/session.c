@@ -14,7 +14,7 @@ int session_open(struct session *session, const struct ctl *ctl, const char *abo
 {
 	int r;
 
-	*session = (struct session){.about = about};
+	*session = (struct session){.about = about, .patience_ms = -1};
 	r = varlink_client_connect(ctl->socket, &session->client);
 	return r < 0 ? complain_connect(ctl->socket, r) : CTL_OK;
 }
@@ -42,7 +42,7 @@ int session_receive(struct session *session, struct varlink_result *ret)
 {
 	int r;
 
-	r = varlink_client_receive(session->client, -1, ret);
+	r = varlink_client_receive(session->client, session->patience_ms, ret);
 	if (r < 0)
 		return complain_talk(session->about, r);
 	if (!ret->error)

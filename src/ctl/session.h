@@ -16,6 +16,7 @@ struct session {
 	struct varlink_client *client;
 	const char *about;
 	const char *method; /* of the last call */
+	int patience_ms;    /* with a reply; -1, which session_open() sets: for ever */
 };
 
 int session_open(struct session *session, const struct ctl *ctl, const char *about);

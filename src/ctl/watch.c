@@ -96,8 +96,9 @@ static char *page(const struct watch *watch)
 			json_object_get(json_object_get(entry, "runtime"), "viewers"));
 		list_row(&table, entry);
 	}
-	fprintf(file, "%zu displays, %" JSON_INTEGER_FORMAT " viewers%s\n\n",
-		json_object_size(watch->entries), viewers,
+	fprintf(file, "%zu display%s, %" JSON_INTEGER_FORMAT " viewer%s%s\n\n",
+		json_object_size(watch->entries), json_object_size(watch->entries) == 1 ? "" : "s",
+		viewers, viewers == 1 ? "" : "s",
 		watch->events ? "" : ". vfio-displayd does not answer; waiting for it");
 	table_print(&table, file);
 	table_finish(&table);

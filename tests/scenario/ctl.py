@@ -263,6 +263,10 @@ class Ctl(unittest.TestCase):
             self.assertEqual(self.complete(d, "register", "--security", "none,vnc"), ["none,vncauth"])
             self.assertEqual(self.complete(d, "capture", "first", "-o", ""), ["@files"])
             self.assertIn("Unregister", self.complete(d, "call", ""))
+            self.assertEqual(self.complete(d, "call", "io.systemd.service.R"), ["io.systemd.service.Reload"])
+            self.assertEqual(self.complete(d, "ticket", "--mode=e"), ["exclusive"])
+            self.assertEqual(self.complete(d, "input", "first", "keyboard=/"), ["@files"])
+            self.assertEqual(self.complete(d, "--socket=/nonexistent", "describe", ""), [])
             self.assertEqual(self.complete(d, "nix", ""), [])
             self.assertEqual(self.complete(d, "--socket", "/nonexistent", "describe", ""), [])
             viewer = d.viewer("first")
@@ -273,7 +277,10 @@ class Ctl(unittest.TestCase):
             script = pathlib.Path(__file__).resolve().parents[2] / "data/bash-completion/vfio-displayctl"
             (d.dir / "file one").touch()
             for line, want in (("vfio-displayctl des", ["describe"]), ("vfio-displayctl describe ", ["first", "second"]),
-                               (f"vfio-displayctl capture first -o {d.dir}/fi", [f"{d.dir}/file one"])):
+                               (f"vfio-displayctl capture first -o {d.dir}/fi", [f"{d.dir}/file one"]),
+                               ("vfio-displayctl ticket first --mode = v", ["view"]),
+                               ("vfio-displayctl ticket --mode = view --seconds = 9 s", ["second"]),
+                               (f"vfio-displayctl input first keyboard = {d.dir}/fi", [f"{d.dir}/file one"])):
                 words = line.split(" ")
                 program = (f"source {script}; COMP_WORDS=({' '.join(words[:-1])} '{words[-1]}'); COMP_CWORD={len(words) - 1}; "
                            "_vfio_displayctl; printf '%s\n' \"${COMPREPLY[@]}\"; complete -p vfio-displayctl")
@@ -332,10 +339,11 @@ class Ctl(unittest.TestCase):
                     status, out, err = self.run_ctl(d, *arguments)
                     self.assertEqual((status, out), (USAGE, ""))
                     self.assertRegex(err, r"\Avfio-displayctl: [^\n]+\n\Z")
-            for arguments in (("--nix",), ("list", "--nix")):
+            for arguments in (("--nix",), ("list", "--nix"), ("list", "-x"), ("list", "--machine"), ("capture", "-o"), ("list", "--json=1"),
+                              ("--socket",)):
                 status, out, err = self.run_ctl(d, *arguments)
                 self.assertEqual((status, out), (USAGE, ""))
-                self.assertIn("nix", err)
+                self.assertRegex(err, r"\Avfio-displayctl: [^\n]*%s[^\n]*\n\Z" % arguments[-1])
             self.assertIn("capture ID", self.ok(d, "--help"))
             self.assertRegex(self.ok(d, "--version"), r"\Avfio-displayctl \d+\.\d+")
 

@@ -32,7 +32,8 @@ def ended(process):
 
 @contextlib.contextmanager
 def x_server(where):
-    """An X server of our own; yields its display."""
+    """An X server of our own; yields its display. It would begin anew, deaf to who comes just then, when its last client has left: xwd may
+    be that while the viewer starts."""
     read, write = os.pipe()
     with open(f"{where}/xvfb", "wb") as log:
         server = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", f"{SCREEN[0]}x{SCREEN[1]}x24",

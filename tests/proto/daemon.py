@@ -41,9 +41,10 @@ class Daemon:
         end = time.monotonic() + 10 * SLOW
         while True:
             try:
-                self.connect().close()
+                with self.connect() as client:      # it answers when all it listens at is there
+                    client.call("org.varlink.service.GetInfo")
                 break
-            except OSError:
+            except (OSError, EOFError):
                 if self.process.poll() is not None or time.monotonic() > end:
                     text = self.text()
                     self.stop(check=False)

@@ -75,9 +75,10 @@ class Words(unittest.TestCase):
         client = self.d.connect()
         words = dump(client, id="vm-1")
         for each in ("display vm-1: live\n", '"The first", machine "m-1", surface of uid ', "primary plane: surface, 320x200, XRGB8888 LINEAR",
-                     "lease: a descriptor", "capture thread: ", "changes by eventfd", "driver: asked nothing", "viewers: 1 in, 1 want pictures",
+                     "lease: a descriptor", "capture thread: ", "changes by eventfd", "  driver: ", "viewers: 1 in, 1 want pictures",
                      ": control from unix", "  listens at unix:", "1 display; systemd keeps "):
             self.assertIn(each, words)
+        self.d.until(lambda: "driver: asked nothing" in dump(client, id="vm-1"), "all has been answered")
         with self.assertRaises(varlink.VarlinkError) as caught:
             dump(client, id="vm-2")
         self.assertEqual(caught.exception.error, "NoSuchDisplay")

@@ -149,8 +149,11 @@ int dump_text(struct manager *manager, const char *id, bool (*may)(void *arg, co
 		put_display(out, display);
 		n++;
 	}
-	fprintf(out, "%zu display%s; systemd keeps %u descriptors\n", n, n == 1 ? "" : "s",
+	fprintf(out, "%zu display%s; systemd keeps %u descriptors", n, n == 1 ? "" : "s",
 		manager_stored(manager));
+	if (manager_untold(manager))
+		fprintf(out, ", and has not heard of %u changes yet", manager_untold(manager));
+	fputc('\n', out);
 	r = ferror(out) ? -ENOMEM : 0;
 	if (fclose(out) != 0)
 		r = -ENOMEM;

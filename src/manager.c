@@ -132,6 +132,11 @@ bool manager_leaves(const struct manager *m)
 	return m->stopping && store_is_open(m->store);
 }
 
+unsigned int manager_untold(const struct manager *m)
+{
+	return store_waiting(m->store);
+}
+
 unsigned int manager_connections(const struct manager *m)
 {
 	return varlink_server_connections(m->server);

@@ -53,6 +53,7 @@ struct credentials *manager_credentials(struct manager *manager);
 const struct rights *manager_rights(const struct manager *manager);
 unsigned int manager_connections(const struct manager *manager); /* to the control socket */
 unsigned int manager_stored(const struct manager *manager);	 /* descriptors that systemd keeps for us */
+unsigned int manager_untold(const struct manager *manager);	 /* changes of that which systemd has not heard of yet */
 /* The daemon ends; its displays are the next one's. */
 bool manager_leaves(const struct manager *manager);
 struct loop *manager_loop(struct manager *manager);

@@ -170,3 +170,13 @@ bool orders_open(const struct orders *orders)
 {
 	return orders->messenger.fd >= 0;
 }
+
+unsigned int orders_waiting(const struct orders *orders)
+{
+	const struct order *order;
+	unsigned int n = 0;
+
+	TAILQ_FOREACH (order, &orders->waiting, link)
+		n++;
+	return n;
+}

@@ -27,6 +27,7 @@ struct orders {
 int orders_init(struct orders *orders, struct loop *loop);
 void orders_finish(struct orders *orders);
 bool orders_open(const struct orders *orders);
+unsigned int orders_waiting(const struct orders *orders); /* are to be told yet */
 
 /* @name: shorter than STORE_NAME; @fd: borrowed, or -EBADF. Returns 0 too where systemd will never take it, which is logged; -ENOMEM, -EMFILE:
  * it had to wait, and could not. */

@@ -422,6 +422,11 @@ unsigned int store_used(const struct store *store)
 	return store->used;
 }
 
+unsigned int store_waiting(const struct store *store)
+{
+	return orders_waiting(&store->orders);
+}
+
 bool store_is_open(const struct store *store)
 {
 	return orders_open(&store->orders);

@@ -40,6 +40,7 @@ int store_create(struct loop *loop, struct store **ret);
 void store_destroy(struct store *store); /* takes NULL */
 bool store_is_open(const struct store *store);
 unsigned int store_used(const struct store *store); /* descriptors that are kept */
+unsigned int store_waiting(const struct store *store); /* orders that systemd has not been told of yet */
 
 /* Keeps what @fd, borrowed, refers to. -ENOSPC: LIMIT_STORE, LIMIT_STORE_NAMES; -ENOMEM, -EMFILE. */
 int store_put(struct store *store, enum store_kind kind, int fd, char ret_name[STORE_NAME]);

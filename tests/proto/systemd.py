@@ -103,6 +103,7 @@ class Service(daemon.Daemon):
         self.ready = threading.Event()
         self.reads = threading.Event()      # cleared: nothing is read from the notify socket, which is full soon
         self.reads.set()
+        self.hearing = threading.Lock()     # held from when a message leaves the socket until it is obeyed
         self.process = None
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.control)
@@ -120,12 +121,13 @@ class Service(daemon.Daemon):
         while not self.ended.is_set():
             if not self.reads.wait(0.2) or not select.select([self.notify], [], [], 0.2)[0]:
                 continue
-            data, ancillary, _, _ = self.notify.recvmsg(1 << 16, socket.CMSG_SPACE(4 * 768), socket.MSG_CMSG_CLOEXEC)
-            fds = array.array("i")
-            for level, kind, content in ancillary:
-                if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                    fds.frombytes(content)
-            self.obey(dict(line.split("=", 1) for line in data.decode().splitlines() if line), list(fds))
+            with self.hearing:
+                data, ancillary, _, _ = self.notify.recvmsg(1 << 16, socket.CMSG_SPACE(4 * 768), socket.MSG_CMSG_CLOEXEC)
+                fds = array.array("i")
+                for level, kind, content in ancillary:
+                    if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                        fds.frombytes(content)
+                self.obey(dict(line.split("=", 1) for line in data.decode().splitlines() if line), list(fds))
             if self.slow:
                 time.sleep(self.slow)
 
@@ -142,11 +144,24 @@ class Service(daemon.Daemon):
         if message.get("READY") == "1":
             self.ready.set()
 
+    def heard(self):
+        with self.hearing:
+            return not select.select([self.notify], [], [], 0)[0]
+
+    def told(self):
+        """The daemon keeps nothing back: the socket takes few messages, and it waits with the others."""
+        if not self.ready.is_set() or self.process.poll() is not None:
+            return True
+        with varlink.Client(self.control, timeout=20 * daemon.SLOW) as client:
+            client.call("Dump")
+            words = os.pread(client.fds[0], 1 << 24, 0).decode()
+            os.close(client.fds[0])
+        return "has not heard of" not in words.splitlines()[-1]
+
     def settle(self):
-        """All that the daemon has sent has been heard."""
-        self.until(lambda: not select.select([self.notify], [], [], 0)[0], "the notify socket is read")
-        with self.store.lock:
-            pass
+        """All that the daemon has to say until now has been heard."""
+        self.until(self.told, "the daemon has told all")
+        self.until(self.heard, "the notify socket is read")
 
     # ---- its life ----
 
@@ -183,8 +198,10 @@ class Service(daemon.Daemon):
             if self.process.poll() is not None or time.monotonic() > end:
                 raise AssertionError(f"the daemon does not start:\n{self.text()}")
 
-    def crash(self):
-        """As kill -9, or the kernel, does. It is not started again."""
+    def crash(self, settled=True):
+        """As kill -9, or the kernel, does. It is not started again. What is kept is what was heard: all, unless it is not `settled`."""
+        if settled:
+            self.settle()
         self.process.kill()
         self.process.wait()
 

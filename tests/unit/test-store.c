@@ -167,8 +167,11 @@ static void a_full_queue(void **state)
 
 	for (unsigned int i = 0; i < N; i++)
 		assert_int_equal(store_put(field.store, STORE_DEVICE, null, names[i]), 0);
+	fd = (int)store_waiting(field.store);
+	assert_true(fd > 0 && fd < N);
 	/* The last ones wait: they were never sent, and never will be. */
 	store_drop(field.store, names[N - 1]);
+	assert_int_equal(store_waiting(field.store), fd - 1);
 	while (seen < N - 1) {
 		while (receive(text, &fd)) {
 			snprintf(wanted, sizeof(wanted), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s",

@@ -214,7 +214,7 @@ static void look(struct display *d)
 	int changed, moved = 0;
 	bool still;
 
-	PROBE2(look_begin, d->handover.context.id, d->watchers);
+	PROBE2(look_begin, d->handover.context.id, (unsigned int)d->watchers);
 	change_hear(&d->change, d->driver.source);
 	changed = ask_for_primary(d, &plane);
 	still = changed == 0 && nothing_drawn(d, &plane, now);

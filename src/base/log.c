@@ -169,8 +169,8 @@ static bool send_or_lose(const struct line *line)
 }
 
 /* False: nobody took it. */
-static bool write_event(enum log_level level, const char *id, const struct log_field *fields,
-	size_t fields_used, const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static bool write_event(enum log_level level, const char *id,
+	const struct log_field *fields, size_t fields_used, const char *format, va_list args)
 {
 	int saved = errno;
 	char text[LINE];

@@ -89,6 +89,17 @@ static void half_a_write(void **state)
 }
 
 /* A writer that is killed at any moment: always one of its texts, whole. */
+/* Until it is killed. */
+static void write_for_ever(struct record *record, char *text, size_t size)
+{
+	unsigned char c = 0;
+
+	for (;;) {
+		memset(text, c, size);
+		record_write(record, text, 1 + c++ * 15);
+	}
+}
+
 static void killed_writers(void **state)
 {
 	static char text[4000];
@@ -102,10 +113,8 @@ static void killed_writers(void **state)
 		const char *found;
 
 		assert_true(pid >= 0);
-		for (unsigned char c = 0; pid == 0; c++) {
-			memset(text, c, sizeof(text));
-			record_write(record, text, 1 + c * 15);
-		}
+		if (pid == 0)
+			write_for_ever(record, text, sizeof(text));
 		nanosleep(&pause, NULL);
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);

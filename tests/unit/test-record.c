@@ -88,7 +88,6 @@ static void half_a_write(void **state)
 	record_destroy(record);
 }
 
-/* A writer that is killed at any moment: always one of its texts, whole. */
 /* Until it is killed. */
 static void write_for_ever(struct record *record, char *text, size_t size)
 {
@@ -100,6 +99,7 @@ static void write_for_ever(struct record *record, char *text, size_t size)
 	}
 }
 
+/* A writer that is killed at any moment: always one of its texts, whole. */
 static void killed_writers(void **state)
 {
 	static char text[4000];

@@ -384,6 +384,11 @@ int manager_reload(struct manager *manager, char **ret_error)
 	return manager->reload_result;
 }
 
+bool manager_leaves(const struct manager *manager)
+{
+	return false;
+}
+
 /* The manager itself. */
 struct credentials *manager_credentials(struct manager *manager)
 {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 struct loop_source {
@@ -60,12 +61,22 @@ static void on_wake(int fd, unsigned int events, void *arg)
 	run_posted(arg);
 }
 
+/* It would write to stderr by itself, past all bounds. */
+static void on_libevent(int severity, const char *words)
+{
+	log_write(severity >= EVENT_LOG_ERR    ? LOG_LEVEL_ERR
+		  : severity == EVENT_LOG_WARN ? LOG_LEVEL_WARNING
+					       : LOG_LEVEL_DEBUG,
+		NULL, "libevent: %s", words);
+}
+
 int loop_create(struct loop **ret)
 {
 	struct event_config *config;
 	struct loop *loop;
 	int r;
 
+	event_set_log_callback(on_libevent);
 	loop = new0(struct loop);
 	if (!loop)
 		return -ENOMEM;

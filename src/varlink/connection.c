@@ -19,6 +19,7 @@
 #include "varlink/wire.h"
 
 #define CALLS_IN_A_ROW 16 /* then others get their turn */
+#define TURN_MS	       2 /* and when their methods took so long: some make a text about all displays */
 
 static const char *reason(int why)
 {
@@ -188,6 +189,7 @@ static void on_socket(int fd, unsigned int events, void *arg)
 	struct connection *connection = arg;
 	bool low = connection->outbox.bytes < LIMIT_VARLINK_LOW;
 	struct varlink_call *call = connection->call;
+	uint64_t end = loop_now_ms() + TURN_MS;
 	int r = 0;
 
 	if (events & LOOP_WRITE)
@@ -200,7 +202,7 @@ static void on_socket(int fd, unsigned int events, void *arg)
 	/* A message is two reads, a call may drop the connection. */
 	for (int i = 0; r >= 0 && i < 2 * CALLS_IN_A_ROW && connection->fd >= 0; i++) {
 		r = connection_step(connection);
-		if (r == 0)
+		if (r == 0 || loop_now_ms() >= end)
 			break;
 	}
 	if (r < 0)

@@ -39,6 +39,17 @@ static void method_echo(struct varlink_call *call, json_t *parameters, void *arg
 	varlink_reply(call, json_incref(parameters));
 }
 
+static void method_slow(struct varlink_call *call, json_t *parameters, void *arg)
+{
+	struct example *example = arg;
+
+	usleep(3000);
+	assert_true(example->ran < ARRAY_SIZE(example->order));
+	example->order[example->ran++] =
+		(int)json_integer_value(json_object_get(parameters, "who"));
+	varlink_reply(call, NULL);
+}
+
 static void method_fail(struct varlink_call *call, json_t *parameters, void *arg)
 {
 	struct example *example = arg;
@@ -170,6 +181,7 @@ static void method_stream(struct varlink_call *call, json_t *parameters, void *a
 
 static const struct varlink_method methods[] = {
 	{.name = "Echo", .fn = method_echo},
+	{.name = "Slow", .fn = method_slow},
 	{.name = "Fail", .fn = method_fail},
 	{.name = "Later", .fn = method_later},
 	{.name = "Chain", .fn = method_chain},

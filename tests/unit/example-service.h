@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* example-service.h - a Varlink server on a loop with an interface for tests, org.example.Test.
  *
- * Echo answers its parameters; Fail an error; Later and Chain stay pending in held[] (Chain's gone callback ends them all);
+ * Echo answers its parameters; Slow takes 3 ms and notes its "who" in order[]; Fail an error; Later and Chain stay pending in held[] (Chain's gone callback ends them all);
  * Count answers three times; Fd gives back the descriptor of its "index"; Fds sends as many as go; Huge answers more than
  * a message may have; Stream answers with stream_text as the peer reads, stream_end times; Missing has no function. Include after cmocka.h.
  */
@@ -28,6 +28,7 @@ struct example {
 	struct varlink_call *held[8];
 	size_t held_used;
 	unsigned int ran;
+	int order[16];
 	unsigned int gone;
 	int result;    /* of the last varlink_reply_continues() or varlink_call_take_fd() */
 	size_t before; /* open descriptors */

@@ -180,6 +180,27 @@ static void test_pipeline_without_reading(void **state)
 	fd_close(pair[1]);
 }
 
+/* Methods that take long, one after the other, are no reason for others to wait for all of them. */
+static void test_turns_of_slow_methods(void **state)
+{
+	struct example *example = *state;
+	int peers[2] = {join(example), join(example)};
+
+	for (int i = 0; i < 5; i++) {
+		peer_send(peers[0],
+			"{\"method\":\"org.example.Test.Slow\",\"parameters\":{\"who\":1}}");
+		peer_send(peers[1],
+			"{\"method\":\"org.example.Test.Slow\",\"parameters\":{\"who\":2}}");
+	}
+	for (int i = 0; i < 1000 && example->ran < 10; i++)
+		pump(example);
+	assert_int_equal(example->ran, 10);
+	for (int i = 0; i < 10; i += 2)
+		assert_int_equal(example->order[i] + example->order[i + 1], 3);
+	fd_close(peers[0]);
+	fd_close(peers[1]);
+}
+
 static void test_huge_reply(void **state)
 {
 	struct example *example = *state;
@@ -491,6 +512,7 @@ int main(void)
 		TEST(test_half_closed),
 		TEST(test_slow_peer),
 		TEST(test_pipeline_without_reading),
+		TEST(test_turns_of_slow_methods),
 		TEST(test_huge_reply),
 		TEST(test_connections_of_one_uid),
 		TEST(test_connections_of_all),

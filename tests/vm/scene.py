@@ -18,10 +18,10 @@ CONFIGURATION = "/etc/vfio-displayd/vfio-displayd.conf"
 
 
 def configure(key, value):
-    """Sets a key of the installed file, which names every key in a comment. None: back to the default."""
+    """Sets a key of the installed file, which names every key in a comment: the first of its name. None: back to the default."""
     with open(CONFIGURATION) as file:
         text = file.read()
-    changed = re.sub(r"(?m)^#?%s =.*$" % key, "#%s = 0" % key if value is None else "%s = %s" % (key, value), text)
+    changed = re.sub(r"(?m)^#?%s =.*$" % key, "#%s = 0" % key if value is None else "%s = %s" % (key, value), text, count=1)
     expect(key in text and (value is None or changed != text), "%s has no %s" % (CONFIGURATION, key))
     with open(CONFIGURATION, "w") as file:
         file.write(changed)

@@ -16,6 +16,21 @@ HANDSHAKE = 10                   # LIMIT_HANDSHAKE_MS
 GROWTH = (64 << 10) * daemon.SLOW  # KiB: a few raw frames in queues, some threads' heaps; sanitizers keep what was freed
 
 
+def closed(sock, within):
+    """True when the peer closes within so many seconds, whatever it says before."""
+    end = time.monotonic() + within * daemon.SLOW
+    while (left := end - time.monotonic()) > 0:
+        sock.settimeout(left)
+        try:
+            if not sock.recv(65536):
+                return True
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+    return False
+
+
 class Hostile(unittest.TestCase):
     """`wanted`: for host.Host. The good viewer is attached."""
 
@@ -93,20 +108,5 @@ class Hostile(unittest.TestCase):
         self.assertTrue(client.rects)
         return client
 
-    @staticmethod
-    def closed(sock, within):
-        """True when the peer closes within so many seconds, whatever it says before."""
-        end = time.monotonic() + within * daemon.SLOW
-        while (left := end - time.monotonic()) > 0:
-            sock.settimeout(left)
-            try:
-                if not sock.recv(65536):
-                    return True
-            except TimeoutError:
-                return False
-            except OSError:
-                return True
-        return False
-
     def assert_closed(self, sock, within=3):
-        self.assertTrue(self.closed(sock, within), f"still open after {within} s")
+        self.assertTrue(closed(sock, within), f"still open after {within} s")

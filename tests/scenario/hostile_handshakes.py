@@ -17,7 +17,7 @@ import rfb
 import rsaaes
 import websocket
 from host import PASSWORD
-from hostile import HANDSHAKE, Hostile
+from hostile import HANDSHAKE, Hostile, closed
 from security import SUBTYPES, client_context
 
 HELLO = b"RFB 003.008\n"
@@ -89,7 +89,7 @@ class Handshakes(Hostile):
         self.honest()
         while set(open_ones.values()) - PATIENT and time.monotonic() < began + LATE * daemon.SLOW:
             for sock in select.select(list(open_ones), [], [], 0.1)[0]:
-                if self.closed(sock, 0.05 / daemon.SLOW):
+                if closed(sock, 0.05 / daemon.SLOW):
                     del open_ones[sock]
         self.assertEqual(set(open_ones.values()), PATIENT, "still open")
 
@@ -112,7 +112,7 @@ class Handshakes(Hostile):
                 except OSError:
                     slow.remove(each)
                     continue
-                if self.closed(each[1], 0.01):
+                if closed(each[1], 0.01):
                     slow.remove(each)
             time.sleep(0.9)
         self.assertFalse([each[0] for each in slow], "still open")

@@ -14,11 +14,9 @@ import daemon
 import rfb
 import surface
 from beside import Beside
+from hostile import GROWTH, HANDSHAKE, HEIGHT, WIDTH, closed
 
-WIDTH, HEIGHT = 640, 480
 STALL = 2
-HANDSHAKE = 10                   # LIMIT_HANDSHAKE_MS
-GROWTH = (64 << 10) * daemon.SLOW  # KiB: a few raw frames in queues, some threads' heaps; sanitizers keep what was freed
 
 MESSAGES = {
     "SetPixelFormat": b"\0\0\0\0" + rfb.XRGB.pack(),
@@ -87,22 +85,8 @@ class HostileViewers(unittest.TestCase):
         self.stack.callback(client.close)
         return client
 
-    def closed(self, sock, within):
-        """True when the peer closes within so many seconds, whatever it says before."""
-        end = time.monotonic() + within * daemon.SLOW
-        while (left := end - time.monotonic()) > 0:
-            sock.settimeout(left)
-            try:
-                if not sock.recv(65536):
-                    return True
-            except TimeoutError:
-                return False
-            except ConnectionError:
-                return True
-        return False
-
     def assert_closed(self, sock, within=3):
-        self.assertTrue(self.closed(sock, within), f"still open after {within} s")
+        self.assertTrue(closed(sock, within), f"still open after {within} s")
 
     def assert_serves(self, client):
         client.first()
@@ -130,7 +114,7 @@ class HostileViewers(unittest.TestCase):
             if len(text) and time.monotonic() > end:
                 break
             time.sleep(0.9 * daemon.SLOW)
-            open_ones -= {sock for sock in select.select([*open_ones], [], [], 0)[0] if self.closed(sock, 0.01)}
+            open_ones -= {sock for sock in select.select([*open_ones], [], [], 0)[0] if closed(sock, 0.01)}
         for sock in open_ones - {slow}:
             self.assert_closed(sock, 2)
 

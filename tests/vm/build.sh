@@ -10,8 +10,8 @@
 #                       package linux-source at this moment and are not part of this tree.
 #   CACHE/rootfs-KEY/   a Debian root file system with systemd, the libraries the product needs, Mesa's software driver, two
 #                       VNC viewers, and a QEMU for the guest inside the VM
-#   BUILDDIR/tests/vm/vm/  initramfs, product.tar (make install DESTDIR=..., the checks, the inner guest's initramfs)
-#                       and files that name the two above
+#   BUILDDIR/tests/vm/vm/  initramfs, product.tar (make install DESTDIR=..., the checks, the inner guest's initramfs, and the
+#                       package of the directory VM_PACKAGES if that is set) and files that name the two above
 #
 # The cache's keys are versions of packages, so a second run makes only the last line.
 # Needs root: mmdebstrap and mke2fs -d are to keep the owners of files.
@@ -37,7 +37,7 @@ vfio_modules=(vfio vfio_virqfd vfio_iommu_type1 mdev)
 bochs_modules=(drm drm_kms_helper ttm drm_ttm_helper drm_vram_helper bochs)
 vgem_modules=(drm_shmem_helper vgem)
 drivers=(mbochs mbochs_rw mdpy)
-packages=(systemd systemd-sysv dbus udev kmod libvncserver1 libevent-core-2.1-7 libevent-pthreads-2.1-7 libevent-openssl-2.1-7
+packages=(systemd systemd-sysv dbus udev kmod libvncserver1 libevent-2.1-7 libevent-core-2.1-7 libevent-pthreads-2.1-7 libevent-openssl-2.1-7
 	libjansson4 libsystemd0 libdrm2 libseccomp2 libpng16-16 libssl3 libcrypt1 libpam0g libpam-modules
 	python3-minimal libpython3-stdlib openssl gvncviewer vncsnapshot libgbm1 libgl1-mesa-dri qemu-system-x86)
 
@@ -170,6 +170,20 @@ product_tree()
 	echo "$tree"
 }
 
+# The package, the same under a higher version, and what its tests are for autopkgtest.
+add_packages() # INTO
+{
+	local deb
+
+	deb=$(find "$VM_PACKAGES" -name 'vfio-displayd_*.deb')
+	[ -f "$deb" ] || die "VM_PACKAGES: there is no package vfio-displayd in $VM_PACKAGES, or more than one"
+	install -D -m 644 "$deb" "$1/first.deb"
+	dpkg-deb -R "$deb" "$scratch/package"
+	sed -i 's/^Version: .*/&+1/' "$scratch/package/DEBIAN/control"
+	dpkg-deb --root-owner-group -b "$scratch/package" "$1/second.deb" >&2
+	install -t "$1" "$top"/debian/tests/{smoke,service}
+}
+
 make_product()
 {
 	local tree dest=$scratch/dest programs=(tests/vm/test-vmm)
@@ -186,6 +200,7 @@ make_product()
 	"$here/simulator/build.sh" "$kver" "$out/vfio_display_sim.ko" >&2
 	install -D -m 644 -t "$dest/opt/vm-test" "$out/guest.gz" "$out/vfio_display_sim.ko" "$here/simulator/vfio_display_sim.h" \
 		"$here"/../proto/{varlink,rfb,decode,security,rsaaes,websocket,certificates}.py
+	[ -z "${VM_PACKAGES:-}" ] || add_packages "$dest/opt/vm-test/packages"
 	tar -C "$dest" --owner=0 --group=0 -cf "$out/product.tar.$$" .
 	mv "$out/product.tar.$$" "$out/product.tar"
 }

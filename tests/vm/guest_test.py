@@ -21,6 +21,7 @@ import checks_limits  # noqa: F401
 import checks_restart  # noqa: F401
 import checks_rights  # noqa: F401
 import checks_end  # noqa: F401
+import checks_package  # noqa: F401: takes away what the others stand on
 from machine import command, say
 
 

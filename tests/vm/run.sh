@@ -8,6 +8,7 @@
 #
 #   VM_ACCEL    kvm or tcg; default: kvm where a VM starts with it, else tcg
 #   VM_TIMEOUT  seconds until the VM is ended (default 900)
+#   VM_PACKAGES a directory with a package vfio-displayd, which is installed, upgraded and removed at the end
 #   VM_CHECKS   only checks with these names, for work on one of them: patterns, with commas between
 set -euo pipefail
 

@@ -114,8 +114,8 @@ def expect(condition, what):
         raise Failure(what)
 
 
-def command(*words, fine=(0,)):
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+def command(*words, fine=(0,), seconds=120):
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds)
     if fine is not None and done.returncode not in fine:
         raise Failure("%s: status %d: %s" % (" ".join(words), done.returncode, done.stdout.strip()))
     return done.stdout

@@ -160,6 +160,7 @@ class Metrics(unittest.TestCase):
             self.assertGreaterEqual(get(self.port, method=method)[0], 400, method)
         os.kill(self.d.pid, signal.SIGSTOP)
         try:
+            self.d.until(lambda: pathlib.Path(f"/proc/{self.d.pid}/stat").read_text().rsplit(") ", 1)[1][0] == "T", "it stands still")
             status, _, words = get(self.port, "/healthz")
             self.assertEqual((status, words), (503, "vfio-displayd does not answer\n"))
         finally:

@@ -490,12 +490,15 @@ class Audit(Scene):
     def test_a_flood_is_bounded(self):
         self.show(USERS[1], "vm-here")
         other, owner = self.connect(USERS[2]), self.connect(USERS[1])
+        self.drain()
         for _ in range(2100):
             self.outcome(other, "Unregister", {"id": "vm-here"})
             self.drain()
         self.drain()
         denied = [each for each in self.entries if self.subjects.get(each.get("MESSAGE_ID")) == "A call was denied"]
-        self.assertEqual(len(denied), 2048)
+        # A bucket may be shared, by chance, with the few lines that the others here have caused.
+        self.assertLessEqual(len(denied), 2048)
+        self.assertGreater(len(denied), 2032)
         self.assertEqual(len([each for each in self.entries if f"uid {MEMBER} does too much" in each["MESSAGE"]]), 1)
         # It hides nobody else.
         owner.call("Update", {"id": "vm-here", "context": {"name": "x"}})

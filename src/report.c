@@ -45,7 +45,9 @@ void display_runtime(struct display *d, struct display_runtime *ret)
 					  : DISPLAY_BLANK,
 		.planes_used = status.planes_used,
 		.viewers = d->wall ? wall_viewers_ready(d->wall) : 0,
-		.change = d->watchers ? report_change(d, &status) : DISPLAY_CHANGE_IDLE,
+		/* While it ends, its eventfd is the capture thread's to close. */
+		.change =
+			d->watchers && !d->ending ? report_change(d, &status) : DISPLAY_CHANGE_IDLE,
 		.width_maximum = status.width_maximum,
 		.height_maximum = status.height_maximum,
 		.lease_is_descriptor = d->lease_is_descriptor,

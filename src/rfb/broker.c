@@ -95,13 +95,14 @@ static void on_gone(
 	post_seen(arg, LINK_VIEWER_GONE, viewer, mode, peer, reason);
 }
 
-/* What cannot be sent now is for the next time. */
+/* What cannot be sent now is for the next time. An update adds to both in the other order, while we take: with none encoded there is none
+ * that would be lost. */
 static void say_times(struct broker *broker)
 {
 	struct link_message message = {.type = LINK_TIMES};
 
-	measure_take(MEASURE_ENCODE, &message.times.encode);
 	measure_take(MEASURE_WIRE, &message.times.wire);
+	measure_take(MEASURE_ENCODE, &message.times.encode);
 	if (!message.times.encode.sum_ns || link_send(broker->link, &message, -EBADF) == 0)
 		return;
 	measure_add(MEASURE_ENCODE, &message.times.encode);

@@ -73,6 +73,16 @@ def released(pid, display, before, seconds=10):
         raise Failure("%s: %d now, %d before: %s" % (error, len(fds_of(pid)), before, sorted(fds_of(pid))))
 
 
+# What checks_restart.py writes into a policy, and what systemd says of that.
+WANTED = ('there is no right "everything"', "Failed to start vfio-displayd.service")
+
+
+def errors():
+    """What the service's journal has of errors, but for those that a check wanted."""
+    text = command("journalctl", "-b", "-u", "vfio-displayd*", "-p", "err", "--no-pager", "-o", "cat", fine=(0, 1))
+    return [line for line in text.splitlines() if line != "-- No entries --" and not any(word in line for word in WANTED)]
+
+
 def load_picture(path):
     """(width, height, R G B bytes) of a PNG or JPEG file, by the gdk-pixbuf that came with the viewers."""
     pixbuf = ctypes.CDLL("libgdk_pixbuf-2.0.so.0")

@@ -63,7 +63,7 @@ class Exhaustion(unittest.TestCase):
         viewer.first()
         self.assertEqual(bytes(viewer.pixels), self.surfaces[-1].expect(rfb.XRGB))
         os.close(lease)
-        self.good.check(self)
+        self.good.check(self, gap=2 * daemon.SLOW)  # it goes on; how fast is not what is claimed here
         self.still_serves_after()
 
     def still_serves_after(self):

@@ -14,7 +14,7 @@ struct verb {
 	const char *arguments; /* for --help, without options */
 	const char *words;     /* what its arguments may be, as in option.h, with "|" between the first and all others; NULL: nothing is known */
 	const struct option_row *options;
-	const char *summary;
+	const char *summary; /* NULL: what control/table.inc says of the method */
 	int (*run)(struct ctl *ctl, int argc, char **argv);
 };
 

@@ -295,12 +295,26 @@ class Ctl(unittest.TestCase):
         with daemon.Daemon() as d:
             called = set()
             for line in (pathlib.Path(__file__).resolve().parents[2] / "src/ctl/verbs.c").read_text().splitlines():
-                called.update(re.findall(r'^\t{"[a-z-]+", (?:SERVICE )?"([A-Za-z]+)"', line))
+                called.update(re.findall(r'^\t{"[a-z-]+", (?:UPKEEP )?"([A-Za-z]+)"', line))
             for interface in ("org.vfiodisplay.Display", "io.systemd.service"):
                 text = json.loads(self.ok(d, "call", "org.varlink.service.GetInterfaceDescription",
                                           json.dumps({"interface": interface})))["description"]
                 for method in re.findall(r"^method ([A-Za-z]+)", text, re.MULTILINE):
                     self.assertIn(method, called)
+
+    def test_help_is_of_the_table_of_methods(self):
+        table = (pathlib.Path(__file__).resolve().parents[2] / "src/control/table.inc").read_text()
+        rows = re.findall(r'^(?:METHOD|SERVICE)\((\w+),.* RIGHT_(\w+),.*"([^"]+)"\)$', table, re.MULTILINE)
+        self.assertGreater(len(rows), 15)
+        with daemon.Daemon() as d:
+            shown = self.ok(d, "--help")
+            verbs = {text: verb for verb, text in re.findall(r"^  ([a-z-]+)(?: [^ ]+)*  +(.+)$", shown, re.MULTILINE)}
+            for method, right, text in rows:
+                with self.subTest(method=method):
+                    said = self.ok(d, verbs[text], "--help")
+                    self.assertIn(text[1:] + ".\n", said)
+                    self.assertRegex(said, rf"Method (io\.systemd\.service\.)?{method}, ")
+                    self.assertIn("everybody" if right == "NONE" else f"'{right.lower()}'", said)
 
     def test_what_fails(self):
         with daemon.Daemon() as d:

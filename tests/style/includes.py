@@ -19,6 +19,7 @@ BESIDE = {
     "ctl": ["handover", "vfio", "varlink"],
     "control": [*LINE, "input", "varlink", "state", "metrics", "."],
 }
+DATA = {"control/table.inc"}            # rows of text, for who prints them too
 # "." are the files of src/ itself: display, which joins the rooms, its parts, and what is built on it.
 TOP = {
     "inbox": [],
@@ -92,7 +93,7 @@ def main():
             continue
         for number, line in enumerate(path.read_text().splitlines(), 1):
             found = re.match(r'\s*#\s*include\s*"([^"]+)"', line)
-            if not found or not (SOURCE / found[1]).exists():
+            if not found or found[1] in DATA or not (SOURCE / found[1]).exists():
                 continue
             other = room_of(found[1])
             if other not in (room, "base", *may):

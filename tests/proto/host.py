@@ -52,6 +52,20 @@ def issued(name="server", client=False, by="ca", days=2):
     return authority(by).issue(name, names=("localhost", "guest", "guest.example.org"), client=client, days=days)
 
 
+def wait_for_rsa(address):
+    """The daemon makes its first RSA key beside its other work, and offers no RSA-AES before."""
+    end = time.monotonic() + 60 * daemon.SLOW
+    while time.monotonic() < end:
+        with socket.create_connection(address) as viewer:
+            viewer.sendall(b"RFB 003.008\n")
+            reader = viewer.makefile("rb")
+            count = reader.read(13)[12]
+            if {5, 129} & set(reader.read(count)):
+                return
+        time.sleep(0.1)
+    raise AssertionError("no RSA-AES is offered")
+
+
 class Host:
     """`security`: words of the configuration. `client_ca`: viewers are asked for certificates. `more`: the registrant listens."""
 
@@ -83,20 +97,7 @@ class Host:
                                           listen=[{"mode": mode, "address": f"127.0.0.1:{self.port}"}])
         self.opened = []
         if "rsaAes" in security:
-            self.wait_for_rsa()
-
-    def wait_for_rsa(self):
-        """The daemon makes its first RSA key beside its other work, and offers no RSA-AES before."""
-        end = time.monotonic() + 60 * daemon.SLOW
-        while time.monotonic() < end:
-            with socket.create_connection(("127.0.0.1", self.port)) as viewer:
-                viewer.sendall(b"RFB 003.008\n")
-                reader = viewer.makefile("rb")
-                count = reader.read(13)[12]
-                if {5, 129} & set(reader.read(count)):
-                    return
-            time.sleep(0.1)
-        raise AssertionError("no RSA-AES is offered")
+            wait_for_rsa(("127.0.0.1", self.port))
 
     def __enter__(self):
         return self

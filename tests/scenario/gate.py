@@ -101,6 +101,7 @@ class Gate(unittest.TestCase):
 
     def test_a_ticket_selects(self):
         with Scene() as scene:
+            host.wait_for_rsa(("127.0.0.1", scene.port))
             for display, picture in (("one", scene.one), ("two", scene.two)):
                 for kind in ("x509Plain", "x509Vnc", "vncauth", "rsaAes"):
                     with self.subTest(display=display, kind=kind):

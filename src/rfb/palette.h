@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* palette.h - the colours of a rectangle, as long as they are few. Private to tight.c. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PALETTE_MAX   256
+#define PALETTE_SLOTS 1024 /* a power of two; a quarter full at most */
+
+struct palette {
+	unsigned int used;
+	uint32_t colours[PALETTE_MAX]; /* in the order of their first pixels */
+	struct {
+		uint32_t colour; /* PALETTE_NONE: free */
+		uint32_t index;
+	} slots[PALETTE_SLOTS];
+};
+
+void palette_clear(struct palette *palette);
+/* Each pixel's place among the colours, which grow. False: there are more than PALETTE_MAX, and @ret is garbage. */
+bool palette_index(struct palette *palette, const uint32_t *row, size_t width, uint8_t *ret);

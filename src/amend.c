@@ -108,21 +108,40 @@ static void on_input_lost(void *arg, size_t n, const char *why)
 
 	log_warn(d->handover.context.id, "its %s is lost: %s", kind, why);
 	bulletin_input_lost(d, kind, why);
+	hands_lost(d->hands, d->inputs.slots[n]->kind.kind);
 	if (d->keeper && !d->ending)
 		d->keeper->inputs(d->keeper_arg, (int)n);
 }
 
-/* List reads them when it is asked; nobody wants to be told. */
 static void on_input_leds(void *arg)
 {
+	struct display *d = arg;
+
+	hands_leds(d->hands);
 }
 
 static const struct inputs_events inputs_events = {.lost = on_input_lost, .leds = on_input_leds};
 
 int amend_inputs_begin(struct display *d)
 {
+	int r;
+
 	inputs_init(&d->inputs, d->loop, &inputs_events, d);
-	return inputs_set(&d->inputs, d->handover.inputs, d->handover.inputs_used);
+	r = hands_create(&d->inputs, &d->hands);
+	return r < 0 ? r : inputs_set(&d->inputs, d->handover.inputs, d->handover.inputs_used);
+}
+
+/* What viewers hold goes up while there is somebody to tell. */
+void amend_inputs_end(struct display *d)
+{
+	hands_destroy(d->hands);
+	d->hands = NULL;
+	inputs_finish(&d->inputs);
+}
+
+struct hands *display_hands(struct display *d)
+{
+	return d->hands;
 }
 
 struct inputs *display_inputs(struct display *d)
@@ -134,7 +153,10 @@ int display_set_inputs(struct display *d, struct handover_input *inputs, size_t 
 {
 	int r = d->ending ? -ENODATA : inputs_set(&d->inputs, inputs, n);
 
-	if (r == 0 && d->keeper)
+	if (r < 0)
+		return r;
+	hands_replaced(d->hands);
+	if (d->keeper)
 		d->keeper->inputs(d->keeper_arg, -1);
-	return r;
+	return 0;
 }

@@ -321,7 +321,7 @@ void display_destroy(struct display *d)
 		free(waiter);
 	}
 	power_finish(&d->power);
-	inputs_finish(&d->inputs);
+	amend_inputs_end(d);
 	lease_destroy(d->lease);
 	stage_destroy(d->stage);
 	wall_destroy(d->wall);
@@ -353,7 +353,7 @@ void display_release(struct display *d, enum display_state why, display_done_fn 
 	d->ending = true;
 	d->why = why;
 	d->device = -EBADF;
-	inputs_finish(&d->inputs);
+	amend_inputs_end(d);
 	audience_complain(d);
 	lease_destroy(take_ptr(d->lease));
 	report_tell(d);

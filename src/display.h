@@ -23,6 +23,7 @@
 
 struct config;
 struct display;
+struct hands;
 struct inputs;
 struct link_message;
 struct loop;
@@ -113,6 +114,8 @@ void display_off_end(struct display *display, display_done_fn fn, void *arg);
 void display_update(struct display *display, struct context *context);
 /* Where the guest's keyboard and pointers are (input/inputs.h); none while it ends. */
 struct inputs *display_inputs(struct display *display);
+/* What viewers do there (input/hands.h); NULL: it ends, or is a ghost. */
+struct hands *display_hands(struct display *display);
 /* @inputs take the place of all that are there. Descriptors are taken on success only. -ENOMEM, -EINVAL; -ENODATA: it ends. */
 int display_set_inputs(struct display *display, struct handover_input *inputs, size_t n);
 /* @fn hears what viewers ask for (xvp) until it is taken back. Any number; while there is none, viewers are told that it cannot be

@@ -16,6 +16,7 @@
 #include "frame/link.h"
 #include "frame/roster.h"
 #include "inbox.h"
+#include "input/hands.h"
 #include "input/inputs.h"
 #include "power.h"
 #include "resize.h"
@@ -64,6 +65,7 @@ struct display {
 	TAILQ_HEAD(, waiter) waiters;
 	struct power power;
 	struct inputs inputs;
+	struct hands *hands; /* NULL: a ghost's, or while ending */
 	display_check_fn check; /* NULL: nobody answers */
 	void *check_arg;
 	display_snapshot_fn snapshot;
@@ -130,6 +132,7 @@ const char *amend_name(const struct display *display);
 void amend_tell(struct display *display);
 /* Its sinks, as they were handed over. -ENOMEM, -EINVAL. */
 int amend_inputs_begin(struct display *display);
+void amend_inputs_end(struct display *display);
 
 /* audience.c: the wall, the @ghost's or (NULL) a new one; and what came with it, once the display can be told. */
 int audience_begin(struct display *display, struct display *ghost);

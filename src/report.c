@@ -91,6 +91,8 @@ void report_tell(struct display *d)
 		bulletin_display(BULLETIN_DISPLAY_RESIZED, d);
 	d->told.width = plane->width;
 	d->told.height = plane->height;
+	if (d->hands)
+		hands_screen(d->hands, plane->width, plane->height);
 }
 
 void report_news(void *arg)

@@ -41,6 +41,7 @@
 #define LIMIT_INPUT_STEP     1000000 /* of a relative axis: more than any screen, and sums stay far from 32 bits */
 #define LIMIT_INPUT_CONTACTS 16   /* fingers at the same time */
 #define LIMIT_INPUT_KEYS     0x300 /* KEY_CNT of linux/input-event-codes.h */
+#define LIMIT_HANDS_KEYS     32   /* that one viewer holds at the same time: people have ten fingers, keyboards report six or all */
 #define LIMIT_INPUT_AXIS     0x7fffffff /* the largest place that a VMM's device may have */
 
 /* vfio-displayctl adopt. */

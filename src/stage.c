@@ -359,7 +359,7 @@ int stage_publish(struct stage *stage)
 		return -EAGAIN; /* the first look failed: there is nothing to see yet */
 	if (stage->tiles)
 		tiles_take_damage(stage->tiles, frame_damage(stage->frame));
-	wall_publish(stage->wall, stage->frame->header.generation, damaged, stage->noticed);
+	wall_publish(stage->wall, stage->frame->header.generation, damaged, stage->noticed, NULL, 0);
 	stage->noticed = 0;
 	damaged |= stage->changed;
 	stage->changed = false;

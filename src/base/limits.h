@@ -108,6 +108,10 @@
 #define LIMIT_PASSWORDS_BYTES (1u << 20) /* of the file of users: some ten thousand */
 #define LIMIT_REFUSAL_LINES   256  /* lines about refused credentials, of all displays in LIMIT_VIEWER_LINES_MS: who guesses fills no journal */
 
+/* Moves (damage/moves.h). */
+#define LIMIT_MOVES         8  /* in one publish: windows that scroll at the same moment are few */
+#define LIMIT_MOVES_WAITING 16 /* for a viewer that has not got to them; what moves then is damage for it */
+
 /* The wall (broker <-> RFB program). */
 #define LIMIT_GRANT_MS    5000 /* neither may_write nor busy for so long: that RFB program is stuck and is ended */
 #define LIMIT_FRAMES_UNTAKEN 4 /* frames sent to an RFB program that it has not opened: each is the memory of a screen */

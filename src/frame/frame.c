@@ -34,6 +34,8 @@ static int frame_layout(uint32_t width, uint32_t height, struct frame_header *re
 	};
 	ret->damage_offset = at;
 	at += ALIGN_UP(tiles_bitmap_words(width, height) * sizeof(uint64_t), FRAME_PAGE);
+	ret->left_offset = at;
+	at += ALIGN_UP(tiles_bitmap_words(width, height) * sizeof(uint64_t), FRAME_PAGE);
 	ret->cursor_offset = at;
 	at += FRAME_CURSOR_SIDE * FRAME_CURSOR_SIDE * sizeof(uint32_t);
 	ret->pixels_offset = at;
@@ -104,6 +106,7 @@ int frame_open(int fd, bool writable_private, struct frame **ret)
 	r = -EINVAL;
 	if (live->magic != FRAME_MAGIC || live->stride != expected.stride ||
 		live->damage_offset != expected.damage_offset ||
+		live->left_offset != expected.left_offset ||
 		live->cursor_offset != expected.cursor_offset ||
 		live->pixels_offset != expected.pixels_offset || live->size != expected.size ||
 		expected.size != (uint64_t)st.st_size)

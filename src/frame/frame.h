@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* frame.h - the picture that viewers see: one memfd, written by the broker, only read by the RFB program.
  *
- * Layout: header page | damage bitmap | cursor image | rows of XRGB8888 (X = 0), each row 64-byte aligned. Sealed with
+ * Layout: header page | damage bitmap | bitmap of what moves leave | cursor image | rows of XRGB8888 (X = 0), each row 64-byte aligned. Sealed with
  * SHRINK, GROW and FUTURE_WRITE once the broker has mapped it: nobody else can get a writable shared mapping. A resize is a
  * new frame with the next generation.
  *
@@ -33,6 +33,7 @@ struct frame_header {
 	uint32_t stride;	 /* bytes, multiple of 64 */
 	uint32_t placard;	 /* 1: words about why there is no picture; 0: the guest's picture */
 	uint64_t damage_offset;	 /* bitmap of 16x16 blocks changed by the last publish (layout: damage/tiles.h) */
+	uint64_t left_offset;	 /* the same: of these, what is still to be sent once the publish's moves are made; without moves it means nothing */
 	uint64_t cursor_offset;	 /* FRAME_CURSOR_SIDE^2 pixels ARGB8888, premultiplied */
 	uint64_t pixels_offset;
 	uint64_t size;		 /* of the memfd */
@@ -56,6 +57,10 @@ static inline uint32_t *frame_pixels(const struct frame *frame)
 static inline uint64_t *frame_damage(const struct frame *frame)
 {
 	return (uint64_t *)(frame->map + frame->header.damage_offset);
+}
+static inline uint64_t *frame_left(const struct frame *frame)
+{
+	return (uint64_t *)(frame->map + frame->header.left_offset);
 }
 static inline uint32_t *frame_cursor_pixels(const struct frame *frame)
 {

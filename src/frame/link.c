@@ -65,6 +65,17 @@ static bool size_valid(uint32_t width, uint32_t height)
 	return width && height && width <= LIMIT_WIDTH && height <= LIMIT_HEIGHT;
 }
 
+/* Of some frame. Which one is the receiver's business. */
+static bool publish_valid(const struct link_message *m)
+{
+	if (m->publish.moves > LIMIT_MOVES)
+		return false;
+	for (uint32_t i = 0; i < m->publish.moves; i++)
+		if (!move_valid(&m->publish.move[i], LIMIT_WIDTH, LIMIT_HEIGHT))
+			return false;
+	return true;
+}
+
 static bool broker_message_valid(const struct link_message *m, bool has_fd)
 {
 	switch (m->type) {
@@ -99,8 +110,9 @@ static bool broker_message_valid(const struct link_message *m, bool has_fd)
 	case LINK_SIZES:
 		return !has_fd && ((!m->sizes.width && !m->sizes.height) ||
 					  size_valid(m->sizes.width, m->sizes.height));
-	case LINK_WANT_WRITE:
 	case LINK_PUBLISH:
+		return !has_fd && publish_valid(m);
+	case LINK_WANT_WRITE:
 	case LINK_UNLISTEN:
 	case LINK_STOP:
 		return !has_fd;

@@ -31,8 +31,9 @@
 
 #include "base/limits.h"
 #include "base/measure.h"
+#include "damage/move.h"
 
-#define LINK_VERSION 4u
+#define LINK_VERSION 5u
 
 enum link_type {
 	/* broker -> rfb */
@@ -196,6 +197,8 @@ struct link_message {
 			uint32_t generation;
 			uint32_t damaged; /* 0: only the cursor or nothing */
 			uint64_t noticed; /* of publish: nanoseconds (base/measure.h), when the change was first looked at; 0: not known */
+			uint32_t moves;	  /* of a damaged publish: so many */
+			struct move move[LIMIT_MOVES]; /* from what was published before, in this order; each ends as the frame is there, and no later one begins where an earlier one ends */
 		} publish; /* also want_write, may_write, busy and taken, which use generation alone */
 		struct {
 			uint32_t viewer;

@@ -71,18 +71,14 @@ void wall_show(struct wall *wall, const struct frame *frame)
 	pthread_mutex_unlock(&wall->lock);
 }
 
-static int send_turn(
-	struct wall *wall, enum link_type type, uint32_t generation, bool damaged, uint64_t noticed)
+static int send_turn(struct wall *wall, const struct link_message *message)
 {
-	struct link_message message = {.type = type};
 	int r = -EPIPE;
 
-	message.publish.generation = generation;
-	message.publish.damaged = damaged;
-	message.publish.noticed = noticed;
 	pthread_mutex_lock(&wall->lock);
-	if (wall->link >= 0 && wall->frame && wall->frame->header.generation == generation) {
-		r = link_send(wall->link, &message, -EBADF);
+	if (wall->link >= 0 && wall->frame &&
+		wall->frame->header.generation == message->publish.generation) {
+		r = link_send(wall->link, message, -EBADF);
 		if (r < 0 && wall->child)
 			child_kill(wall->child);
 	}
@@ -92,12 +88,24 @@ static int send_turn(
 
 int wall_want_write(struct wall *wall, uint32_t generation)
 {
-	return send_turn(wall, LINK_WANT_WRITE, generation, false, 0);
+	struct link_message message = {.type = LINK_WANT_WRITE};
+
+	message.publish.generation = generation;
+	return send_turn(wall, &message);
 }
 
-int wall_publish(struct wall *wall, uint32_t generation, bool damaged, uint64_t noticed)
+int wall_publish(struct wall *wall, uint32_t generation, bool damaged, uint64_t noticed,
+	const struct move *moves, size_t count)
 {
-	return send_turn(wall, LINK_PUBLISH, generation, damaged, noticed);
+	struct link_message message = {.type = LINK_PUBLISH};
+
+	message.publish.generation = generation;
+	message.publish.damaged = damaged;
+	message.publish.noticed = noticed;
+	message.publish.moves = count;
+	for (size_t i = 0; i < count; i++)
+		message.publish.move[i] = moves[i];
+	return send_turn(wall, &message);
 }
 
 void wall_stuck(struct wall *wall)

@@ -123,8 +123,8 @@ bool wall_verdict(struct wall *wall, uint64_t check, uint32_t mode, const char *
 void wall_show(struct wall *wall, const struct frame *frame);
 /* -EPIPE: no program has the frame of this generation. */
 int wall_want_write(struct wall *wall, uint32_t generation);
-/* @noticed: as in LINK_PUBLISH. */
-int wall_publish(struct wall *wall, uint32_t generation, bool damaged, uint64_t noticed);
+/* @noticed, @moves: as in LINK_PUBLISH; @count <= LIMIT_MOVES. */
+int wall_publish(struct wall *wall, uint32_t generation, bool damaged, uint64_t noticed, const struct move *moves, size_t count);
 /* The newest frame that the program has from an earlier broker: those that are shown must have a later generation, and words its size, for not
  * every viewer can follow another. 0: none. */
 struct wall_before {

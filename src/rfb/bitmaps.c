@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Theory of operation
+ *
+ * What a viewer's screen shows differs from the frame in no more than its damage, *once it has made the moves in its list*. Each publish
+ * keeps that true. Its moves, made in order on that screen, carry what is wrong there along, and what else changed is wrong beside it:
+ * the list grows by the moves, and damage becomes moved(damage) | left. Or the screen stays as it is and is wrong wherever something
+ * changed: damage | changed. The second is always right, and is what happens where the list is full. A single move that would carry
+ * mostly what is wrong anyway is left out, and what changed where it ends is damage: no later one of its publish begins there, and
+ * any other that ends there puts the right pixels there.
+ */
 #include "rfb/bitmaps.h"
 
 #include <errno.h>
@@ -27,7 +36,7 @@ static void fill(uint64_t *bitmap, const struct frame *frame)
 
 int bitmaps_prepare(struct bitmaps *bitmaps, const struct frame *frame)
 {
-	bitmaps->next = calloc(2 * bitmaps_words(frame), sizeof(uint64_t));
+	bitmaps->next = calloc(3 * bitmaps_words(frame), sizeof(uint64_t));
 	return bitmaps->next ? 0 : -ENOMEM;
 }
 
@@ -46,7 +55,46 @@ void bitmaps_install(struct bitmaps *bitmaps, const struct frame *frame, bool lo
 	bitmaps->pair = take_ptr(bitmaps->next);
 	bitmaps->damage = bitmaps->pair;
 	bitmaps->taken = bitmaps->pair + bitmaps_words(frame);
+	bitmaps->scratch = bitmaps->taken + bitmaps_words(frame);
 	fill(bitmaps->damage, frame);
+	bitmaps->move_count = 0;
+}
+
+/* Would @move carry something right? */
+static bool pays(const struct bitmaps *bitmaps, const struct move *move, uint32_t width)
+{
+	size_t set, all = move_count(&move->from, width, bitmaps->damage, &set);
+
+	return set <= all / 2;
+}
+
+static void add_bits(uint64_t *bitmap, const uint64_t *more, size_t words)
+{
+	for (size_t i = 0; i < words; i++)
+		bitmap[i] |= more[i];
+}
+
+void bitmaps_follow(
+	struct bitmaps *bitmaps, const struct frame *frame, const struct move *moves, size_t count)
+{
+	uint32_t width = frame->header.width, height = frame->header.height;
+	const uint64_t *changed = frame_damage(frame);
+
+	if (!count || bitmaps->move_count + count > ARRAY_SIZE(bitmaps->moves)) {
+		add_bits(bitmaps->damage, changed, bitmaps_words(frame));
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct rect to = move_to(&moves[i]);
+
+		if (pays(bitmaps, &moves[i], width)) {
+			move_wrong(&moves[i], width, height, bitmaps->damage, bitmaps->scratch);
+			bitmaps->moves[bitmaps->move_count++] = moves[i];
+		} else {
+			move_mark(&to, width, changed, bitmaps->damage);
+		}
+	}
+	add_bits(bitmaps->damage, frame_left(frame), bitmaps_words(frame));
 }
 
 void bitmaps_take(struct bitmaps *bitmaps, const struct frame *frame)
@@ -55,6 +103,9 @@ void bitmaps_take(struct bitmaps *bitmaps, const struct frame *frame)
 
 	bitmaps->taken = bitmaps->damage;
 	bitmaps->damage = swap;
+	memcpy(bitmaps->taken_moves, bitmaps->moves, sizeof(bitmaps->moves));
+	bitmaps->taken_count = bitmaps->move_count;
+	bitmaps->move_count = 0;
 	memset(bitmaps->damage, 0, bitmaps_words(frame) * sizeof(*bitmaps->damage));
 }
 

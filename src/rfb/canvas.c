@@ -9,6 +9,10 @@
  * What the viewer's screen shows is the frame plus the cursor at cursor.drawn. Each update draws the cursor first, and marks where
  * it was and where it is now whenever that changes; LibVNCServer keeps what was not asked for.
  *
+ * Moves are made in the viewer's picture, on what it shows: pixels that it has not got yet, pixels that are not exact and a cursor
+ * that is drawn into it go along with the rest. So all of these are moved here likewise, as regions and as blocks, and the cursor's remains are sent
+ * again. Where the viewer cannot make them, where they end is new.
+ *
  * LibVNCServer does not say which areas it sent as JPEG. It is asked only to send the areas in which there is something new, and each
  * of them that has more colours than a palette holds counts as lossy (refresh.h), and all of them where a viewer wishes for grey: then
  * there are no palettes. For an update without loss JPEG is off.
@@ -24,6 +28,8 @@
 #include "frame/frame.h"
 #include "rfb/notices.h"
 #include "rfb/screen.h"
+#include "rfb/update.h"
+#include "rfb/wire.h"
 
 #define RECTS_MAX  64
 #define SLICES_MAX 16
@@ -101,6 +107,100 @@ static const char *follow_frame(struct canvas *canvas, const struct frame *share
 	if (resized)
 		notices_resized(canvas->notices);
 	return NULL;
+}
+
+/* ---- moves ---- */
+
+static sraRegionPtr region_of(const struct rect *rect)
+{
+	return sraRgnCreateRect(rect->x, rect->y, rect->x + rect->width, rect->y + rect->height);
+}
+
+/* As move_wrong(), to the pixel. */
+static void region_move(sraRegionPtr region, const struct move *move)
+{
+	struct rect end = move_to(move);
+	sraRegionPtr carried = region_of(&move->from), to = region_of(&end);
+
+	sraRgnAnd(carried, region);
+	sraRgnOffset(carried, move->dx, move->dy);
+	sraRgnSubtract(region, to);
+	sraRgnOr(region, carried);
+	sraRgnDestroy(carried);
+	sraRgnDestroy(to);
+}
+
+/* Copies of a cursor that is drawn in, and what is left of it. */
+static void move_cursor(struct canvas *canvas, const struct move *moves, size_t count)
+{
+	const struct rect *drawn = &canvas->cursor.drawn;
+	sraRegionPtr remains = region_of(drawn);
+	bool met = false;
+
+	for (size_t i = 0; i < count; i++) {
+		struct rect end = move_to(&moves[i]);
+
+		met |= rects_meet(&moves[i].from, drawn) || rects_meet(&end, drawn);
+		region_move(remains, &moves[i]);
+	}
+	if (met) {
+		sraRgnOr(canvas->client->modifiedRegion, remains);
+		mark(canvas->client, drawn);
+	}
+	sraRgnDestroy(remains);
+}
+
+static bool asked_rect(const struct canvas *canvas, struct rect *ret);
+
+bool canvas_copies(const struct canvas *canvas)
+{
+	struct rect asked;
+
+	return canvas->client->useCopyRect && asked_rect(canvas, &asked) && !asked.x && !asked.y &&
+	       asked.width == (uint32_t)canvas->screen.width &&
+	       asked.height == (uint32_t)canvas->screen.height;
+}
+
+void canvas_move(struct canvas *canvas, const struct move *moves, size_t count)
+{
+	bool copies = count && canvas_copies(canvas);
+
+	for (size_t i = 0; i < count; i++) {
+		struct rect end = move_to(&moves[i]);
+
+		if (!copies) {
+			mark(canvas->client, &end);
+			continue;
+		}
+		region_move(canvas->client->modifiedRegion, &moves[i]);
+		refresh_moved(&canvas->refresh, &moves[i]);
+		canvas->moves[canvas->move_count++] = moves[i];
+	}
+	if (copies && canvas->cursor.drawn.width)
+		move_cursor(canvas, moves, count);
+}
+
+static bool send_moves(struct canvas *canvas)
+{
+	rfbClientPtr client = canvas->client;
+	size_t count = canvas->move_count;
+	bool going = true;
+
+	canvas->move_count = 0;
+	if (!count)
+		return true;
+	going = update_put_head(client, count);
+	for (size_t i = 0; i < count && going; i++) {
+		struct rect to = move_to(&canvas->moves[i]);
+		uint8_t from[4];
+
+		wire_put_u16(from, canvas->moves[i].from.x);
+		wire_put_u16(from + 2, canvas->moves[i].from.y);
+		going = update_put_rect(
+				client, to.x, to.y, to.width, to.height, ENCODING_COPY_RECT) &&
+			update_put(client, from, sizeof(from));
+	}
+	return going && update_flush(client);
 }
 
 static void follow_damage(struct canvas *canvas, const uint64_t *damage)
@@ -186,21 +286,25 @@ static sraRegionPtr coming(const struct canvas *canvas)
 	return region;
 }
 
+static bool nothing_coming(const struct canvas *canvas)
+{
+	sraRegionPtr region = coming(canvas);
+	bool nothing = sraRgnEmpty(region);
+
+	sraRgnDestroy(region);
+	return nothing;
+}
+
 bool canvas_wanted(const struct canvas *canvas)
 {
 	struct rect place = cursor_wanted_at(canvas);
-	sraRegionPtr region;
-	bool wanted;
 
 	if (!canvas_asked(canvas))
 		return false;
 	/* Out of place: the viewer changed its encodings. */
 	if (notices_due(canvas->notices) || cursor_out_of_place(canvas, &place))
 		return true;
-	region = coming(canvas);
-	wanted = !sraRgnEmpty(region);
-	sraRgnDestroy(region);
-	return wanted;
+	return !nothing_coming(canvas);
 }
 
 const char *canvas_encoding(const struct canvas *canvas)
@@ -291,8 +395,16 @@ static const char *draw(struct canvas *canvas, bool exact, uint64_t now)
 
 const char *canvas_draw(struct canvas *canvas, uint64_t now)
 {
-	if (!notices_write(canvas->notices, canvas->client, &canvas->cursor, canvas->frame))
+	bool moved = canvas->move_count;
+
+	if (!notices_write(canvas->notices, canvas->client, &canvas->cursor, canvas->frame) ||
+		!send_moves(canvas))
 		return NULL;
+	/* Moves alone are an answer, too. */
+	if (moved && nothing_coming(canvas)) {
+		sraRgnMakeEmpty(canvas->client->requestedRegion);
+		return NULL;
+	}
 	return draw(canvas, false, now);
 }
 

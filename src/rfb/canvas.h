@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <rfb/rfb.h>
 
+#include "base/limits.h"
+#include "damage/move.h"
 #include "rfb/cursor.h"
 #include "rfb/quality.h"
 #include "rfb/refresh.h"
@@ -25,6 +27,8 @@ struct canvas {
 	struct cursor cursor;
 	struct refresh refresh;
 	struct quality quality;
+	struct move moves[LIMIT_MOVES_WAITING]; /* that the next update begins with */
+	size_t move_count;
 	uint32_t exact_cost; /* bytes for 1024 pixels without loss, lately */
 };
 
@@ -33,6 +37,11 @@ void canvas_init(struct canvas *canvas, const char *name, struct notices *notice
 void canvas_finish(struct canvas *canvas);
 /* The first frame. -ENOMEM and errors of mmap(2). */
 int canvas_show(struct canvas *canvas, const struct frame *shared);
+/* Can the viewer make moves now? */
+bool canvas_copies(const struct canvas *canvas);
+/* Moves that come before what canvas_follow() is to be told, just before it. What the viewer had not got, or not exactly, goes along, and so do the
+ * remains of a cursor that is drawn into its picture. They are the next update's first rectangles. */
+void canvas_move(struct canvas *canvas, const struct move *moves, size_t count);
 /* Everything that the frame has become. @damage: as from picture_begin(). NULL, or static text: why the viewer must end. */
 const char *canvas_follow(struct canvas *canvas, const struct frame *shared, const uint64_t *damage);
 /* Has the viewer asked for something that is not at it? But for the damage that was not followed yet. */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #define ENCODING_RAW		       0u
+#define ENCODING_COPY_RECT	       1u
 #define ENCODING_DESKTOP_SIZE	       0xffffff21u /* -223 */
 #define ENCODING_POINTER_POSITION      0xffffff18u /* -232 */
 #define ENCODING_CURSOR		       0xffffff11u /* -239 */

@@ -47,6 +47,7 @@ struct picture_reader {
 	int wake;
 	struct bitmaps bitmaps;
 	struct held *inside;
+	bool copies; /* the worker's to write, under the lock */
 	uint32_t behind;
 	bool listening;	   /* begins at the next publish */
 	bool glimpsing;	   /* inside by picture_glimpse() */
@@ -65,6 +66,8 @@ struct picture {
 	struct held *current;
 	bool ready, wanted, writing;
 	uint64_t noticed; /* of the next publish */
+	struct move moves[LIMIT_MOVES];
+	size_t move_count; /* likewise */
 	TAILQ_HEAD(, picture_reader) readers;
 	unsigned int inside, inside_maximum; /* readers, of any frame */
 	unsigned int called;
@@ -249,19 +252,16 @@ static void call_readers(struct picture *picture)
 void picture_published(struct picture *picture, bool damaged)
 {
 	struct picture_reader *reader;
-	const uint64_t *bitmap;
-	size_t words;
 
 	pthread_mutex_lock(&picture->mutex);
 	if (!picture->current)
 		goto out;
-	bitmap = frame_damage(picture->current->frame);
-	words = bitmaps_words(picture->current->frame);
 	picture->ready = true;
 	picture->writing = false;
 	TAILQ_FOREACH (reader, &picture->readers, entry) {
-		for (size_t i = 0; damaged && i < words; i++)
-			reader->bitmaps.damage[i] |= bitmap[i];
+		if (damaged)
+			bitmaps_follow(&reader->bitmaps, picture->current->frame, picture->moves,
+				reader->copies ? picture->move_count : 0);
 		reader->behind++;
 		if (!reader->noticed)
 			reader->noticed = picture->noticed;
@@ -270,6 +270,25 @@ void picture_published(struct picture *picture, bool damaged)
 	call_readers(picture);
 out:
 	picture->noticed = 0;
+	picture->move_count = 0;
+	pthread_mutex_unlock(&picture->mutex);
+}
+
+void picture_moves(struct picture *picture, const struct move *moves, size_t count)
+{
+	const struct frame_header *header;
+
+	pthread_mutex_lock(&picture->mutex);
+	picture->move_count = 0;
+	header = picture->current ? &picture->current->frame->header : NULL;
+	for (size_t i = 0; i < count; i++) {
+		if (count > ARRAY_SIZE(picture->moves) || !header ||
+			!move_valid(&moves[i], header->width, header->height)) {
+			picture->move_count = 0;
+			break;
+		}
+		picture->moves[picture->move_count++] = moves[i];
+	}
 	pthread_mutex_unlock(&picture->mutex);
 }
 
@@ -495,6 +514,21 @@ void picture_end(struct picture *picture, struct picture_reader *reader)
 	pthread_mutex_unlock(&picture->mutex);
 	if (fire)
 		picture->idle(picture->arg);
+}
+
+void picture_copies(struct picture *picture, struct picture_reader *reader, bool copies)
+{
+	if (reader->copies == copies)
+		return;
+	pthread_mutex_lock(&picture->mutex);
+	reader->copies = copies;
+	pthread_mutex_unlock(&picture->mutex);
+}
+
+size_t picture_reader_moves(const struct picture_reader *reader, const struct move **ret)
+{
+	*ret = reader->bitmaps.taken_moves;
+	return reader->bitmaps.taken_count;
 }
 
 bool picture_encoding(struct picture *picture)

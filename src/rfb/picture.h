@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "damage/move.h"
 #include "frame/frame.h"
 
 struct picture;
@@ -28,6 +29,8 @@ void picture_want_write(struct picture *picture);
 bool picture_granted(struct picture *picture, uint32_t *ret_generation);
 /* @damaged: as in the message. False: the frame's bitmap is old, only the cursor changed or nothing. */
 void picture_published(struct picture *picture, bool damaged);
+/* The next publish has these moves, as in the message. Where they do not fit the frame there are none: all that they spare is damage. */
+void picture_moves(struct picture *picture, const struct move *moves, size_t count);
 /* The next publish is of a change that was first looked at then (base/measure.h). */
 void picture_noticed(struct picture *picture, uint64_t ns);
 bool picture_ready(struct picture *picture); /* a first publish of the current frame has come */
@@ -58,5 +61,10 @@ bool picture_glimpse(struct picture *picture, struct picture_reader *reader);
  * with those that wait then. */
 void picture_pass(struct picture *picture, struct picture_reader *reader, bool listening);
 void picture_end(struct picture *picture, struct picture_reader *reader);
+/* Worker: does its viewer know CopyRect? At first: no. */
+void picture_copies(struct picture *picture, struct picture_reader *reader, bool copies);
+/* Worker, between picture_begin() and picture_end(): moves that its viewer is to make, in this order, before it is sent what begin's damage
+ * covers: that is what is wrong then. <= LIMIT_MOVES_WAITING, none where the viewer does not know CopyRect. */
+size_t picture_reader_moves(const struct picture_reader *reader, const struct move **ret);
 /* Worker: when the oldest change of its last picture_begin() was first looked at; 0: not known, there was none, or it has been asked. */
 uint64_t picture_take_noticed(struct picture_reader *reader);

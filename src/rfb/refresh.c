@@ -15,7 +15,7 @@
 int refresh_resize(struct refresh *refresh, uint32_t width, uint32_t height)
 {
 	size_t words = tiles_bitmap_words(width, height);
-	uint64_t *bitmaps = calloc(3 * words, sizeof(*bitmaps));
+	uint64_t *bitmaps = calloc(4 * words, sizeof(*bitmaps));
 
 	if (!bitmaps)
 		return -ENOMEM;
@@ -28,6 +28,7 @@ int refresh_resize(struct refresh *refresh, uint32_t width, uint32_t height)
 		.lossy = bitmaps,
 		.touched = bitmaps + words,
 		.ripe = bitmaps + 2 * words,
+		.scratch = bitmaps + 3 * words,
 		.row = DIV_ROUND_UP(height, BLOCK_PIXELS),
 	};
 	return 0;
@@ -64,12 +65,17 @@ static bool is_set(const uint64_t *row, size_t column)
 	return row[column / 64] >> column % 64 & 1;
 }
 
+static bool nothing_lossy(const struct refresh *refresh)
+{
+	return !refresh->spell_ns && refresh->row * BLOCK_PIXELS >= refresh->height;
+}
+
 void refresh_sent(struct refresh *refresh, const struct rect *rect, bool lossy, uint64_t now)
 {
 	size_t left, right, top, bottom;
 
-	if (!lossy && !refresh->spell_ns && refresh->row * BLOCK_PIXELS >= refresh->height)
-		return; /* nothing is lossy */
+	if (!lossy && nothing_lossy(refresh))
+		return;
 	blocks_of(rect->x, rect->width, refresh->width, !lossy, &left, &right);
 	blocks_of(rect->y, rect->height, refresh->height, !lossy, &top, &bottom);
 	for (size_t y = top; y < bottom; y++)
@@ -80,6 +86,19 @@ void refresh_sent(struct refresh *refresh, const struct rect *rect, bool lossy, 
 		}
 	if (lossy && !refresh->spell_ns)
 		refresh->spell_ns = MAX(now, (uint64_t)1);
+}
+
+void refresh_moved(struct refresh *refresh, const struct move *move)
+{
+	if (nothing_lossy(refresh))
+		return;
+	move_wrong(move, refresh->width, refresh->height, refresh->lossy, refresh->scratch);
+	move_wrong(move, refresh->width, refresh->height, refresh->touched, refresh->scratch);
+	move_wrong(move, refresh->width, refresh->height, refresh->ripe, refresh->scratch);
+	/* What is half ripe is not. */
+	for (size_t i = 0; i < refresh->words; i++)
+		refresh->ripe[i] &= ~refresh->touched[i];
+	refresh->row = 0;
 }
 
 static void turn_spell(struct refresh *refresh, uint64_t now)

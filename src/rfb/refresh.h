@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "damage/move.h"
 #include "damage/rects.h"
 
 #define REFRESH_QUIET_NS \
@@ -17,9 +18,10 @@
 struct refresh {
 	uint32_t width, height;
 	size_t stride, words; /* of one bitmap */
-	uint64_t *lossy;      /* owned, with the other two behind it: not exact at the viewer */
+	uint64_t *lossy;      /* owned, with the other three behind it: not exact at the viewer */
 	uint64_t *touched;    /* of these: sent since the spell began */
 	uint64_t *ripe;	      /* of these: not sent for a whole spell */
+	uint64_t *scratch;
 	uint64_t spell_ns;    /* began; 0: nothing to wait for */
 	size_t row;	      /* of blocks: above it nothing is ripe */
 };
@@ -29,6 +31,8 @@ int refresh_resize(struct refresh *refresh, uint32_t width, uint32_t height);
 void refresh_finish(struct refresh *refresh);
 /* @rect was sent. @lossy: perhaps not exact. */
 void refresh_sent(struct refresh *refresh, const struct rect *rect, bool lossy, uint64_t now);
+/* The viewer has made @move: what was not exact where it began is not exact where it ends. */
+void refresh_moved(struct refresh *refresh, const struct move *move);
 /* When something is ripe: @now: it is; later: it may be then, ask again; UINT64_MAX: not before something is sent. */
 uint64_t refresh_due(struct refresh *refresh, uint64_t now);
 /* Part of what is ripe: whole blocks in @within, at most @pixels but for a first block. False: none. It stays ripe until it is sent. */

@@ -156,13 +156,17 @@ static bool update(struct viewer *viewer, uint64_t now)
 {
 	const uint64_t *damage;
 	const struct frame *shared;
+	const struct move *moves;
 	const char *reason;
+	size_t count;
 
 	shared = picture_begin(viewer->picture, viewer->reader, &damage);
 	if (!shared)
 		return false;
 	/* Why this frame has another size was told before its first publish. */
 	notices_take(&viewer->notices);
+	count = picture_reader_moves(viewer->reader, &moves);
+	canvas_move(&viewer->canvas, moves, count);
 	reason = canvas_follow(&viewer->canvas, shared, damage);
 	if (reason)
 		end(viewer, reason);
@@ -275,6 +279,7 @@ static bool update_due(struct viewer *viewer, uint64_t *ret_ns)
 	tempo_fences(&viewer->tempo, viewer->notices.extras & EXTRA_FENCE);
 	continuous_follow(&viewer->continuous, viewer->canvas.client);
 	now = now_ns();
+	picture_copies(viewer->picture, viewer->reader, viewer->canvas.client->useCopyRect);
 	wanted = update_wanted(viewer);
 	due = tempo_due(&viewer->tempo, now, &line);
 	if (wanted && (!allowed || line) && !viewer->held_ns)

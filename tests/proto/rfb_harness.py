@@ -23,7 +23,7 @@ HELLO, LISTENER, VIEWER, FRAME, WANT_WRITE, PUBLISH, DETACH, SIZES, STOP, TLS, P
     POINTER_MODE, RESUME = range(1, 18)
 READY, MAY_WRITE, VIEWER_ADDED, VIEWER_STATE, VIEWER_GONE, WATCH, IDLE, BUSY, TAKEN, RESIZE, CHECK, POWER, \
     RESUMED, HERE, TIMES = range(64, 79)
-VERSION = 4
+VERSION = 5
 # Of listeners; the first two are RFB's numbers too.
 NONE, VNCAUTH, TLS_NONE, TLS_VNC, TLS_PLAIN, X509_NONE, X509_VNC, X509_PLAIN, RSA_AES, RSA_AES_256 = (
     1 << i for i in range(10))
@@ -56,6 +56,8 @@ class Frame:
         self.block_rows = -(-height // 16)
         self.damage_offset = PAGE
         at = PAGE + round_up(self.block_words * self.block_rows * 8, PAGE)
+        self.left_offset = at
+        at += round_up(self.block_words * self.block_rows * 8, PAGE)
         self.cursor_offset = at
         at += CURSOR_SIDE * CURSOR_SIDE * 4
         self.pixels_offset = at
@@ -63,9 +65,9 @@ class Frame:
         self.fd = os.memfd_create("frame", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(self.fd, self.size)
         self.map = mmap.mmap(self.fd, self.size)
-        self.map[:56] = struct.pack(
-            "=6I4Q", MAGIC, generation, width, height, self.stride, 0, self.damage_offset,
-            self.cursor_offset, self.pixels_offset, self.size)
+        self.map[:64] = struct.pack(
+            "=6I5Q", MAGIC, generation, width, height, self.stride, 0, self.damage_offset,
+            self.left_offset, self.cursor_offset, self.pixels_offset, self.size)
         fcntl.fcntl(self.fd, F_ADD_SEALS, SEALS)
 
     def fill(self, pixel, rows=None):

@@ -22,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 
 # src/frame/link.h
 VERDICT, READY, CHECK = 13, 64, 74
-VERSION = 4
+VERSION = 5
 SIZE = 512
 TICKET, LOGIN, NAME = 2, 3, 4
 VIEW, CONTROL, EXCLUSIVE = 1, 2, 3

@@ -22,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 # src/frame/link.h
 FRAME, WANT_WRITE, PUBLISH = 4, 5, 6
 READY, MAY_WRITE, VIEWER_ADDED, VIEWER_STATE, VIEWER_GONE, WATCH, IDLE, BUSY, TAKEN, RESIZE, CHECK, POWER, RESUMED, HERE, TIMES = range(64, 79)
-VERSION = 4
+VERSION = 5
 SIZE = 512
 ROUNDS = 4
 

@@ -128,7 +128,8 @@ int wall_want_write(struct wall *wall, uint32_t generation)
 	return r;
 }
 
-int wall_publish(struct wall *wall, uint32_t generation, bool damaged, uint64_t noticed)
+int wall_publish(struct wall *wall, uint32_t generation, bool damaged, uint64_t noticed,
+	const struct move *moves, size_t count)
 {
 	int r = -EPIPE;
 

@@ -8,6 +8,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,11 +150,35 @@ const char *pem_check_rsa(const struct pem *key)
 	return wrong;
 }
 
-int pem_make_rsa(struct pem *ret)
+/* Called at each candidate for a prime. 0 ends the search. */
+static int is_wanted(EVP_PKEY_CTX *context)
 {
-	EVP_PKEY *key = EVP_RSA_gen(RSA_MADE_BITS);
+	_Atomic bool *unwanted = EVP_PKEY_CTX_get_app_data(context);
+
+	return !atomic_load(unwanted);
+}
+
+static EVP_PKEY *make_rsa(_Atomic bool *unwanted)
+{
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	EVP_PKEY *key = NULL;
+
+	if (context && EVP_PKEY_keygen_init(context) == 1 &&
+		EVP_PKEY_CTX_set_rsa_keygen_bits(context, RSA_MADE_BITS) == 1) {
+		EVP_PKEY_CTX_set_app_data(context, unwanted);
+		EVP_PKEY_CTX_set_cb(context, is_wanted);
+		if (EVP_PKEY_generate(context, &key) != 1)
+			key = NULL;
+	}
+	EVP_PKEY_CTX_free(context);
+	return key;
+}
+
+int pem_make_rsa(_Atomic bool *unwanted, struct pem *ret)
+{
+	EVP_PKEY *key = make_rsa(unwanted);
 	BIO *bio = BIO_new(BIO_s_secmem());
-	int r = -EIO;
+	int r = atomic_load(unwanted) ? -ECANCELED : -EIO;
 	char *text;
 	long size;
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct pem {
@@ -18,7 +19,8 @@ const char *pem_check_chain(const struct pem *chain, const struct pem *key, int 
 /* Certificates that may sign others. */
 const char *pem_check_authorities(const struct pem *authorities);
 const char *pem_check_rsa(const struct pem *key);
-/* A new RSA key; takes about a second. @ret's text is the caller's to wipe. -EIO, -ENOMEM. */
-int pem_make_rsa(struct pem *ret);
+/* A new RSA key; takes about a second, or until *@unwanted is true, set by any thread. @ret's text is the caller's to wipe. -EIO,
+ * -ENOMEM, -ECANCELED. */
+int pem_make_rsa(_Atomic bool *unwanted, struct pem *ret);
 /* Wipes and frees. */
 void pem_finish(struct pem *pem);

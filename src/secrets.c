@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -60,6 +61,7 @@ struct job {
 	struct loop *loop;
 	const char *path; /* secrets::state_path */
 	pthread_t thread;
+	_Atomic bool unwanted; /* set by the main thread */
 	bool posted;
 	struct pem key;
 	int result;
@@ -377,7 +379,7 @@ static void *make_rsa(void *arg)
 	struct job *job = arg;
 	int r;
 
-	job->result = pem_make_rsa(&job->key);
+	job->result = pem_make_rsa(&job->unwanted, &job->key);
 	r = job->result < 0 ? 0 : keep(job->path, &job->key);
 	if (r < 0)
 		log_warn(NULL, "%s: %s: the key of RSA-AES will be another after a restart",
@@ -431,6 +433,7 @@ void secrets_destroy(struct secrets *secrets)
 	if (!secrets)
 		return;
 	if (secrets->job) {
+		atomic_store(&secrets->job->unwanted, true);
 		pthread_join(secrets->job->thread, NULL);
 		secrets->job->secrets = NULL;
 		if (!secrets->job->posted) {

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "pem.h"
 
 static char dir[64];
 static struct loop *loop;
@@ -300,11 +301,16 @@ static void nobody_waits_for_a_key_any_more(void **state)
 {
 	const struct config config = {0};
 	struct secrets *secrets;
+	_Atomic bool unwanted = true;
+	struct pem key = {0};
 	char *error;
 
 	assert_int_equal(load(&config, &secrets, &error), 0);
 	secrets_want_rsa(secrets);
 	secrets_destroy(secrets);
+	/* It ends when it is told so, not when it is done. */
+	assert_int_equal(pem_make_rsa(&unwanted, &key), -ECANCELED);
+	assert_null(key.text);
 }
 
 static int setup(void **state)

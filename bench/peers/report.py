@@ -1,0 +1,290 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The tables that peers/run prints, from its JSON lines; of each row the last run in the file.
+
+    bench/peers/report.py RESULTS [README]       README: what lies between its two marks is written anew
+"""
+import collections
+import json
+import math
+import pathlib
+import re
+import sys
+from statistics import median
+
+POLLING = ("qemu", "x11vnc")
+PEERS = ("qemu", "x11vnc", "libvncserver", "neatvnc", "xvnc")
+SCENES = ("type", "term", "drag", "scroll", "video", "fraction", "boot", "photo", "idle")
+GOALS = {                       # of the five scenes: goal, floor
+    3: ((.6, .12, .4, .08, .3), (.9, .3, .75, .25, .5)),
+    4: ((.5, .1, .4, .07, .3), (.75, .3, .65, .25, .5)),
+    5: ((1, .08, .8, .04, 1), (1.2, .3, 1.3, .3, 1.15)),
+}
+INTERACTIVE_MS = 1000 / 60      # between two looks of a poller while somebody types
+MARKS = ("<!-- figures: made by peers/report.py -->", "<!-- end of figures -->")
+
+
+def percentile(values, part):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(part * len(values)))] if values else math.nan
+
+
+def spread(values, form="{:.2f}"):
+    """Median and range."""
+    if not values:
+        return "-"
+    texts = [form.format(v) for v in (median(values), min(values), max(values))]
+    return texts[0] if len(values) == 1 else f"{texts[0]} ({texts[1]}..{texts[2]})"
+
+
+class Results:
+    def __init__(self, lines):
+        last = {line["row"]: line["run"] for line in lines}
+        self.lines = [line for line in lines if line["run"] == last[line["row"]]]
+        self.out = []
+
+    def print(self, text=""):
+        self.out.append(text)
+
+    def of(self, row, **wanted):
+        return [line for line in self.lines if line["row"] == row and all(line.get(k) == v for k, v in wanted.items())]
+
+    def verdict(self, value, goal, floor):
+        if math.isnan(value):
+            return "not measured"
+        return "goal" if value <= goal else "floor" if value <= floor else "**missed**"
+
+    def row(self, number, what, values, goal, floor, form="{:.2f}", more=""):
+        value = median(values) if values else math.nan
+        self.print(f"| {number} | {what} | {spread(values, form)}{more} | {goal} | {floor} | {self.verdict(value, goal, floor)} |")
+
+    # ---- Servers by scenes ----
+
+    @staticmethod
+    def per_frame(line, what):
+        return line[what] / max(1, line["frames"] - line["missed"])
+
+    def best(self, row, what, peers, **wanted):
+        """The peer with the smallest median, of those that have shown every frame."""
+        medians = {}
+        for peer in peers:
+            lines = self.of(row, server=peer, **wanted)
+            if lines and (what != "bytes" or not any(line["missed"] for line in lines)):
+                medians[peer] = median(self.per_frame(line, what) for line in lines)
+        return min(medians, key=medians.get) if medians else None
+
+    def ratios(self, row, server, what, peers, **wanted):
+        """In each round, of the best peer's; and who that is."""
+        best = self.best(row, what, peers, **wanted)
+        theirs = {line["rep"]: self.per_frame(line, what) for line in self.of(row, server=best, **wanted)}
+        return [self.per_frame(line, what) / theirs[line["rep"]] for line in self.of(row, server=server, **wanted)
+                if theirs.get(line["rep"])], best
+
+    def matrix(self, row, title):
+        """CPU ms a frame, KiB a frame, latency: each server, each scene."""
+        lines = self.of(row)
+        sizes = list(dict.fromkeys(line["size"] for line in lines))
+        for size in sizes:
+            here = [line for line in lines if line["size"] == size]
+            scenes = list(dict.fromkeys(line["scene"] for line in here))
+            self.print(f"{title}, {size}, {1 + max(line['rep'] for line in here)} rounds: CPU ms for a frame, median (min..max) / KiB / latency "
+                       "p50 (p10..p90) ms")
+            self.print()
+            self.print("| | " + " | ".join(scenes) + " |")
+            self.print("|---" * (1 + len(scenes)) + "|")
+            for server in dict.fromkeys(line["server"] for line in here):
+                self.print(f"| {server} | " + " | ".join(self.cell(row, server, scene, size) for scene in scenes) + " |")
+            for ours, peers in (("vfd polls", POLLING), ("vfd told", PEERS)):
+                for what, name in (("cpu_ms", "CPU"), ("bytes", "bytes")):
+                    cells = []
+                    for scene in scenes:
+                        values, best = self.ratios(row, ours, what, peers, scene=scene, size=size)
+                        cells.append(f"{spread(values)} {best or ''}")
+                    self.print(f"| *{ours}, {name}, of the best {'polling ' if peers is POLLING else ''}peer's* | " + " | ".join(cells) + " |")
+            self.print()
+
+    def cell(self, row, server, scene, size):
+        lines = self.of(row, server=server, scene=scene, size=size)
+        if not lines:
+            return "-"
+        cpu = [self.per_frame(line, "cpu_ms") for line in lines]
+        late = [value for line in lines for value in line["latency_ms"]]
+        kib = median(self.per_frame(line, "bytes") for line in lines) / 1024
+        text = (f"{spread(cpu, '{:.1f}')} / {kib:.{0 if kib >= 10 else 1}f} / {percentile(late, .5):.1f} "
+                f"({percentile(late, .1):.1f}..{percentile(late, .9):.1f})")
+        if missed := sum(line["missed"] for line in lines):
+            text += f", {missed} frames missed"
+        if wrong := max(line["wrong"] for line in lines):
+            text += f", {wrong} wrong pixels"
+        again = [line["again"] for line in lines if "again" in line]
+        if any(a["same"] != a["pictures"] for a in again):
+            text += f", second decoder: {again[0]['same']} of {again[0]['pictures']}"
+        return text
+
+    # ---- The rows ----
+
+    def rows_1_2(self):
+        first, second = [], []
+        for line in self.of(1):
+            here = line["text"].split("1920x1080")[1]
+            times = {m[1].strip(): float(m[2]) for m in re.finditer(r"^  (\S.*?)\s{2,}[\d.]+\s+([\d.]+)\s+[\d.]+\s+[\d.]+$", here, re.M)}
+            reads = [v for k, v in times.items() if k.startswith("read")]
+            look = {k.split(",")[1].strip(): v for k, v in reversed(times.items()) if k.startswith("look")}
+            first.append(look["0 %"] / min(reads))
+            second.append(look["100 %"] / times["memcpy of the frame"])
+        self.row(1, "full look, nothing changed / reading the frame once", first, 1.15, 1.4)
+        self.row(2, "look, everything changed / one memcpy of the frame", second, .9, 1.2)
+
+    def rows_3_4_5(self):
+        size = "1920x1080"
+        for number, what, server, peers in ((3, "cpu_ms", "vfd polls", POLLING), (4, "cpu_ms", "vfd told", PEERS),
+                                            (5, "bytes", "vfd told", PEERS)):
+            name = {3: "CPU per delivered frame as a poller / best polling peer", 4: "CPU per delivered frame, told / best peer",
+                    5: "bytes / best peer that delivers every frame"}[number]
+            for scene, goal, floor in zip(SCENES, *GOALS[number]):
+                values, best = self.ratios(3, server, what, peers, scene=scene, size=size)
+                self.row(number, f"{name}: {scene} ({best})", values, goal, floor)
+
+    def curve(self, server, scene, rep):
+        """Of one server: PSNR, CPU ms and bytes of a frame, by quality."""
+        points = []
+        for line in self.of(6, server=server, scene=scene, rep=rep):
+            error = median(line["errors"])
+            psnr = 10 * math.log10(255 ** 2 / error) if error else math.inf
+            points.append((psnr, line["cpu_ms"] / line["frames"], line["bytes"] / line["frames"]))
+        return sorted(points)
+
+    @staticmethod
+    def at(curve, psnr):
+        """CPU and bytes at that PSNR, on straight lines between the qualities; None outside."""
+        for (p, c, b), (p2, c2, b2) in zip(curve, curve[1:]):
+            if p - .5 <= psnr <= p2 + .5 and p2 > p and p2 < 70:
+                part = (psnr - p) / (p2 - p)
+                return c + part * (c2 - c), math.exp(math.log(b) + part * math.log(b2 / b))
+        return None
+
+    def row_6(self):
+        for scene in ("video", "scroll", "drag"):
+            for index, name in ((0, "CPU"), (1, "bytes")):
+                ratios = collections.defaultdict(list)
+                for line in self.of(6, scene=scene):
+                    peer = line["server"]
+                    error = median(line["errors"])
+                    if peer not in PEERS or not error:
+                        continue
+                    psnr = 10 * math.log10(255 ** 2 / error)
+                    ours = self.at(self.curve("vfd polls" if peer in POLLING else "vfd told", scene, line["rep"]), psnr)
+                    if ours and psnr < 60:
+                        theirs = (line["cpu_ms"] / line["frames"], line["bytes"] / line["frames"])
+                        ratios[peer, line["quality"]].append(ours[index] / theirs[index])
+                worst = max(ratios, key=lambda k: median(ratios[k]), default=None)
+                self.row(6, f"JPEG, {name} at equal PSNR / peers: {scene} (worst: {worst and '%s, quality %s' % worst})",
+                         ratios.get(worst, []), .8, 1.0)
+
+    def row_7(self):
+        for server in ("vfd told", "vfd polls"):
+            one = {line["rep"]: self.per_frame(line, "cpu_ms") for line in self.of(7, server=server, viewers=1)}
+            slopes = [(self.per_frame(line, "cpu_ms") / one[line["rep"]] - 1) / 7 * 100
+                      for line in self.of(7, server=server, viewers=8) if line["rep"] in one]
+            peers = {}
+            for peer in PEERS:
+                a, b = (self.of(7, server=peer, viewers=n) for n in (1, 8))
+                if a and b:
+                    peers[peer] = 100 / 7 * (median(self.per_frame(x, "cpu_ms") for x in b) /
+                                             median(self.per_frame(x, "cpu_ms") for x in a) - 1)
+            more = "; peers: " + ", ".join(f"{k} {v:.0f}" for k, v in peers.items()) if server == "vfd told" else ""
+            self.row(7, f"{server}: each further viewer, % of the first one's CPU (8 viewers{more})", slopes, 3, 10, "{:.1f}")
+
+    def row_8(self):
+        for server in ("vfd told", "vfd polls"):
+            without = {line["rep"]: percentile(line["latency_ms"], .9) for line in self.of(8, server=server, slow=0)}
+            values = [percentile(line["latency_ms"], .9) / without[line["rep"]] for line in self.of(8, server=server)
+                      if line["slow"] and line["rep"] in without]
+            self.row(8, f"{server}: p90 latency of three fast viewers beside a slow one / without", values, 1.05, 1.2)
+
+    def row_9(self):
+        late = {server: [percentile(line["latency_ms"], .5) for line in self.of(9, server=server)] for server in ("vfd told",) + PEERS}
+        best = min((p for p in PEERS if late[p]), key=lambda p: median(late[p]), default=None)
+        if best:
+            ratios = [a / b for a, b in zip(late["vfd told"], late[best])]
+            self.row(9, f"latency of a typed letter, told, p50 / best peer ({best}, {median(late[best]):.1f} ms)", ratios, .3, .5)
+        over = [percentile(line["latency_ms"], .9) - INTERACTIVE_MS for line in self.of(9, server="vfd polls")]
+        self.row(9, "as a poller, p90 beyond 16.7 ms, ms", over, 2, 5, "{:.1f}")
+
+    def rows_10_11(self):
+        def core(line):
+            return 100 * line["cpu_ms"] / line["took_ms"]
+        theirs = {line["rep"]: core(line) for line in self.of(10, server="x11vnc")}
+        ours = self.of(10, server="vfd polls")
+        self.row(10, f"idle CPU as a poller / x11vnc ({spread([core(x) for x in ours], '{:.2f}')} % of a core)",
+                 [core(line) / theirs[line["rep"]] for line in ours if line["rep"] in theirs], .4, .7)
+        late = [percentile(line["latency_ms"], .9) for line in self.of(10, server="vfd polls, ten displays")]
+        self.row(10, "a change after a minute of silence, p90 ms", late, 100, 100, "{:.0f}")
+        told = self.of(10, server="vfd told")
+        self.row(11, "idle CPU with an eventfd and a viewer, % of a core", [core(line) for line in told], 0, .05, "{:.3f}",
+                 f", {spread([line['wakeups'] / line['took_ms'] * 1000 for line in told])} wake-ups a second")
+        nobody = self.of(11, viewers=0)
+        self.row(11, "wake-ups in 20 s without a viewer", [line["wakeups"] for line in nobody], 0, 0, "{:.0f}")
+
+    def row_12(self):
+        for active in (0, 10):
+            lines = self.of(12, active=active)
+            name = "all at rest" if not active else "ten of them typed at, 5 letters a second each"
+            self.row(12, f"100 displays, a viewer each, pollers, {name}: cores", [x["cpu_ms"] / x["took_ms"] for x in lines], .3, .6)
+            self.row(12, "a letter at one at rest meanwhile, p90 ms", [percentile(x["latency_ms"], .9) for x in lines], 150, 150, "{:.0f}")
+
+    def row_13(self):
+        for viewers in (0, 1):
+            for server in ("vfd told", "vfd polls"):
+                lines = self.of(13, server=server, viewers=viewers)
+                beyond = [100 * (x["bytes_each"] / x["frame"] - (1 if viewers else 0)) for x in lines]
+                self.row(13, f"{server}: memory of a display {'with a viewer beyond its frame' if viewers else 'without viewers'}, "
+                         "% of a frame", beyond, 5, 30, "{:.1f}")
+
+    def goals(self):
+        rows = (("1", self.rows_1_2), (3, self.rows_3_4_5), (6, self.row_6), (7, self.row_7), (8, self.row_8), (9, self.row_9),
+                (10, self.rows_10_11), (12, self.row_12), (13, self.row_13))
+        there = [method for row, method in rows if self.of(int(row))]
+        if not there:
+            return
+        self.print("| # | what | measured | goal | floor | |")
+        self.print("|---|---|---|---|---|---|")
+        for method in there:
+            method()
+        self.print()
+
+    def everything(self):
+        times = sorted(line["at"] for line in self.lines)
+        loads = [line["load"] for line in self.lines]
+        self.print(f"Measured {times[0]} to {times[-1]}; load average meanwhile {min(loads)} to {max(loads)} on {cpus()}.")
+        self.print()
+        self.goals()
+        for row, title in ((3, "Lock step, lossless Tight"), ("sizes", "Other sizes"), ("fraction", "Moves by fractions of a pixel"),
+                           ("scenes", "Other scenes"), ("smoke", "Smoke")):
+            if self.of(row):
+                self.matrix(row, title)
+        return "\n".join(self.out)
+
+
+def cpus():
+    text = pathlib.Path("/proc/cpuinfo").read_text()
+    return f"{text.count('processor')} CPUs, {re.search(r'model name.*: (.*)', text)[1]}"
+
+
+def table(lines):
+    print(Results(lines).everything())
+
+
+def main():
+    lines = [json.loads(line) for line in open(sys.argv[1])]
+    text = Results(lines).everything()
+    if len(sys.argv) < 3:
+        print(text)
+        return
+    readme = pathlib.Path(sys.argv[2])
+    before, rest = readme.read_text().split(MARKS[0])
+    readme.write_text(before + MARKS[0] + "\n\n" + text.strip() + "\n\n" + MARKS[1] + rest.split(MARKS[1])[1])
+
+
+if __name__ == "__main__":
+    main()

@@ -4,6 +4,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "bulletin.h"
 #include "display_internal.h"
 #include "frame/wall.h"
@@ -66,17 +67,6 @@ void amend_tell(struct display *d)
 		take_control(d);
 }
 
-void display_update(struct display *d, struct context *context)
-{
-	context_finish(&d->handover.context);
-	d->handover.context = *context;
-	context->labels_used = 0;
-	if (d->keeper && !d->ending)
-		d->keeper->changed(d->keeper_arg);
-	amend_tell(d);
-	bulletin_display(BULLETIN_DISPLAY_UPDATED, d);
-}
-
 int display_on_power(struct display *d, display_power_fn fn, void *arg)
 {
 	int r = power_add(&d->power, fn, arg);
@@ -131,11 +121,57 @@ int amend_inputs_begin(struct display *d)
 	return r < 0 ? r : inputs_set(&d->inputs, d->handover.inputs, d->handover.inputs_used);
 }
 
+const char *display_layout(const struct display *d)
+{
+	const char *name = d->handover.context.layout;
+
+	return name[0] ? name : d->config->keyboard_layout ?: "us";
+}
+
+static void on_layout(void *arg, const struct layout *layout, int error)
+{
+	struct display *d = arg;
+
+	if (error < 0)
+		log_warn(d->handover.context.id, "keyboard layout \"%s\": %s; \"us\" is used",
+			display_layout(d),
+			error == -ENOENT    ? "this host has none of this name"
+			: error == -ENOTSUP ? "this daemon was built without libxkbcommon"
+			: error == -ENOSPC  ? "there are too many others"
+					    : strerror(-error));
+	hands_layout(d->hands, layout);
+}
+
+/* What the context says about who types, and on what. */
+static void tell_hands(struct display *d)
+{
+	const struct context *context = &d->handover.context;
+	struct layout_wish *old = d->layout_wish;
+	uint32_t seconds = context->has_input_exclusive ? context->input_exclusive_seconds
+							: d->config->input_exclusive_seconds;
+
+	if (!d->hands)
+		return;
+	hands_share(d->hands, seconds * 1000);
+	hands_layout(d->hands, NULL);
+	d->layout_wish = NULL;
+	if (layouts_want(d->layouts, display_layout(d), on_layout, d, &d->layout_wish) < 0)
+		on_layout(d, NULL, -ENOMEM);
+	layout_wish_end(old); /* last, so that the same one stays */
+}
+
+void display_on_layouts(struct display *d, struct layouts *layouts)
+{
+	d->layouts = layouts;
+	tell_hands(d);
+}
+
 /* What viewers hold goes up while there is somebody to tell. */
 void amend_inputs_end(struct display *d)
 {
 	hands_destroy(d->hands);
 	d->hands = NULL;
+	layout_wish_end(take_ptr(d->layout_wish));
 	inputs_finish(&d->inputs);
 }
 
@@ -159,4 +195,16 @@ int display_set_inputs(struct display *d, struct handover_input *inputs, size_t 
 	if (d->keeper)
 		d->keeper->inputs(d->keeper_arg, -1);
 	return 0;
+}
+
+void display_update(struct display *d, struct context *context)
+{
+	context_finish(&d->handover.context);
+	d->handover.context = *context;
+	context->labels_used = 0;
+	if (d->keeper && !d->ending)
+		d->keeper->changed(d->keeper_arg);
+	amend_tell(d);
+	tell_hands(d);
+	bulletin_display(BULLETIN_DISPLAY_UPDATED, d);
 }

@@ -25,6 +25,7 @@ struct config;
 struct display;
 struct hands;
 struct inputs;
+struct layouts;
 struct link_message;
 struct loop;
 struct wall;
@@ -116,6 +117,10 @@ void display_update(struct display *display, struct context *context);
 struct inputs *display_inputs(struct display *display);
 /* What viewers do there (input/hands.h); NULL: it ends, or is a ghost. */
 struct hands *display_hands(struct display *display);
+/* Where its keyboard layout comes from; must outlive it. Before that it is "us". */
+void display_on_layouts(struct display *display, struct layouts *layouts);
+/* As its context says, or the configuration. */
+const char *display_layout(const struct display *display);
 /* @inputs take the place of all that are there. Descriptors are taken on success only. -ENOMEM, -EINVAL; -ENODATA: it ends. */
 int display_set_inputs(struct display *display, struct handover_input *inputs, size_t n);
 /* @fn hears what viewers ask for (xvp) until it is taken back. Any number; while there is none, viewers are told that it cannot be

@@ -18,6 +18,7 @@
 #include "inbox.h"
 #include "input/hands.h"
 #include "input/inputs.h"
+#include "input/layouts.h"
 #include "power.h"
 #include "resize.h"
 
@@ -65,6 +66,8 @@ struct display {
 	TAILQ_HEAD(, waiter) waiters;
 	struct power power;
 	struct inputs inputs;
+	struct layouts *layouts; /* borrowed; NULL: none yet */
+	struct layout_wish *layout_wish;
 	struct hands *hands; /* NULL: a ghost's, or while ending */
 	display_check_fn check; /* NULL: nobody answers */
 	void *check_arg;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/control.h"
+#include "input/layout.h"
 #include "manager.h"
 #include "vfio/guard.h"
 
@@ -118,7 +119,10 @@ static int load_config(const struct arguments *a, struct config *config)
 		return 0;
 	if (r < 0)
 		log_err(NULL, "%s", error ? error : "out of memory");
-	return r;
+	if (r < 0 || !config->keyboard_layout || layout_name_valid(config->keyboard_layout))
+		return r;
+	log_err(NULL, "%s: keyboard-layout is no layout's name, such as de or de(nodeadkeys)", path);
+	return -EINVAL;
 }
 
 /* In the build tree and in any prefix the programs lie beside us; installed, in LIBEXECDIR. */

@@ -21,6 +21,7 @@
 #include "gate.h"
 #include "frame/wall.h"
 #include "handover/address.h"
+#include "input/layouts.h"
 #include "lookout.h"
 #include "registry.h"
 #include "restore.h"
@@ -44,6 +45,7 @@ struct manager {
 	struct loop_source *on_term, *on_int, *on_hup, *stop_timer;
 	struct entrance *entrance;
 	struct gate *gate; /* NULL: none */
+	struct layouts *layouts;
 	struct child *testcard;
 	struct registry displays;
 	char *control_path, *monitor_path; /* to unlink at the end; NULL: systemd's, or none */
@@ -414,6 +416,8 @@ static int manager_start(struct manager *m)
 	if (r == 0)
 		r = loop_timer_add(m->loop, on_stopped, m, &m->stop_timer);
 	if (r == 0)
+		r = layouts_create(m->loop, &m->layouts);
+	if (r == 0)
 		r = notify_create(m->loop, &m->notify);
 	if (r == 0)
 		r = store_create(m->loop, &m->store);
@@ -430,6 +434,7 @@ static int manager_start(struct manager *m)
 		return r;
 	}
 	m->displays.credentials = m->credentials;
+	m->displays.layouts = m->layouts;
 	r = read_rights(m);
 	if (r < 0)
 		return r;
@@ -510,8 +515,10 @@ void manager_destroy(struct manager *m)
 	entrance_destroy(m->entrance);
 	audit_end();
 	rights_destroy(m->rights);
-	if (!m->displays.used)
+	if (!m->displays.used) {
+		layouts_destroy(m->layouts);
 		loop_destroy(m->loop);
+	}
 	free(m->control_path);
 	free(m->monitor_path);
 	if (!m->displays.used)

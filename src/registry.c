@@ -240,6 +240,7 @@ static int establish(struct registry *registry, struct handover *h, struct displ
 		return r;
 	}
 	admission_begin(entry->display, registry->credentials);
+	display_on_layouts(entry->display, registry->layouts);
 	memcpy(h->context.id, display_context(entry->display)->id, sizeof(h->context.id));
 	own = keep_take_own(keep);
 	entrance_give(registry->entrance, entry->display, listeners, policies, n, own);

@@ -15,6 +15,7 @@ struct credentials;
 struct entrance;
 struct loop;
 struct keep;
+struct layouts;
 struct registry_entry;
 struct store;
 
@@ -25,6 +26,7 @@ struct registry {
 	struct credentials *credentials;
 	struct entrance *entrance;
 	struct store *store;
+	struct layouts *layouts;
 	void (*changed)(void *arg); /* a display has come or gone */
 	void *arg;
 

@@ -51,6 +51,9 @@ struct config {
 	char *gate_listen;	       /* listen = LIST of addresses, one space between; NULL: none */
 	uint32_t gate_mode;	       /* mode = view|control|exclusive: the most that its viewers get; numbers of frame/link.h */
 	uint32_t gate_security;	       /* security = LIST as above; 0: as other listeners */
+	/* [input] */
+	char *keyboard_layout;	       /* keyboard-layout = NAME: of guests; NULL: "us" */
+	uint32_t input_exclusive_seconds; /* exclusive-seconds = 0..3600; 0: viewers share keyboard and pointer */
 	/* [capture] */
 	uint32_t timer_fast_ms;        /* timer-fast-ms = 4..1000: while the picture changes; 16 */
 	uint32_t timer_slow_ms;        /* timer-slow-ms = 10..10000: after a quiet minute; 100 */

@@ -42,6 +42,9 @@
 #define LIMIT_INPUT_CONTACTS 16   /* fingers at the same time */
 #define LIMIT_INPUT_KEYS     0x300 /* KEY_CNT of linux/input-event-codes.h */
 #define LIMIT_HANDS_KEYS     32   /* that one viewer holds at the same time: people have ten fingers, keyboards report six or all */
+#define LIMIT_LAYOUT_CHARS   40   /* of a keyboard layout's name; the longest that there is has 28 */
+#define LIMIT_LAYOUTS        64   /* compiled at the same time, for all displays: 10 KiB each */
+#define LIMIT_INPUT_IDLE     3600 /* seconds that one viewer may keep keyboard and pointer to itself without touching them */
 #define LIMIT_INPUT_AXIS     0x7fffffff /* the largest place that a VMM's device may have */
 
 /* vfio-displayctl adopt. */

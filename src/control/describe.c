@@ -72,6 +72,9 @@ void describe_context(struct writer *w, const char *name, const struct context *
 	if (context->viewers_maximum)
 		writer_number(w, "viewersMaximum", context->viewers_maximum);
 	writer_bool(w, "viewOnly", context->view_only);
+	writer_text_if(w, "keyboardLayout", context->layout);
+	if (context->has_input_exclusive)
+		writer_number(w, "inputExclusiveSeconds", context->input_exclusive_seconds);
 	writer_close(w, '}');
 }
 

@@ -2,6 +2,7 @@
 #include <limits.h>
 
 #include "control/request_internal.h"
+#include "input/layout.h"
 
 static const char *const sharing_names[] = {
 	[SHARING_IGNORE] = "ignore",
@@ -74,6 +75,27 @@ static int read_sharing(
 	return field_enum(reader, value, field, &context->sharing);
 }
 
+static int read_layout(
+	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
+{
+	struct context *context = at;
+
+	if (!field_text_valid(value, 1, LIMIT_LAYOUT_CHARS) ||
+		!layout_name_valid(json_string_value(value)))
+		return -EINVAL;
+	memcpy(context->layout, json_string_value(value), json_string_length(value) + 1);
+	return 0;
+}
+
+static int read_exclusive(
+	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
+{
+	struct context *context = at;
+
+	context->has_input_exclusive = true;
+	return field_u32(reader, value, field, &context->input_exclusive_seconds);
+}
+
 static const struct field context_fields[] = {
 	FIELD("id", field_id, struct context, id),
 	FIELD("name", field_text, struct context, name, .min = 1, .max = LIMIT_NAME_CHARS),
@@ -89,6 +111,8 @@ static const struct field context_fields[] = {
 	FIELD("viewersMaximum", field_u32, struct context, viewers_maximum, .min = 1,
 		.max = LIMIT_VIEWERS_MAX),
 	FIELD("viewOnly", field_bool, struct context, view_only),
+	WHOLE("keyboardLayout", read_layout, .type = "string"),
+	WHOLE("inputExclusiveSeconds", read_exclusive, .max = LIMIT_INPUT_IDLE, .type = "int"),
 };
 
 const struct field_set request_context_fields = FIELD_SET(context_fields);

@@ -57,6 +57,12 @@ static int merge(
 		ret->has_sharing = true;
 		ret->sharing = changes->sharing;
 	}
+	if (changes->layout[0])
+		memcpy(ret->layout, changes->layout, sizeof(ret->layout));
+	if (changes->has_input_exclusive) {
+		ret->has_input_exclusive = true;
+		ret->input_exclusive_seconds = changes->input_exclusive_seconds;
+	}
 	return copy_labels(request->has_labels ? changes : old, ret);
 }
 

@@ -229,6 +229,8 @@ static const struct {
 	{"format", "openMetrics or text"},
 	{"framesPerSecondMaximum", "1 to 240"},
 	{"id", "1 to 64 letters, digits, '.', '_' and '-'"},
+	{"inputExclusiveSeconds", "0 to 3600"},
+	{"keyboardLayout", "a layout of xkeyboard-config, such as us, de or de(nodeadkeys)"},
 	{"kind", "keyboard, absolutePointer, relativePointer or touch, each once"},
 	{"label", "1 to 128 bytes of text"},
 	{"labels", "up to 32, with keys of 1 to 128 bytes and values of up to 128, together 2048"},

@@ -160,6 +160,10 @@ int offer_option(struct offer *offer, int option, const char *name, const char *
 		return set_number(offer, "bytesPerSecondMaximum", name, argument);
 	case OFFER_SHARING:
 		return set_text(offer, "sharing", argument);
+	case OFFER_LAYOUT:
+		return set_text(offer, "keyboardLayout", argument);
+	case OFFER_EXCLUSIVE:
+		return set_number(offer, "inputExclusiveSeconds", name, argument);
 	case OFFER_VIEWERS:
 		return set_number(offer, "viewersMaximum", name, argument);
 	case OFFER_LABEL:

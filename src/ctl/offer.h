@@ -32,6 +32,8 @@ enum {
 	OFFER_BYTES,
 	OFFER_VIEWERS,
 	OFFER_SHARING,
+	OFFER_LAYOUT,
+	OFFER_EXCLUSIVE,
 	OFFER_VIEW_ONLY,
 	OFFER_CHANGE_FD,
 	OFFER_RENDER_NODE,
@@ -54,7 +56,9 @@ enum {
 	{"frames-per-second-maximum", OFFER_FRAMES, 0, "N", NULL, "updates for each viewer"}, \
 	{"bytes-per-second-maximum", OFFER_BYTES, 0, "N", NULL, "bytes for each viewer"}, \
 	{"viewers-maximum", OFFER_VIEWERS, 0, "N", NULL, "viewers at the same time"}, \
-	{"sharing", OFFER_SHARING, 0, "RULE", "ignore allowExclusive forceShared", "what a viewer's shared flag means"}
+	{"sharing", OFFER_SHARING, 0, "RULE", "ignore allowExclusive forceShared", "what a viewer's shared flag means"}, \
+	{"keyboard-layout", OFFER_LAYOUT, 0, "LAYOUT", NULL, "of the guest's keyboard: us, de(nodeadkeys)"}, \
+	{"input-exclusive-seconds", OFFER_EXCLUSIVE, 0, "N", NULL, "one viewer types, until it rests for so long"}
 #define OFFER_OPTIONS \
 	OFFER_CHANGES, \
 	{"id", OFFER_ID, 0, "ID", NULL, "the display's name"}, \

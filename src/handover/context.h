@@ -34,6 +34,9 @@ struct context {
 	bool has_sharing;	  /* false: the daemon's default */
 	enum sharing sharing;
 	bool view_only; /* nobody gets control */
+	char layout[LIMIT_LAYOUT_CHARS + 1]; /* of the guest's keyboard (input/layout.h); empty: the daemon's default */
+	bool has_input_exclusive;	     /* false: the daemon's default */
+	uint32_t input_exclusive_seconds;    /* keyboard and pointer are one viewer's until it did nothing for so long; 0: shared */
 };
 
 enum source_kind { SOURCE_VFIO, SOURCE_SURFACE };

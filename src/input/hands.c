@@ -194,6 +194,17 @@ static struct held *find_code(struct hand *hand, uint16_t code)
 	return NULL;
 }
 
+/* A dead key: down and up, held by nobody. */
+static void tap(struct hands *hands, const struct layout_key *key)
+{
+	restore(hands);
+	if (is_down(hands, key->code))
+		return;
+	if (lend(hands, key) && tell_key(hands, key->code, 1))
+		tell_key(hands, key->code, 0);
+	restore(hands);
+}
+
 static void press(
 	struct hands *hands, struct hand *hand, const struct held *as, const struct layout_key *key)
 {
@@ -234,7 +245,7 @@ static void release(struct hands *hands, struct hand *hand, struct held *held)
 static struct held *find_held(
 	struct hands *hands, struct hand *hand, uint32_t keysym, uint32_t keycode)
 {
-	struct layout_key key;
+	struct layout_stroke stroke;
 
 	for (size_t i = 0; i < hand->used; i++)
 		if (keycode && hand->held[i].keycode == keycode)
@@ -242,19 +253,36 @@ static struct held *find_held(
 	for (size_t i = 0; i < hand->used; i++)
 		if (keysym && hand->held[i].keysym == keysym)
 			return &hand->held[i];
-	if (!keysym || !layout_find(hands->layout, keysym, modifiers_held(hands), &key))
+	if (!keysym || !layout_stroke(hands->layout, keysym, modifiers_held(hands), &stroke))
 		return NULL;
-	return find_code(hand, key.code);
+	return find_code(hand, stroke.key.code);
+}
+
+static bool is_chord(const struct hands *hands)
+{
+	return is_held(hands, KEY_LEFTCTRL) || is_held(hands, KEY_RIGHTCTRL) ||
+	       is_held(hands, KEY_LEFTALT) || is_held(hands, KEY_LEFTMETA) ||
+	       is_held(hands, KEY_RIGHTMETA);
 }
 
 static bool find_key(
-	const struct hands *hands, uint32_t keysym, uint32_t keycode, struct layout_key *ret)
+	const struct hands *hands, uint32_t keysym, uint32_t keycode, struct layout_stroke *ret)
 {
 	uint16_t code = qnum_to_code(keycode);
+	unsigned int now = modifiers_held(hands);
+	struct layout_key us;
 
-	if (!code)
-		return keysym && layout_find(hands->layout, keysym, modifiers_held(hands), ret);
-	*ret = (struct layout_key){.code = code};
+	*ret = (struct layout_stroke){.key.code = code};
+	if (code)
+		return true;
+	if (!keysym)
+		return false;
+	if (layout_stroke(hands->layout, keysym, now, ret))
+		return true;
+	/* "Control and C" where the layout has no Latin letters: guests go by where the key is. */
+	if (!is_chord(hands) || !layout_find(NULL, keysym, now, &us))
+		return false;
+	*ret = (struct layout_stroke){.key.code = us.code};
 	return true;
 }
 
@@ -325,7 +353,7 @@ void hands_key(struct hands *hands, uint32_t viewer, bool down, uint32_t keysym,
 {
 	struct hand *hand = down ? get_hand(hands, viewer) : find_hand(hands, viewer);
 	struct held *held, as = {.keysym = keysym, .keycode = keycode};
-	struct layout_key key;
+	struct layout_stroke stroke;
 
 	if (!hand || !is_turn(hands, hand, down))
 		return;
@@ -335,12 +363,14 @@ void hands_key(struct hands *hands, uint32_t viewer, bool down, uint32_t keysym,
 			release(hands, hand, held);
 		return;
 	}
-	if (!find_key(hands, keysym, keycode, &key)) {
+	if (!find_key(hands, keysym, keycode, &stroke)) {
 		hands->counts.unknown++;
 		return;
 	}
-	as.code = key.code;
-	press(hands, hand, &as, &key);
+	if (stroke.has_dead && !find_code(hand, stroke.key.code))
+		tap(hands, &stroke.dead);
+	as.code = stroke.key.code;
+	press(hands, hand, &as, &stroke.key);
 }
 
 void hands_pointer(struct hands *hands, uint32_t viewer, const struct hands_pointer *pointer)
@@ -386,8 +416,9 @@ void hands_clear(struct hands *hands)
 
 void hands_share(struct hands *hands, uint32_t idle_ms)
 {
+	if (hands->idle_ms != idle_ms)
+		hands->holder = NULL;
 	hands->idle_ms = idle_ms;
-	hands->holder = NULL;
 }
 
 void hands_layout(struct hands *hands, const struct layout *layout)

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "input/layout.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <linux/input-event-codes.h>
+#include <uchar.h>
 
 #include "base/mem.h"
+#include "input/keymap.h"
 
-enum { UNICODE = 0x01000000, EVDEV = 0x10081000, EVDEV_CODES = 0x300 };
+enum { UNICODE = 0x01000000, EVDEV = 0x10081000, EVDEV_CODES = 0x300, ALT_RIGHT = 0xffea };
 
 /* ---- Keys that are the same on every keyboard ---- */
 
@@ -130,11 +134,16 @@ static const struct fixed fixed[] = {
 	{0xffee, KEY_RIGHTMETA, LAYOUT_ANY},
 	{0xffff, KEY_DELETE, LAYOUT_ANY},
 	/* XF86keysym.h, as xkeyboard-config puts them on the kernel's keys. */
+	{0x1005ff70, KEY_PROPS, LAYOUT_ANY},
+	{0x1005ff71, KEY_FRONT, LAYOUT_ANY},
+	{0x1008fe22, KEY_VIDEO_NEXT, LAYOUT_ANY},
+	{0x1008fe23, KEY_VIDEO_PREV, LAYOUT_ANY},
 	{0x1008ff02, KEY_BRIGHTNESSUP, LAYOUT_ANY},
 	{0x1008ff03, KEY_BRIGHTNESSDOWN, LAYOUT_ANY},
 	{0x1008ff04, KEY_KBDILLUMTOGGLE, LAYOUT_ANY},
 	{0x1008ff05, KEY_KBDILLUMUP, LAYOUT_ANY},
 	{0x1008ff06, KEY_KBDILLUMDOWN, LAYOUT_ANY},
+	{0x1008ff07, KEY_BRIGHTNESS_CYCLE, LAYOUT_ANY},
 	{0x1008ff11, KEY_VOLUMEDOWN, LAYOUT_ANY},
 	{0x1008ff12, KEY_MUTE, LAYOUT_ANY},
 	{0x1008ff13, KEY_VOLUMEUP, LAYOUT_ANY},
@@ -163,14 +172,24 @@ static const struct fixed fixed[] = {
 	{0x1008ff31, KEY_PAUSECD, LAYOUT_ANY},
 	{0x1008ff32, KEY_MEDIA, LAYOUT_ANY},
 	{0x1008ff33, KEY_COMPUTER, LAYOUT_ANY},
+	{0x1008ff36, KEY_SHOP, LAYOUT_ANY},
+	{0x1008ff3c, KEY_FINANCE, LAYOUT_ANY},
 	{0x1008ff3e, KEY_REWIND, LAYOUT_ANY},
+	{0x1008ff41, KEY_PROG1, LAYOUT_ANY},
+	{0x1008ff42, KEY_PROG2, LAYOUT_ANY},
+	{0x1008ff43, KEY_PROG3, LAYOUT_ANY},
+	{0x1008ff44, KEY_PROG4, LAYOUT_ANY},
+	{0x1008ff4a, KEY_SCALE, LAYOUT_ANY},
+	{0x1008ff4b, KEY_ALL_APPLICATIONS, LAYOUT_ANY},
 	{0x1008ff56, KEY_CLOSE, LAYOUT_ANY},
 	{0x1008ff57, KEY_COPY, LAYOUT_ANY},
 	{0x1008ff58, KEY_CUT, LAYOUT_ANY},
 	{0x1008ff59, KEY_SWITCHVIDEOMODE, LAYOUT_ANY},
+	{0x1008ff5a, KEY_MSDOS, LAYOUT_ANY},
 	{0x1008ff5b, KEY_DOCUMENTS, LAYOUT_ANY},
 	{0x1008ff5d, KEY_FILE, LAYOUT_ANY},
-	{0x1008ff5e, KEY_CHAT, LAYOUT_ANY},
+	{0x1008ff5e, KEY_SPORT, LAYOUT_ANY},
+	{0x1008ff5f, KEY_CONNECT, LAYOUT_ANY},
 	{0x1008ff65, KEY_MENU, LAYOUT_ANY},
 	{0x1008ff68, KEY_NEW, LAYOUT_ANY},
 	{0x1008ff6b, KEY_OPEN, LAYOUT_ANY},
@@ -178,14 +197,18 @@ static const struct fixed fixed[] = {
 	{0x1008ff6e, KEY_PHONE, LAYOUT_ANY},
 	{0x1008ff72, KEY_REPLY, LAYOUT_ANY},
 	{0x1008ff73, KEY_REFRESH, LAYOUT_ANY},
+	{0x1008ff74, KEY_ROTATE_DISPLAY, LAYOUT_ANY},
 	{0x1008ff77, KEY_SAVE, LAYOUT_ANY},
 	{0x1008ff78, KEY_SCROLLUP, LAYOUT_ANY},
 	{0x1008ff79, KEY_SCROLLDOWN, LAYOUT_ANY},
 	{0x1008ff7b, KEY_SEND, LAYOUT_ANY},
 	{0x1008ff7c, KEY_SPELLCHECK, LAYOUT_ANY},
 	{0x1008ff7f, KEY_CYCLEWINDOWS, LAYOUT_ANY}, /* TaskPane */
+	{0x1008ff81, KEY_CONFIG, LAYOUT_ANY},
 	{0x1008ff87, KEY_VIDEO_NEXT, LAYOUT_ANY},
 	{0x1008ff89, KEY_WORDPROCESSOR, LAYOUT_ANY},
+	{0x1008ff8a, KEY_XFER, LAYOUT_ANY},
+	{0x1008ff8e, KEY_CHAT, LAYOUT_ANY},
 	{0x1008ff8f, KEY_CAMERA, LAYOUT_ANY},
 	{0x1008ff90, KEY_FORWARDMAIL, LAYOUT_ANY},
 	{0x1008ff93, KEY_BATTERY, LAYOUT_ANY},
@@ -194,7 +217,13 @@ static const struct fixed fixed[] = {
 	{0x1008ff96, KEY_UWB, LAYOUT_ANY},
 	{0x1008ff97, KEY_FASTFORWARD, LAYOUT_ANY},
 	{0x1008ffa7, KEY_SUSPEND, LAYOUT_ANY},
+	{0x1008ffa9, KEY_TOUCHPAD_TOGGLE, LAYOUT_ANY},
+	{0x1008ffb0, KEY_TOUCHPAD_ON, LAYOUT_ANY},
+	{0x1008ffb1, KEY_TOUCHPAD_OFF, LAYOUT_ANY},
 	{0x1008ffb2, KEY_MICMUTE, LAYOUT_ANY},
+	{0x1008ffb4, KEY_WWAN, LAYOUT_ANY},
+	{0x1008ffb5, KEY_RFKILL, LAYOUT_ANY},
+	{0x1008ffb6, KEY_SOUND, LAYOUT_ANY},
 };
 
 static const struct fixed *find_fixed(uint32_t keysym)
@@ -257,6 +286,109 @@ static bool find_us(uint32_t keysym, unsigned int now, struct layout_key *ret)
 	return false;
 }
 
+/* ---- The layouts of libxkbcommon ---- */
+
+struct layout {
+	struct keymap map;
+};
+
+static const struct keymap_entry *first_entry(const struct keymap *map, uint32_t keysym)
+{
+	size_t low = 0, high = map->used;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (map->entries[middle].keysym < keysym)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return map->entries + low;
+}
+
+/* How much must change for it; keys that not every keyboard has come last. */
+static unsigned int cost(uint16_t code, unsigned int way, unsigned int now)
+{
+	unsigned int change = (way ^ now) & (LAYOUT_SHIFT | LAYOUT_ALTGR);
+	unsigned int rare = code == KEY_102ND ? 3 : code > KEY_F12 ? 16 : 0;
+
+	return rare + 2 * !!(change & LAYOUT_SHIFT) + 4 * !!(change & LAYOUT_ALTGR);
+}
+
+static bool find_entry(
+	const struct keymap *map, uint32_t keysym, unsigned int now, struct layout_key *ret)
+{
+	const struct keymap_entry *end = map->entries + map->used;
+	unsigned int best = UINT_MAX;
+
+	for (const struct keymap_entry *entry = first_entry(map, keysym);
+		entry < end && entry->keysym == keysym; entry++)
+		for (unsigned int way = 0; way < 8; way++) {
+			unsigned int price = cost(entry->code, way, now);
+
+			if (!(entry->ways >> way & 1) || (way ^ now) & LAYOUT_CAPS || price >= best)
+				continue;
+			best = price;
+			*ret = (struct layout_key){
+				.code = entry->code,
+				.need = LAYOUT_EXACTLY,
+				.modifiers = way & (LAYOUT_SHIFT | LAYOUT_ALTGR),
+			};
+		}
+	return best != UINT_MAX;
+}
+
+static bool is_name(const char *text, size_t n)
+{
+	return n >= 1 && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789_-") >= n;
+}
+
+bool layout_name_valid(const char *name)
+{
+	size_t length = strlen(name);
+	size_t n = strcspn(name, "(");
+
+	if (length > LIMIT_LAYOUT_CHARS || !is_name(name, n))
+		return false;
+	return n == length ||
+	       (length - n > 2 && name[length - 1] == ')' && is_name(name + n + 1, length - n - 2));
+}
+
+int layout_create(const char *name, struct layout **ret)
+{
+	char text[LIMIT_LAYOUT_CHARS + 1] = "", *variant = text + strcspn(name, "(");
+	struct layout *layout;
+	int r;
+
+	if (!layout_name_valid(name))
+		return -EINVAL;
+	memcpy(text, name, strlen(name));
+	if (*variant) { /* "de(nodeadkeys)": two words */
+		*variant++ = '\0';
+		variant[strlen(variant) - 1] = '\0';
+	}
+	layout = new0(struct layout);
+	if (!layout)
+		return -ENOMEM;
+	r = keymap_compile(text, variant, &layout->map);
+	if (r < 0) {
+		free(layout);
+		return r;
+	}
+	*ret = layout;
+	return 0;
+}
+
+void layout_destroy(struct layout *layout)
+{
+	if (!layout)
+		return;
+	free(layout->map.entries);
+	free(layout);
+}
+
 /* ---- */
 
 bool layout_find(
@@ -266,6 +398,8 @@ bool layout_find(
 
 	if (key) {
 		*ret = (struct layout_key){.code = key->code, .need = key->need};
+		if (key->code == KEY_RIGHTALT && keysym != ALT_RIGHT && layout_altgr(layout))
+			ret->code = layout_altgr(layout);
 		return true;
 	}
 	if (keysym > EVDEV &&
@@ -275,10 +409,75 @@ bool layout_find(
 	}
 	if (keysym >= UNICODE + 0x20 && keysym <= UNICODE + 0xff)
 		keysym -= UNICODE; /* Latin 1 has the same numbers in both */
-	return find_us(keysym, now, ret);
+	return layout ? find_entry(&layout->map, keysym, now, ret) : find_us(keysym, now, ret);
+}
+
+/* The letters that a dead key makes of others: Unicode's decompositions. */
+static const struct accent {
+	uint32_t dead;
+	const char32_t *made;
+	const char *of;
+} accents[] = {
+	{0xfe50, U"ÀÈÌÒÙàèìòù", "AEIOUaeiou"},				   /* grave */
+	{0xfe51, U"ÁÉÍÓÚÝáéíóúýĆćĹĺŃńŔŕŚśŹź", "AEIOUYaeiouyCcLlNnRrSsZz"}, /* acute */
+	{0xfe52, U"ÂÊÎÔÛâêîôûĈĉĜĝĤĥĴĵŜŝŴŵŶŷ", "AEIOUaeiouCcGgHhJjSsWwYy"}, /* circumflex */
+	{0xfe53, U"ÃÑÕãñõĨĩŨũ", "ANOanoIiUu"},				   /* tilde */
+	{0xfe54, U"ĀāĒēĪīŌōŪū", "AaEeIiOoUu"},				   /* macron */
+	{0xfe55, U"ĂăĔĕĞğĬĭŎŏŬŭ", "AaEeGgIiOoUu"},			   /* breve */
+	{0xfe56, U"ĊċĖėĠġİŻż", "CcEeGgIZz"},				   /* above dot */
+	{0xfe57, U"ÄËÏÖÜäëïöüÿŸ", "AEIOUaeiouyY"},			   /* diaeresis */
+	{0xfe58, U"ÅåŮů", "AaUu"},					   /* above ring */
+	{0xfe59, U"ŐőŰű", "OoUu"},					   /* double acute */
+	{0xfe5a, U"ČčĎďĚěĽľŇňŘřŠšŤťŽžȞȟ", "CcDdEeLlNnRrSsTtZzHh"},	   /* caron */
+	{0xfe5b, U"ÇçĢģĶķĻļŅņŖŗŞşŢţ", "CcGgKkLlNnRrSsTt"},		   /* cedilla */
+	{0xfe5c, U"ĄąĘęĮįŲų", "AaEeIiUu"},				   /* ogonek */
+	{0xfe50, U"`", " "},
+	{0xfe52, U"^", " "},
+	{0xfe53, U"~", " "},
+};
+
+bool layout_stroke(
+	const struct layout *layout, uint32_t keysym, unsigned int now, struct layout_stroke *ret)
+{
+	uint32_t character = keysym > UNICODE ? keysym - UNICODE : keysym;
+	struct layout_stroke stroke = {.has_dead = true};
+
+	if (layout_find(layout, keysym, now, &ret->key)) {
+		ret->has_dead = false;
+		return true;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(accents); i++)
+		for (size_t n = 0; accents[i].made[n]; n++) {
+			if (accents[i].made[n] != character ||
+				!layout_find(layout, accents[i].dead, now, &stroke.dead) ||
+				!layout_find(layout, (uint8_t)accents[i].of[n], now, &stroke.key))
+				continue;
+			*ret = stroke;
+			return true;
+		}
+	return false;
+}
+
+uint32_t layout_keysym(uint32_t character)
+{
+	switch (character) {
+	case '\n':
+	case '\r':
+		return 0xff0d;
+	case '\t':
+		return 0xff09;
+	case '\b':
+		return 0xff08;
+	case 0x1b:
+		return 0xff1b;
+	}
+	if (character < 0x20 || (character >= 0x7f && character < 0xa0) || character > 0x10ffff ||
+		(character >= 0xd800 && character < 0xe000))
+		return 0;
+	return character <= 0xff ? character : UNICODE + character;
 }
 
 uint16_t layout_altgr(const struct layout *layout)
 {
-	return 0;
+	return layout ? layout->map.altgr : 0;
 }

@@ -63,8 +63,8 @@ TOP = {
     "keep": [*LINE, ".", "state", "input"],
     "restore": [*LINE, ".", "state", "control"],
     "registry": [*LINE, "."],
-    "manager": [*LINE, ".", "control", "varlink", "state", "metrics"],
-    "main": [*LINE, ".", "control", "varlink", "state", "metrics"],
+    "manager": [*LINE, "input", ".", "control", "varlink", "state", "metrics"],
+    "main": [*LINE, "input", ".", "control", "varlink", "state", "metrics"],
 }
 
 

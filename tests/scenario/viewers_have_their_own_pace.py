@@ -87,11 +87,13 @@ class OwnPace(unittest.TestCase):
         silent = d.viewer("x")
         silent.answers_fences = False
         silent.set_encodings(rfb.RAW, rfb.FENCE)
+        began = time.monotonic()
         silent.request(incremental=False)
         with Beside(d.dir / "rfb" / "x", self.canvas) as good:
-            # Two: while the rate is not known, one more than fits is not sent before an answer.
+            # Two: while the rate is not known, one more than fits is not sent before an answer, for two seconds.
             self.hear(silent, 1)
-            self.assertIn(len(silent.updates), (1, 2))
+            if time.monotonic() < began + 1.9:  # else this machine let nobody run
+                self.assertIn(len(silent.updates), (1, 2))
             # Then it is one that does not know fences.
             self.hear(silent, 3)
             self.assertGreater(len(silent.updates), 4)

@@ -6,10 +6,6 @@
 #include "rfb/pixels.h"
 
 #define PALETTE_NONE 0xffffffffu
-#define SLOT_SHIFT   22		 /* 32 bits less those of a slot's number */
-#define SPREAD	     0x9e3779b1u /* 2^32 / golden ratio: Fibonacci hashing, Knuth 6.4 */
-
-_Static_assert(1u << (32 - SLOT_SHIFT) == PALETTE_SLOTS, "a slot for each number");
 
 void palette_clear(struct palette *palette)
 {
@@ -20,7 +16,7 @@ void palette_clear(struct palette *palette)
 /* The slot of @colour: taken, or free. */
 static size_t slot_of(const struct palette *palette, uint32_t colour)
 {
-	size_t slot = colour * SPREAD >> SLOT_SHIFT;
+	size_t slot = palette_slot(colour);
 
 	while (palette->slots[slot].colour != colour && palette->slots[slot].colour != PALETTE_NONE)
 		slot = (slot + 1) % PALETTE_SLOTS;

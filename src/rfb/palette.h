@@ -18,6 +18,12 @@ struct palette {
 	} slots[PALETTE_SLOTS];
 };
 
+/* Where @colour is first looked for. Fibonacci hashing (Knuth 6.4): 2^32 / golden ratio, and the top ten bits. */
+static inline size_t palette_slot(uint32_t colour)
+{
+	return colour * 0x9e3779b1u >> 22;
+}
+
 void palette_clear(struct palette *palette);
 /* Each pixel's place among the colours, which grow. False: there are more than PALETTE_MAX, and @ret is garbage. */
 bool palette_index(struct palette *palette, const uint32_t *row, size_t width, uint8_t *ret);

@@ -2,6 +2,7 @@
 #include "rfb/pixels.h"
 
 #include "base/mem.h"
+#include "rfb/palette.h"
 
 static bool usable_anywhere(void)
 {
@@ -40,9 +41,9 @@ static void pack_scalar(const uint32_t *row, size_t width, uint8_t *ret)
 }
 
 static const struct pixels_kernel scalar = {
-	"scalar", usable_anywhere, run_scalar, mono_scalar, pack_scalar};
+	"scalar", usable_anywhere, run_scalar, mono_scalar, palette_index, pack_scalar};
 
-const struct pixels_kernel *const pixels_kernels[] = {&scalar};
+const struct pixels_kernel *const pixels_kernels[] = {&scalar, &pixels_avx2};
 const size_t pixels_kernels_used = ARRAY_SIZE(pixels_kernels);
 
 const struct pixels_kernel *pixels_kernel(void)

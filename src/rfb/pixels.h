@@ -11,6 +11,8 @@
 
 #define PIXEL_MASK 0xffffffu
 
+struct palette;
+
 struct pixels_kernel {
 	const char *name;
 	bool (*usable)(void);
@@ -20,6 +22,8 @@ struct pixels_kernel {
 	 * garbage. Writes (@width + 7) / 8 bytes. */
 	bool (*mono)(
 		const uint32_t *row, size_t width, uint32_t first, uint32_t second, uint8_t *ret);
+	/* As palette_index(). */
+	bool (*index)(struct palette *palette, const uint32_t *row, size_t width, uint8_t *ret);
 	/* Red, green and blue of each pixel. Writes 3 * @width bytes. */
 	void (*pack)(const uint32_t *row, size_t width, uint8_t *ret);
 };
@@ -27,6 +31,8 @@ struct pixels_kernel {
 /* The fastest last, and the first one for every machine. */
 extern const struct pixels_kernel *const pixels_kernels[];
 extern const size_t pixels_kernels_used;
+
+extern const struct pixels_kernel pixels_avx2;
 
 /* The one to use. */
 const struct pixels_kernel *pixels_kernel(void);

@@ -33,8 +33,22 @@ int tight_create(struct tight **ret);
 void tight_destroy(struct tight *tight);
 /* The most bytes that a rectangle can take. */
 size_t tight_bound(uint32_t width, uint32_t height);
-/* What follows the rectangle's head of 12 bytes: the number of bytes, at most tight_bound(). @pixels: XRGB8888, @stride: pixels; they
- * must not change meanwhile. @width is 1 to TIGHT_WIDTH_MAX, @width * @height 1 to TIGHT_PIXELS_MAX. Only TIGHT_JPEG loses anything,
- * and pixels of at most 256 colours are never that, unless grey is wished for. */
+/* Makes wishes equal that lead to the same bytes. */
+void tight_settle(struct tight_wish *wish);
+/* What follows the rectangle's head of 12 bytes: the number of bytes, at most tight_bound(). @pixels: XRGB8888, whatever X is, @stride:
+ * pixels; they must not change meanwhile. @width is 1 to TIGHT_WIDTH_MAX, @width * @height 1 to TIGHT_PIXELS_MAX. Only TIGHT_JPEG loses
+ * anything, and pixels of at most 256 colours are never that. */
 size_t tight_encode(struct tight *tight, const uint32_t *pixels, size_t stride, uint32_t width,
+	uint32_t height, const struct tight_wish *wish, uint8_t *ret, enum tight_kind *ret_kind);
+/* The same for as many of the first rows as go well together: the next ones have too many colours for a palette, or would spoil one
+ * colour or two. *ret_rows: 1 to @height. Who goes on with the rest gets fewer bytes in less time than with one rectangle for
+ * all. TIGHT_FULL and TIGHT_JPEG: no rows did; nothing is made, 0 bytes. */
+size_t tight_encode_rows(struct tight *tight, const uint32_t *pixels, size_t stride, uint32_t width,
+	uint32_t height, const struct tight_wish *wish, uint8_t *ret, enum tight_kind *ret_kind,
+	uint32_t *ret_rows);
+/* What tight_encode() would make of it, before JPEG is thought of. */
+enum tight_kind tight_look(struct tight *tight, const uint32_t *pixels, size_t stride,
+	uint32_t width, uint32_t height);
+/* Like tight_encode(), for pixels that are known to have many colours: TIGHT_FULL or TIGHT_JPEG. */
+size_t tight_encode_many(struct tight *tight, const uint32_t *pixels, size_t stride, uint32_t width,
 	uint32_t height, const struct tight_wish *wish, uint8_t *ret, enum tight_kind *ret_kind);

@@ -6,6 +6,11 @@
 
 #include "base/mem.h"
 
+#ifdef HAVE_JPEG
+#include <stdio.h>
+#include <jpeglib.h>
+#endif
+
 struct reader {
 	const uint8_t *at, *end;
 	bool failed;
@@ -174,23 +179,52 @@ static int decode_basic(struct tight_viewer *viewer, uint8_t control, struct rea
 	return decode_full(viewer, stream, reader, (size_t)width * height, ret);
 }
 
+/* With the library's own errors, which end the program. */
+static int decode_jpeg(struct reader *reader, uint32_t width, uint32_t height, uint32_t *ret)
+{
+	size_t length = take_compact(reader);
+	const uint8_t *at = take(reader, length);
+#ifdef HAVE_JPEG
+	struct jpeg_decompress_struct library;
+	struct jpeg_error_mgr errors;
+
+	if (!at)
+		return -EBADMSG;
+	library.err = jpeg_std_error(&errors);
+	jpeg_create_decompress(&library);
+	jpeg_mem_src(&library, at, length);
+	jpeg_read_header(&library, TRUE);
+	library.out_color_space = JCS_EXT_BGRX;
+	jpeg_start_decompress(&library);
+	if (library.output_width != width || library.output_height != height)
+		return -EBADMSG;
+	while (library.output_scanline < height) {
+		JSAMPROW row = (JSAMPROW)(ret + (size_t)width * library.output_scanline);
+
+		jpeg_read_scanlines(&library, &row, 1);
+	}
+	jpeg_finish_decompress(&library);
+	jpeg_destroy_decompress(&library);
+	for (size_t i = 0; i < (size_t)width * height; i++)
+		ret[i] &= 0xffffff;
+#endif
+	return at ? TIGHT_VIEWER_JPEG : -EBADMSG;
+}
+
 int tight_viewer_decode(struct tight_viewer *viewer, const uint8_t *bytes, size_t size,
-	uint32_t width, uint32_t height, uint32_t *ret, const uint8_t **ret_jpeg,
-	size_t *ret_jpeg_size)
+	uint32_t width, uint32_t height, uint32_t *ret, size_t *ret_used)
 {
 	struct reader reader = {bytes, bytes + size, false};
 	uint8_t control = take_byte(&reader);
-	int r = 0;
+	int r;
 
 	reset(viewer, control & 15);
-	if (control >> 4 == 9) {
-		*ret_jpeg_size = take_compact(&reader);
-		*ret_jpeg = take(&reader, *ret_jpeg_size);
-		r = TIGHT_VIEWER_JPEG;
-	} else if (control >> 4 == 8) {
+	if (control >> 4 == 9)
+		r = decode_jpeg(&reader, width, height, ret);
+	else if (control >> 4 == 8)
 		r = decode_fill(&reader, (size_t)width * height, ret);
-	} else {
+	else
 		r = decode_basic(viewer, control, &reader, width, height, ret);
-	}
-	return reader.failed || reader.at != reader.end ? -EBADMSG : r;
+	*ret_used = reader.at - bytes;
+	return reader.failed ? -EBADMSG : r;
 }

@@ -15,8 +15,7 @@ enum { TIGHT_VIEWER_JPEG = 1 };
 
 void tight_viewer_init(struct tight_viewer *viewer);
 void tight_viewer_finish(struct tight_viewer *viewer);
-/* Decodes what follows a rectangle's head, all of @size bytes, into @ret: XRGB8888 with X 0, @width pixels a row. TIGHT_VIEWER_JPEG:
- * *ret_jpeg is the picture's place in @bytes, *ret_jpeg_size its bytes. -EBADMSG. */
+/* Decodes what follows a rectangle's head into @ret: XRGB8888 with X 0, @width pixels a row. *ret_used: how many of @size bytes it
+ * had. 0, TIGHT_VIEWER_JPEG, -EBADMSG. Where there is no libjpeg, JPEG leaves @ret alone. */
 int tight_viewer_decode(struct tight_viewer *viewer, const uint8_t *bytes, size_t size,
-	uint32_t width, uint32_t height, uint32_t *ret, const uint8_t **ret_jpeg,
-	size_t *ret_jpeg_size);
+	uint32_t width, uint32_t height, uint32_t *ret, size_t *ret_used);

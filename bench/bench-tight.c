@@ -287,7 +287,7 @@ static void print(unsigned int rounds)
 int main(int argc, char **argv)
 {
 	unsigned long wanted = argc > 1 ? strtoul(argv[1], NULL, 10) : 5;
-	unsigned int rounds = MAX(MIN(wanted, (unsigned long)ROUNDS_MAX), 1ul);
+	unsigned int rounds = wanted < 1 ? 1 : MIN(wanted, (unsigned long)ROUNDS_MAX);
 	struct tight *tight;
 
 	if (argc > 2) {

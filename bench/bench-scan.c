@@ -36,7 +36,7 @@ struct field {
 	uint32_t seed;
 };
 
-enum kind { KIND_READ, KIND_COPY, KIND_LOOK, KIND_DETILE };
+enum kind { KIND_READ, KIND_COPY, KIND_LOOK, KIND_PROBE, KIND_COMPARE, KIND_DETILE };
 
 static const struct layout {
 	const char *name;
@@ -182,6 +182,10 @@ static void racer_add_looks(struct field *field, const char *kernel, const char 
 		racer->kernel = kernel;
 		racer->percent = percents[p];
 	}
+	if (field->view.tiling && field->view.tiling->width < 512)
+		return;
+	racer_add(field, KIND_PROBE, "")->kernel = kernel;
+	snprintf(racers[racers_used - 1].name, sizeof(racers[0].name), "probe %s", name);
 }
 
 static void readers_line_up(struct field *field)
@@ -198,6 +202,7 @@ static void readers_line_up(struct field *field)
 		racer_add(field, KIND_READ, "read, 512 bits")->read = read_512;
 #endif
 	racer_add(field, KIND_COPY, "memcpy of the frame");
+	racer_add(field, KIND_COMPARE, "memcmp, one row of eight");
 }
 
 static void kernels_line_up(struct field *field, const char *only)
@@ -357,16 +362,39 @@ static void detile_field(struct field *field)
 			field->copy + y * field->stride, field->stride);
 }
 
+/* The picture is still, and all of its rows have been probed before. */
+static void probe_settle(struct field *field)
+{
+	tiles_look(
+		field->tiles, &field->view, (uint32_t *)field->frame, field->stride, always, NULL);
+	for (unsigned int i = 0; i < 8; i++)
+		tiles_probe(field->tiles, &field->view, (uint32_t *)field->frame, field->stride);
+}
+
+/* What a probe would be without hashes. */
+static int compare_rows(struct field *field)
+{
+	int differ = 0;
+
+	for (uint32_t y = 3; y < field->height; y += 8)
+		differ |= memcmp(field->source + y * field->stride, field->copy + y * field->stride,
+			(size_t)field->width * 4);
+	return differ;
+}
+
 static double race(const struct racer *racer)
 {
 	struct field *field = racer->field;
 	double begin;
 	int found = 0;
 
-	if (racer->kind == KIND_LOOK) {
+	if (racer->kernel)
 		tiles_select(racer->kernel);
-		field_change(field, racer->percent);
-	}
+	field_change(field, racer->percent);
+	if (racer->kind == KIND_COMPARE)
+		memcpy(field->copy, field->source, field->bytes);
+	if (racer->kind == KIND_PROBE)
+		probe_settle(field);
 	flush(field->source, field->bytes);
 	flush(field->frame, field->bytes);
 	flush(field->copy, field->bytes);
@@ -375,13 +403,18 @@ static double race(const struct racer *racer)
 		racer->read(field->source, field->bytes);
 	else if (racer->kind == KIND_COPY)
 		memcpy(field->copy, field->source, field->bytes);
+	else if (racer->kind == KIND_COMPARE)
+		found = compare_rows(field);
+	else if (racer->kind == KIND_PROBE)
+		found = tiles_probe(
+			field->tiles, &field->view, (uint32_t *)field->frame, field->stride);
 	else if (racer->kind == KIND_DETILE)
 		detile_field(field);
 	else
 		found = tiles_look(field->tiles, &field->view, (uint32_t *)field->frame,
 			field->stride, always, NULL);
 	begin = now_ms() - begin;
-	if (racer->kind == KIND_LOOK && !found != !racer->percent)
+	if (!found != !racer->percent)
 		fprintf(stderr, "bench-scan: %s found %d blocks\n", racer->name, found);
 	return begin;
 }

@@ -101,6 +101,7 @@ static void missed(struct display *d, int error, uint64_t now)
 {
 	/* The buffer may be gone, and its id another's. */
 	d->scanned.drawn = 0;
+	d->settled = false;
 	pace_missed(&d->pace, error != -ENODATA && error != -ENOTSUP, now);
 }
 
@@ -168,32 +169,61 @@ static int map_primary(struct display *d, struct plane *plane, struct view *ret)
 	return r == -ENODATA ? -EIO : r;
 }
 
-/* Brings the frame up to date. Number of changed blocks; -EAGAIN: wait for the grant; else as above. */
-static int scan(struct display *d, struct plane *plane)
+/* One row of eight will do: nothing says that something is new. Another buffer does, or the same one drawn to. */
+static bool probe_will_do(const struct display *d, const struct plane *plane)
 {
-	struct view view;
-	uint64_t began;
+	return d->settled && !pace_doubts(&d->pace) && plane->drawn == d->scanned.drawn &&
+	       plane_same_buffer(plane, &d->scanned) && d->found.live &&
+	       d->audience == d->audience_scanned;
+}
+
+/* All pixels. Number of changed blocks; -EAGAIN: wait for the grant; else as stage_picture(). */
+static int scan_all(struct display *d, const struct plane *plane, const struct view *view)
+{
+	uint64_t began = measure_now();
 	int r;
 
+	d->settled = false;
 	d->scanned.drawn = 0;
-	r = map_primary(d, plane, &view);
-	if (r < 0)
-		return r;
-	PROBE3(scan_begin, d->handover.context.id, view.width, view.height);
-	began = measure_now();
-	r = stage_picture(d->stage, &view);
+	PROBE3(scan_begin, d->handover.context.id, view->width, view->height);
+	r = stage_picture(d->stage, view);
 	measure_took(MEASURE_SCAN, measure_now() - began);
 	PROBE2(scan_end, d->handover.context.id, r);
+	if (r >= 0) {
+		d->settled = true;
+		d->scanned = *plane;
+		d->found.captured++;
+		d->found.damaged += r;
+	}
+	return r;
+}
+
+/* Brings the frame up to date. Number of changed blocks; -EAGAIN: wait for the grant; else as above. @ret_all: not by a probe alone. */
+static int scan(struct display *d, struct plane *plane, bool *ret_all)
+{
+	struct view view;
+	int r = map_primary(d, plane, &view), differs = 1;
+
+	if (r < 0) {
+		d->scanned.drawn = 0;
+		return r;
+	}
+	if (probe_will_do(d, plane)) {
+		d->found.sampled++;
+		differs = r = stage_probe(d->stage, &view);
+		d->settled = differs == 0;
+		/* One pass is to find and to copy. */
+		if (differs > 0 && !stage_ask(d->stage))
+			r = -EAGAIN;
+	}
+	if (differs > 0 && r >= 0)
+		r = scan_all(d, plane, &view);
 	driver_unmap(&d->driver);
+	*ret_all = differs != 0;
 	if (r < 0 && r != -EAGAIN) {
 		driver_forget(&d->driver);
 		set_reason(d, "the picture could not be read: %s", strerror(-r));
 		return -EIO;
-	}
-	if (r >= 0) {
-		d->scanned = *plane;
-		d->found.captured++;
-		d->found.damaged += r;
 	}
 	return r;
 }
@@ -212,14 +242,15 @@ static void look(struct display *d)
 	uint64_t now = loop_now_ms(), began = measure_now();
 	struct plane plane;
 	int changed, moved = 0;
-	bool still;
+	enum pace_found found;
+	bool still, all = true;
 
 	PROBE2(look_begin, d->handover.context.id, (unsigned int)d->watchers);
 	change_hear(&d->change, d->driver.source);
 	changed = ask_for_primary(d, &plane);
 	still = changed == 0 && nothing_drawn(d, &plane, now);
 	if (changed == 0 && !still)
-		changed = scan(d, &plane);
+		changed = scan(d, &plane, &all);
 	if (changed >= 0) {
 		set_live(d, true);
 		d->audience_scanned = d->audience;
@@ -227,18 +258,19 @@ static void look(struct display *d)
 	}
 	measure_took(MEASURE_CAPTURE, measure_now() - began);
 	PROBE3(look_end, d->handover.context.id, changed, moved);
-	if (changed > 0 || moved > 0 || changed == -EAGAIN || moved == -EAGAIN)
+	found = changed > 0 ? PACE_PIXELS : moved > 0 ? PACE_CURSOR : PACE_NOTHING;
+	if (found || changed == -EAGAIN || moved == -EAGAIN)
 		stage_noticed(d->stage, began);
 	if (changed == -EAGAIN || moved == -EAGAIN) {
 		/* Viewers are still reading. What was found is found again when they let go. */
 		report(d);
 		return;
 	}
-	d->hot = changed > 0 || moved > 0;
-	d->found.changes[report_change(d, &d->found)] += d->hot;
+	d->found.changes[report_change(d, &d->found)] += found != PACE_NOTHING;
 	if (changed < 0)
 		now = loop_now_ms(); /* a driver that fails slowly has its rest, too */
-	pace_looked(&d->pace, d->hot, !still, now);
+	pace_looked(&d->pace, found, !still && all, now);
+	d->hot = pace_expects(&d->pace);
 	if (changed < 0)
 		no_picture(d, changed, now);
 	else
@@ -418,6 +450,8 @@ static bool obey(struct display *d, const struct orders *orders)
 		return false;
 	if (waited)
 		pace_nudge(&d->pace, now);
+	if (orders->touched)
+		pace_touch(&d->pace, now);
 	if (orders->watch_changed)
 		d->probe_rest_ms = PROBE_AGAIN_MS;
 	if (!d->probed && (orders->watch_changed || orders->glance || orders->snapshot) &&

@@ -32,6 +32,7 @@ struct status {
 	unsigned int planes_used;
 	uint32_t width_maximum, height_maximum; /* 0: viewers may not ask for a size */
 	uint64_t captured, published;
+	uint64_t sampled; /* looks at one row of eight */
 	uint64_t changes[DISPLAY_CHANGE_IDLE]; /* looks that found something new, by what said when to look */
 	uint64_t damaged; /* blocks of the picture that were new */
 };
@@ -100,7 +101,8 @@ struct display {
 	struct plane scanned; /* what the frame shows; drawn 0: not known */
 	struct retry cursor_retry;
 	bool probed, arm_tried;
-	bool hot; /* the last look found something: ask for the grant before the next */
+	bool hot; /* the next look is likely to find something: ask for the grant before it */
+	bool settled; /* the frame shows all that the last look at all pixels read: a probe may say that this is still so */
 	uint64_t last_glance, last_probe, complained_at;
 	uint32_t probe_rest_ms; /* after last_probe; 0: never probed */
 

@@ -105,6 +105,11 @@ static uint64_t captured(const struct display_runtime *runtime)
 	return runtime->frames_captured;
 }
 
+static uint64_t probed(const struct display_runtime *runtime)
+{
+	return runtime->frames_probed;
+}
+
 static uint64_t published(const struct display_runtime *runtime)
 {
 	return runtime->frames_published;
@@ -121,7 +126,9 @@ static void put_counts(struct sheet *sheet)
 		const char *name, *help;
 		uint64_t (*of)(const struct display_runtime *runtime);
 	} counts[] = {
-		{"frames_captured", "Looks at the picture's pixels that found one.", captured},
+		{"frames_captured", "Looks at all of the picture's pixels that found one.",
+			captured},
+		{"frames_probed", "Looks at one row of eight of the picture.", probed},
 		{"frames_published", "Pictures that viewers were shown.", published},
 		{"damaged_tiles", "Tiles of 16x16 pixels that had changed.", damaged},
 	};

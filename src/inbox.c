@@ -6,6 +6,9 @@
 
 #include "base/fd.h"
 
+/* Half of what it counts for (damage/pace.h). */
+enum { TOUCH_MS = 100 };
+
 int inbox_init(struct inbox *inbox)
 {
 	*inbox = (struct inbox){.wake = -EBADF};
@@ -86,6 +89,11 @@ static void write_resize(struct orders *orders, uint32_t value)
 	orders->resize = true;
 }
 
+static void write_touched(struct orders *orders, uint32_t value)
+{
+	orders->touched = true;
+}
+
 void inbox_stop(struct inbox *inbox)
 {
 	order(inbox, write_stop, 0);
@@ -136,6 +144,14 @@ void inbox_resize(struct inbox *inbox, uint32_t width, uint32_t height)
 	inbox->orders.height = height;
 	pthread_mutex_unlock(&inbox->lock);
 	order(inbox, write_resize, 0);
+}
+
+void inbox_touch(struct inbox *inbox, uint64_t now)
+{
+	if (inbox->touched_at && now - inbox->touched_at < TOUCH_MS)
+		return;
+	inbox->touched_at = now;
+	order(inbox, write_touched, 0);
 }
 
 struct orders inbox_take(struct inbox *inbox)

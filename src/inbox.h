@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 struct orders {
-	bool stop, watch_changed, glance, snapshot, resize;
+	bool stop, watch_changed, glance, snapshot, resize, touched;
 	unsigned int watchers;
 	uint32_t audience;	/* which one: so often has somebody come while nobody watched */
 	uint32_t width, height; /* to resize to */
@@ -25,6 +25,7 @@ struct inbox {
 	int wake; /* owned: eventfd, readable while there are orders */
 	pthread_mutex_t lock;
 	struct orders orders;
+	uint64_t touched_at;
 };
 
 /* -EMFILE. Finish it in every case. */
@@ -41,6 +42,8 @@ void inbox_taken(struct inbox *inbox, uint32_t generation);
 void inbox_glance(struct inbox *inbox);
 void inbox_snapshot(struct inbox *inbox);
 void inbox_resize(struct inbox *inbox, uint32_t width, uint32_t height);
+/* A viewer typed or moved: be quick to look. Told ten times a second at the most. */
+void inbox_touch(struct inbox *inbox, uint64_t now);
 
 /* The capture thread, in the middle of something: is it to stop? */
 bool inbox_stopping(struct inbox *inbox);

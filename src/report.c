@@ -52,6 +52,7 @@ void display_runtime(struct display *d, struct display_runtime *ret)
 		.height_maximum = status.height_maximum,
 		.lease_is_descriptor = d->lease_is_descriptor,
 		.frames_captured = status.captured,
+		.frames_probed = status.sampled,
 		.frames_published = status.published,
 		.blocks_damaged = status.damaged,
 	};

@@ -224,6 +224,25 @@ int stage_picture(struct stage *stage, const struct view *view)
 	return r;
 }
 
+static int guarded_probe(void *arg)
+{
+	struct looking *looking = arg;
+	struct stage *stage = looking->stage;
+
+	return tiles_probe(stage->tiles, looking->view, frame_pixels(stage->frame),
+		stage->frame->header.stride);
+}
+
+int stage_probe(struct stage *stage, const struct view *view)
+{
+	struct looking looking = {.stage = stage, .view = view};
+
+	if (!stage->tiles || stage->torn || stage->frame->header.width != view->width ||
+		stage->frame->header.height != view->height)
+		return 1;
+	return capture_guard(guarded_probe, &looking);
+}
+
 struct copying {
 	uint32_t *to;
 	const struct view *from;

@@ -36,6 +36,9 @@ void stage_patience_anew(struct stage *stage, uint64_t now);
 /* Brings the frame up to date with @view. Number of changed blocks; -EAGAIN; -EFAULT (SIGBUS): nothing is published before a
  * picture or placard is whole; -ENOMEM. */
 int stage_picture(struct stage *stage, const struct view *view);
+/* Whether @view differs from the frame, by one row of eight (damage/tiles.h), after a stage_picture() that was well. 1: it does, or nobody
+ * knows; 0: not there; -EFAULT. */
+int stage_probe(struct stage *stage, const struct view *view);
 /* @plane: of the cursor, NULL hides it. @view: its ARGB8888 pixels. 1: changed, 0: the same or no picture
  * to be on, -EAGAIN, -EFAULT, -ENOMEM. */
 int stage_cursor(struct stage *stage, const struct plane *plane, const struct view *view);

@@ -84,7 +84,7 @@ static const struct config_key keys[] = {
 	{"capture", "timer-fast-ms", KEY_NUMBER, offsetof(struct config, timer_fast_ms), 4, 1000,
 		16, NULL},
 	{"capture", "timer-slow-ms", KEY_NUMBER, offsetof(struct config, timer_slow_ms), 10, 10000,
-		100, NULL},
+		80, NULL},
 	{"capture", "safety-ms", KEY_NUMBER, offsetof(struct config, safety_ms), 100, 60000, 1000,
 		NULL},
 	{"capture", "render-node", KEY_PATH, offsetof(struct config, render_node), 0,

@@ -48,6 +48,7 @@ void pace_init(struct pace *pace, bool evented, uint32_t fast_ms, uint32_t slow_
 		.safety_ms = safety_ms,
 		.frame_ms = DIV_ROUND_UP(1000u, MAX(frames_maximum, 1u)),
 		.evented = evented,
+		.safety_times = 1,
 		.pending = true,
 		.last_change = now,
 		.last_scan = now,
@@ -67,10 +68,50 @@ void pace_nudge(struct pace *pace, uint64_t now)
 	retry_again(&pace->retry);
 }
 
-void pace_looked(struct pace *pace, bool changed, bool scanned, uint64_t now)
+void pace_touch(struct pace *pace, uint64_t now)
 {
+	pace->last_touch = now;
+	pace->safety_times = 1;
+}
+
+static bool is_touched(const struct pace *pace, uint64_t now)
+{
+	return pace->last_touch && now < pace->last_touch + PACE_TOUCH_MS;
+}
+
+bool pace_expects(const struct pace *pace)
+{
+	return pace->streak >= (pace->evented ? 1 : PACE_STREAK);
+}
+
+bool pace_doubts(const struct pace *pace)
+{
+	return pace->pending || pace->evented || pace->streak >= PACE_STREAK;
+}
+
+/* A registrant who tells of everything is asked less and less often; one who was found to forget something, as often as ever. But
+ * an event right after that was on its way. */
+static void safety_learn(struct pace *pace, bool changed, uint64_t now)
+{
+	if (changed && !pace->pending)
+		pace->forgotten = now;
+	else if (pace->pending && now - pace->forgotten < PACE_TOUCH_MS)
+		pace->forgotten = 0;
+	if (changed || pace->pending || pace->forgotten)
+		pace->safety_times = 1;
+	else
+		pace->safety_times = MIN(pace->safety_times * 2, PACE_SAFETY_MOST);
+}
+
+void pace_looked(struct pace *pace, enum pace_found found, bool scanned, uint64_t now)
+{
+	bool changed = found != PACE_NOTHING, goes_on = pace->evented || found == PACE_PIXELS;
+
+	if (scanned)
+		safety_learn(pace, changed, now);
 	pace->pending = false;
 	pace->last_look = now;
+	pace->streak = changed && goes_on ? pace->streak + 1 : 0;
 	if (changed)
 		pace->last_change = now;
 	if (scanned)
@@ -87,6 +128,7 @@ void pace_missed(struct pace *pace, bool failed, uint64_t now)
 {
 	if (!pace->gap_since)
 		pace->gap_since = now;
+	pace->safety_times = 1; /* to ask costs little then */
 	if (failed)
 		retry_failed(&pace->retry, now);
 	else
@@ -98,28 +140,35 @@ bool pace_holds(const struct pace *pace, uint64_t now)
 	return pace->gap_since && now - pace->gap_since < PACE_HOLD_MS;
 }
 
+static uint64_t safety_rest(const struct pace *pace)
+{
+	return (uint64_t)pace->safety_ms * pace->safety_times;
+}
+
 bool pace_scan_due(const struct pace *pace, uint64_t now)
 {
-	return now - pace->last_scan >= pace->safety_ms;
+	return now - pace->last_scan >= safety_rest(pace);
 }
 
 static uint32_t timer_interval(const struct pace *pace, uint64_t now)
 {
 	uint64_t quiet = (now > pace->last_change ? now - pace->last_change : 0) / 1000;
+	uint32_t begin = MIN(2 * pace->fast_ms, pace->slow_ms);
 	unsigned int step = 0;
 
+	if (is_touched(pace, now) || pace->streak >= PACE_STREAK)
+		return pace->fast_ms;
 	while (quiet && step < PACE_STEPS) {
 		quiet >>= 1;
 		step++;
 	}
-	return pace->fast_ms +
-	       (uint32_t)((uint64_t)(pace->slow_ms - pace->fast_ms) * step / PACE_STEPS);
+	return begin + (uint32_t)((uint64_t)(pace->slow_ms - begin) * step / PACE_STEPS);
 }
 
 uint32_t pace_wait(const struct pace *pace, uint64_t now)
 {
 	uint64_t due = pace->last_look,
-		 scan = MIN(pace->last_scan, pace->last_look) + pace->safety_ms;
+		 scan = MIN(pace->last_scan, pace->last_look) + safety_rest(pace);
 
 	if (pace->retry.rest_ms)
 		return MAX(retry_wait(&pace->retry, pace->pending, now),

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pace.h - when to look next. Pure arithmetic on milliseconds of CLOCK_MONOTONIC: no clock, no fd.
  *
- * With an eventfd: an event means look now (but not more often than the frame rate allows); while it is silent, a slow safety
- * poll. Without: a timer that is fast while the picture changes and slows down step by step to timer-slow after about a minute
- * of nothing; any change, viewer input or new viewer makes it fast again.
+ * With an eventfd: an event means look now (but not more often than the frame rate allows); while it is silent, a safety
+ * poll, less and less often as long as it finds nothing. Without: a timer. It is fast (timer-fast) while a viewer types or moves,
+ * and while one look after the other finds something new; half as fast for a second after a change; then it slows down step by
+ * step to timer-slow after about a minute of nothing.
+ *
+ * A look at all pixels need not be made each time: pace_doubts() says when one row of eight is enough.
  *
  * Where a look finds no picture there is a gap. For PACE_HOLD_MS it may be a mode switch: look often, keep the last picture. A driver
  * that goes on failing is asked less and less often, since some log each failure: the rest between two attempts doubles up to
@@ -14,15 +17,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PACE_HOLD_MS	  450u	/* with the look that finds it over: within 500 ms */
+#define PACE_HOLD_MS	  450u /* with the look that finds it over: within 500 ms */
 #define RETRY_REST_MS	  50u
 #define RETRY_EVENT_MS	  500u
 #define RETRY_REST_MAX_MS 4000u
+#define PACE_TOUCH_MS \
+	200u /* from what a viewer typed until the guest has drawn all of the answer, if it is quick */
+#define PACE_STREAK	 2u  /* looks in a row that found something: the next one will, too */
+#define PACE_SAFETY_MOST 64u /* times safety_ms: the longest rest of a silent eventfd */
 
 /* Something that fails and is tried again. All zero: it does not fail. */
 struct retry {
-	uint64_t since; /* when it began to fail */
-	uint64_t last;	/* the last failure */
+	uint64_t since;	  /* when it began to fail */
+	uint64_t last;	  /* the last failure */
 	uint32_t rest_ms; /* until the next attempt; 0: it does not fail */
 };
 
@@ -37,7 +44,12 @@ struct pace {
 	uint32_t fast_ms, slow_ms, safety_ms, frame_ms;
 	bool evented;
 	uint64_t last_look, last_change;
-	uint64_t last_scan; /* the last look at all pixels */
+	uint64_t last_scan;  /* the last look at all pixels */
+	uint64_t last_touch; /* a viewer typed or moved; 0: never */
+	unsigned int streak; /* looks in a row that found pixels, with an eventfd anything */
+	uint32_t
+		safety_times; /* of safety_ms, from the last look at all pixels to the next: 1 .. PACE_SAFETY_MOST */
+	uint64_t forgotten; /* when a safety poll found what no event had told; 0: never */
 	bool pending;	    /* an event came since the last look */
 	uint64_t gap_since; /* no picture since then; 0: there is one */
 	struct retry retry;
@@ -47,10 +59,19 @@ struct pace {
 void pace_init(struct pace *pace, bool evented, uint32_t fast_ms, uint32_t slow_ms,
 	uint32_t safety_ms, uint32_t frames_maximum, uint64_t now);
 void pace_event(struct pace *pace); /* the eventfd fired */
-/* A viewer came or typed: be fast again, look now. */
+/* A viewer came, or it is known otherwise that there is something new: be fast again, look now. */
 void pace_nudge(struct pace *pace, uint64_t now);
-/* A look is over. @scanned: at the picture's pixels, not only at the cursor. */
-void pace_looked(struct pace *pace, bool changed, bool scanned, uint64_t now);
+/* A viewer typed or moved: be fast for some time. Nothing is there to be seen yet. */
+void pace_touch(struct pace *pace, uint64_t now);
+/* The next look will find something, too. */
+bool pace_expects(const struct pace *pace);
+/* There is reason to believe that something is new: look at all pixels. Else one row of eight tells. */
+bool pace_doubts(const struct pace *pace);
+/* What a look found to be new. */
+enum pace_found { PACE_NOTHING, PACE_PIXELS, PACE_CURSOR /* and no pixel */ };
+
+/* A look is over. @scanned: at all of the picture's pixels, not only at some or at the cursor. */
+void pace_looked(struct pace *pace, enum pace_found found, bool scanned, uint64_t now);
 /* There is a picture, or there is none: that begins a gap. @failed: the driver has, and is not to be asked too often. */
 void pace_found(struct pace *pace);
 void pace_missed(struct pace *pace, bool failed, uint64_t now);

@@ -33,6 +33,7 @@
 #include "base/mem.h"
 #include "capture/detile.h"
 #include "damage/hash.h"
+#include "damage/probe.h"
 #include "plane/tiling.h"
 
 static_assert(BLOCK_PIXELS == HASH_ROWS && BLOCK_PIXELS * 4 == HASH_BYTES, "a block is square");
@@ -44,6 +45,7 @@ static_assert(DETILE_ROWS == HASH_ROWS && HASH_GROUP * BLOCK_PIXELS % DETILE_STE
 #define BOUNCE_STRIDE  (BOUNCE_COLUMNS * HASH_BYTES)
 
 static_assert(BOUNCE_COLUMNS % HASH_GROUP == 0, "a run ends with a group");
+static_assert(HASH_ROWS * BOUNCE_STRIDE >= PROBE_BOUNCE, "a probe has room to work");
 
 struct tiles {
 	uint32_t width, height;
@@ -53,6 +55,7 @@ struct tiles {
 	struct hash *group_hashes;
 	struct hash *block_hashes; /* meaningless where the group's hash is unknown */
 	uint64_t *damage;
+	struct probe probe;
 
 	/* Learnt from the converter of the last view. */
 	convert_fn convert;
@@ -149,9 +152,10 @@ static bool tiles_allocate(struct tiles *tiles)
 	tiles->sums = zeroed(tiles->groups * HASH_BYTES);
 	tiles->bounce = zeroed(HASH_ROWS * BOUNCE_STRIDE);
 	tiles->lines = zeroed(sizeof(*tiles->lines));
-	return tiles->group_hashes && tiles->block_hashes && tiles->damage && tiles->groups_now &&
-	       tiles->blocks_now && tiles->damage_before && tiles->unknown && tiles->sums &&
-	       tiles->bounce && tiles->lines;
+	return probe_init(&tiles->probe, tiles->width, tiles->height) == 0 && tiles->group_hashes &&
+	       tiles->block_hashes && tiles->damage && tiles->groups_now && tiles->blocks_now &&
+	       tiles->damage_before && tiles->unknown && tiles->sums && tiles->bounce &&
+	       tiles->lines;
 }
 
 int tiles_create(uint32_t width, uint32_t height, struct tiles **ret)
@@ -182,6 +186,7 @@ void tiles_destroy(struct tiles *tiles)
 {
 	if (!tiles)
 		return;
+	probe_finish(&tiles->probe);
 	free(tiles->group_hashes);
 	free(tiles->block_hashes);
 	free(tiles->damage);
@@ -198,6 +203,7 @@ void tiles_destroy(struct tiles *tiles)
 void tiles_forget(struct tiles *tiles)
 {
 	memset(tiles->group_hashes, 0, tiles->rows * tiles->groups * sizeof(struct hash));
+	probe_forget(&tiles->probe, 0, tiles->height);
 }
 
 /* A converter of 4-byte pixels takes each bit to a place, to several or to none, so a few pixels tell which bits count and whether
@@ -213,6 +219,7 @@ static void learn_converter(struct tiles *tiles, const struct view *view)
 	tiles->bytes = view->bytes;
 	tiles->direct = false;
 	tiles->mask = UINT64_MAX;
+	probe_learn(&tiles->probe, &hash_key, view->bytes);
 	if (view->bytes != 4)
 		return;
 	in[32] = 0x9e3779b9u;
@@ -359,6 +366,7 @@ static void run_mark(struct tiles *tiles, size_t row, struct run run)
 	uint64_t *damage = tiles->damage + row * tiles->stride_words;
 	struct hash *groups = tiles->group_hashes + row * tiles->groups;
 
+	probe_forget(&tiles->probe, (uint32_t)row * BLOCK_PIXELS, BLOCK_PIXELS);
 	for (size_t c = run.begin; c < run.end; c++)
 		damage[c / 64] |= (uint64_t)1 << c % 64;
 	for (size_t g = run.begin / HASH_GROUP; g * HASH_GROUP < run.end; g++) {
@@ -463,6 +471,23 @@ int tiles_look(struct tiles *tiles, const struct view *view, uint32_t *dst, size
 		found += row_store(tiles, &look);
 	}
 	return found;
+}
+
+bool tiles_probe(
+	struct tiles *tiles, const struct view *view, const uint32_t *frame, size_t frame_stride)
+{
+	struct probe_how how = {
+		.kernel = kernel,
+		.mask = tiles->mask,
+		.view = view,
+		.frame = (const uint8_t *)frame,
+		.frame_stride = frame_stride,
+		.bounce = tiles->bounce,
+	};
+
+	if (view->convert != tiles->convert || view->bytes != tiles->bytes || !probe_pays(view))
+		return true;
+	return probe_differs(&tiles->probe, &how);
 }
 
 void tiles_take_damage(struct tiles *tiles, uint64_t *bitmap)

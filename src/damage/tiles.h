@@ -35,6 +35,13 @@ void tiles_forget(struct tiles *tiles);
 int tiles_look(struct tiles *tiles, const struct view *view, uint32_t *dst, size_t dst_stride,
 	tiles_gate_fn gate, void *gate_arg);
 
+/* Whether @view differs from the frame, by one row of eight, each time others: what is eight rows high is found at once, and anything
+ * in eight times. Only after a tiles_look() that found its end. Nothing is stored, nothing marked: who is told that
+ * it does looks. true: it does, or who knows: the view has another
+ * converter than before, or a tiling whose rows do not lie for themselves. May be left by siglongjmp, too. */
+bool tiles_probe(struct tiles *tiles, const struct view *view, const uint32_t *frame,
+	size_t frame_stride);
+
 /* Blocks changed since the last take: OR-ed into nothing, copied to @bitmap (tiles_bitmap_bytes()), then cleared. Row r of
  * blocks begins at word r * stride_words; bit c % 64 of word c / 64 is column c. */
 void tiles_take_damage(struct tiles *tiles, uint64_t *bitmap);

@@ -103,7 +103,7 @@ static void defaults_are_the_documented_ones(void **state)
 	assert_int_equal(config.grace_seconds, 10);
 	assert_int_equal(config.stall_seconds, LIMIT_STALL_MS / 1000);
 	assert_int_equal(config.timer_fast_ms, 16);
-	assert_int_equal(config.timer_slow_ms, 100);
+	assert_int_equal(config.timer_slow_ms, 80);
 	assert_int_equal(config.safety_ms, 1000);
 	assert_int_equal(config.log_level, LOG_LEVEL_INFO);
 	config_finish(&config);
@@ -260,7 +260,7 @@ static void numbers_stay_in_their_range(void **state)
 		expect_error(text, message);
 	}
 	expect_error("[capture]\ntimer-fast-ms = 200\n",
-		"2: timer-fast-ms (200) is more than timer-slow-ms (100)");
+		"2: timer-fast-ms (200) is more than timer-slow-ms (80)");
 	expect_fine("[capture]\ntimer-fast-ms = 200\ntimer-slow-ms = 200\n");
 }
 

@@ -62,7 +62,7 @@ static void timer_slows_down_to_slow_within_about_a_minute(void **state)
 		assert_true(wait >= before && wait >= FAST && wait <= SLOW);
 		steps += wait != before;
 		if (now < 6000)
-			assert_int_equal(wait, FAST);
+			assert_int_equal(wait, 2 * FAST);
 		if (now < 5000 + 30000)
 			assert_true(wait < SLOW);
 		before = wait;
@@ -79,7 +79,12 @@ static void change_makes_the_timer_fast_again(void **state)
 	pace_looked(&pace, false, true, 100000);
 	assert_int_equal(pace_wait(&pace, 100000), SLOW);
 	pace_looked(&pace, true, true, 100100);
-	assert_int_equal(pace_wait(&pace, 100100), FAST);
+	assert_int_equal(pace_wait(&pace, 100100), 2 * FAST);
+	/* Another one: it moves. */
+	pace_looked(&pace, true, true, 100132);
+	assert_int_equal(pace_wait(&pace, 100132), FAST);
+	pace_looked(&pace, false, true, 100148);
+	assert_int_equal(pace_wait(&pace, 100148), 2 * FAST);
 }
 
 static void nudge_means_now_and_fast(void **state)
@@ -91,7 +96,110 @@ static void nudge_means_now_and_fast(void **state)
 	pace_nudge(&pace, 100050);
 	assert_int_equal(pace_wait(&pace, 100050), 0);
 	pace_looked(&pace, false, true, 100050);
-	assert_int_equal(pace_wait(&pace, 100050), FAST);
+	assert_int_equal(pace_wait(&pace, 100050), 2 * FAST);
+}
+
+static void a_touch_means_fast_for_some_time(void **state)
+{
+	struct pace pace;
+
+	pace_init(&pace, false, FAST, SLOW, SAFETY, 1000, 5000);
+	pace_looked(&pace, false, true, 100000);
+	assert_int_equal(pace_wait(&pace, 100000), SLOW);
+	pace_touch(&pace, 100040);
+	assert_int_equal(pace_wait(&pace, 100040), 0);
+	for (uint64_t now = 100040; now < 100040 + PACE_TOUCH_MS; now += FAST) {
+		assert_false(pace_doubts(&pace));
+		pace_looked(&pace, false, false, now);
+		assert_int_equal(pace_wait(&pace, now), FAST);
+	}
+	pace_looked(&pace, false, false, 100040 + PACE_TOUCH_MS);
+	assert_int_equal(pace_wait(&pace, 100040 + PACE_TOUCH_MS), SLOW);
+}
+
+static void when_a_probe_is_not_enough(void **state)
+{
+	struct pace pace;
+
+	pace_init(&pace, false, FAST, SLOW, SAFETY, 60, 5000);
+	assert_true(pace_doubts(&pace));
+	pace_looked(&pace, PACE_PIXELS, true, 5000);
+	/* One change is one change; two in a row are a video. */
+	assert_false(pace_doubts(&pace) || pace_expects(&pace));
+	pace_looked(&pace, PACE_PIXELS, true, 5033);
+	assert_true(pace_doubts(&pace) && pace_expects(&pace));
+	pace_looked(&pace, PACE_PIXELS, true, 5050);
+	assert_true(pace_doubts(&pace));
+	pace_looked(&pace, PACE_NOTHING, true, 5067);
+	assert_false(pace_doubts(&pace) || pace_expects(&pace));
+	/* A cursor that moves says nothing about pixels. */
+	for (uint64_t now = 5100; now < 5500; now += 33) {
+		pace_looked(&pace, PACE_CURSOR, now % 2, now);
+		assert_false(pace_doubts(&pace));
+	}
+	pace_nudge(&pace, 6000);
+	assert_true(pace_doubts(&pace));
+	/* Whoever is told is told to look. */
+	pace_init(&pace, true, FAST, SLOW, SAFETY, 60, 5000);
+	pace_looked(&pace, PACE_NOTHING, true, 5000);
+	assert_true(pace_doubts(&pace) && !pace_expects(&pace));
+	pace_looked(&pace, PACE_CURSOR, false, 5000);
+	assert_true(pace_expects(&pace));
+}
+
+/* Looks when it is time until @end. Returns how many. */
+static unsigned int silent_looks(struct pace *pace, uint64_t *now, uint64_t end)
+{
+	unsigned int n = 0;
+
+	for (; *now + pace_wait(pace, *now) < end; n++) {
+		*now += pace_wait(pace, *now);
+		pace_looked(pace, PACE_NOTHING, true, *now);
+	}
+	return n;
+}
+
+static void silence_is_believed_more_and_more(void **state)
+{
+	struct pace pace;
+	uint64_t now = 5000;
+
+	pace_init(&pace, true, FAST, SLOW, SAFETY, 60, now);
+	pace_event(&pace);
+	pace_looked(&pace, PACE_PIXELS, true, now);
+	/* 1, 2, 4 .. 64 s. */
+	assert_int_equal(silent_looks(&pace, &now, now + 63 * SAFETY + 1), 6);
+	assert_int_equal(silent_looks(&pace, &now, now + 640 * SAFETY + 1), 10);
+	/* An event: as in the beginning. */
+	pace_event(&pace);
+	pace_looked(&pace, PACE_PIXELS, true, now);
+	assert_int_equal(pace_wait(&pace, now), SAFETY);
+	assert_int_equal(silent_looks(&pace, &now, now + 15 * SAFETY + 1), 4);
+	/* A viewer types, and there is no event: not for long. */
+	pace_touch(&pace, now + 10 * SAFETY);
+	assert_int_equal(pace_wait(&pace, now + 10 * SAFETY), 0);
+	pace_looked(&pace, PACE_NOTHING, true, now + 10 * SAFETY);
+	pace_touch(&pace, now + 10 * SAFETY + 1);
+	assert_int_equal(pace_wait(&pace, now + 10 * SAFETY), SAFETY);
+}
+
+static void whoever_forgets_is_not_believed(void **state)
+{
+	struct pace pace;
+	uint64_t now = 5000;
+
+	pace_init(&pace, true, FAST, SLOW, SAFETY, 60, now);
+	pace_looked(&pace, PACE_NOTHING, true, now);
+	silent_looks(&pace, &now, now + 20 * SAFETY);
+	pace_looked(&pace, PACE_PIXELS, true, now);
+	assert_int_equal(silent_looks(&pace, &now, now + 100 * SAFETY + 1), 100);
+	/* Not forgotten: it was on its way. */
+	now += SAFETY;
+	pace_looked(&pace, PACE_PIXELS, true, now);
+	pace_event(&pace);
+	now += FRAME;
+	pace_looked(&pace, PACE_NOTHING, true, now);
+	assert_int_equal(silent_looks(&pace, &now, now + 63 * SAFETY + 1), 6);
 }
 
 static void frame_rate_caps_a_faster_timer(void **state)
@@ -266,6 +374,10 @@ int main(void)
 		cmocka_unit_test(timer_slows_down_to_slow_within_about_a_minute),
 		cmocka_unit_test(change_makes_the_timer_fast_again),
 		cmocka_unit_test(nudge_means_now_and_fast),
+		cmocka_unit_test(a_touch_means_fast_for_some_time),
+		cmocka_unit_test(when_a_probe_is_not_enough),
+		cmocka_unit_test(silence_is_believed_more_and_more),
+		cmocka_unit_test(whoever_forgets_is_not_believed),
 		cmocka_unit_test(frame_rate_caps_a_faster_timer),
 		cmocka_unit_test(odd_numbers_do_not_wrap),
 		cmocka_unit_test(cursor_looks_do_not_put_the_safety_poll_off),

@@ -239,7 +239,7 @@ static bool nothing_drawn(const struct display *d, const struct plane *plane, ui
 /* The straight line. */
 static void look(struct display *d)
 {
-	uint64_t now = loop_now_ms(), began = measure_now();
+	uint64_t now = loop_now_ms(), began = measure_now(), cost = purse_begin();
 	struct plane plane;
 	int changed, moved = 0;
 	enum pace_found found;
@@ -257,6 +257,7 @@ static void look(struct display *d)
 		moved = cursor_look(d, now);
 	}
 	measure_took(MEASURE_CAPTURE, measure_now() - began);
+	purse_pay(&d->purse, cost);
 	PROBE3(look_end, d->handover.context.id, changed, moved);
 	found = changed > 0 ? PACE_PIXELS : moved > 0 ? PACE_CURSOR : PACE_NOTHING;
 	if (found || changed == -EAGAIN || moved == -EAGAIN)
@@ -271,6 +272,8 @@ static void look(struct display *d)
 		now = loop_now_ms(); /* a driver that fails slowly has its rest, too */
 	pace_looked(&d->pace, found, !still && all, now);
 	d->hot = pace_expects(&d->pace);
+	d->paid_for = false;
+	purse_join(&d->purse, d->watchers, pace_active(&d->pace, now));
 	if (changed < 0)
 		no_picture(d, changed, now);
 	else
@@ -459,6 +462,7 @@ static bool obey(struct display *d, const struct orders *orders)
 		probe(d);
 	if (orders->watch_changed) {
 		change_listen(&d->change, orders->watchers);
+		purse_join(&d->purse, orders->watchers, true);
 		if (orders->watchers) {
 			/* The first viewer waits for a publish, changed or not: a look that has the grant ends in one. */
 			d->hot = true;
@@ -497,6 +501,10 @@ static int how_long(struct display *d)
 	if (patience >= 0)
 		return patience ? patience : 1;
 	wait = MIN(pace_wait(&d->pace, now), (uint32_t)INT32_MAX);
+	/* Whoever has waited for a grant is not made to wait with it in hand. */
+	if (wait == 0 && !d->paid_for)
+		wait = (int)purse_wait(&d->purse);
+	d->paid_for = wait == 0;
 	/* After a change another is likely: have the grant at hand, then one pass finds and copies. A picture after words needs none. */
 	if (wait == 0 && d->hot && stage_shows_picture(d->stage) && !stage_ask(d->stage))
 		return LIMIT_GRANT_MS;
@@ -556,6 +564,7 @@ void *display_capture_thread(void *arg)
 	while (live_on(d))
 		;
 	d->doing = "letting go";
+	purse_join(&d->purse, false, false);
 	/* Backwards. */
 	monitor_end(d);
 	if (!d->lingers)

@@ -11,6 +11,7 @@
 
 #include "change.h"
 #include "damage/pace.h"
+#include "damage/purse.h"
 #include "display.h"
 #include "driver.h"
 #include "frame/link.h"
@@ -96,6 +97,8 @@ struct display {
 	/* Capture thread; the main thread makes them before it runs and destroys what is left after it. */
 	struct change change;
 	struct pace pace;
+	struct budget_member purse;
+	bool paid_for; /* the next look need not wait for its turn any more */
 	struct resize resize;
 	struct status found;
 	struct plane scanned; /* what the frame shows; drawn 0: not known */

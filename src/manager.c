@@ -16,6 +16,7 @@
 #include "bulletin.h"
 #include "control/control.h"
 #include "credentials.h"
+#include "damage/purse.h"
 #include "entrance.h"
 #include "frame/child.h"
 #include "gate.h"
@@ -406,6 +407,7 @@ static int manager_start(struct manager *m)
 	int r;
 
 	r = loop_create(&m->loop);
+	purse_fill(m->config->scan_share);
 	registry_init(&m->displays, m->loop, m->config, on_changed, m);
 	if (r == 0)
 		r = loop_signal_add(m->loop, SIGTERM, on_signal, m, &m->on_term);

@@ -58,6 +58,7 @@ struct config {
 	uint32_t timer_fast_ms;        /* timer-fast-ms = 4..1000: while a viewer types or the picture moves; 16 */
 	uint32_t timer_slow_ms;        /* timer-slow-ms = 10..10000: after a quiet minute; 80 */
 	uint32_t safety_ms;            /* safety-ms = 100..60000: look anyway when an eventfd is silent, at first; 1000 */
+	uint32_t scan_share;	       /* scan-share = 1..6400: percent of a core for the looks of all displays; 50 */
 	char *render_node;	       /* render-node = PATH: for displays that are registered without one; NULL: none */
 	enum import_policy import;     /* import = auto|always|never, default auto */
 	/* [metrics] */

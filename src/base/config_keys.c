@@ -87,6 +87,8 @@ static const struct config_key keys[] = {
 		80, NULL},
 	{"capture", "safety-ms", KEY_NUMBER, offsetof(struct config, safety_ms), 100, 60000, 1000,
 		NULL},
+	{"capture", "scan-share", KEY_NUMBER, offsetof(struct config, scan_share), 1, 6400, 50,
+		NULL},
 	{"capture", "render-node", KEY_PATH, offsetof(struct config, render_node), 0,
 		LIMIT_CONFIG_LINE, 0, NULL},
 	{"capture", "import", KEY_WORD, offsetof(struct config, import), 0, IMPORT_NEVER,

@@ -4,7 +4,8 @@
 #include "base/mem.h"
 
 /* Seconds of quiet double from step to step: 1, 2, 4 .. 64. At the last one the interval is slow_ms. */
-#define PACE_STEPS 7u
+#define PACE_STEPS     7u
+#define PACE_ACTIVE_MS 1000u
 
 void retry_failed(struct retry *retry, uint64_t now)
 {
@@ -77,6 +78,11 @@ void pace_touch(struct pace *pace, uint64_t now)
 static bool is_touched(const struct pace *pace, uint64_t now)
 {
 	return pace->last_touch && now < pace->last_touch + PACE_TOUCH_MS;
+}
+
+bool pace_active(const struct pace *pace, uint64_t now)
+{
+	return now < MAX(pace->last_change, pace->last_touch) + PACE_ACTIVE_MS;
 }
 
 bool pace_expects(const struct pace *pace)

@@ -63,6 +63,8 @@ void pace_event(struct pace *pace); /* the eventfd fired */
 void pace_nudge(struct pace *pace, uint64_t now);
 /* A viewer typed or moved: be fast for some time. Nothing is there to be seen yet. */
 void pace_touch(struct pace *pace, uint64_t now);
+/* Something changed, or a viewer typed or moved, within the last second. */
+bool pace_active(const struct pace *pace, uint64_t now);
 /* The next look will find something, too. */
 bool pace_expects(const struct pace *pace);
 /* There is reason to believe that something is new: look at all pixels. Else one row of eight tells. */

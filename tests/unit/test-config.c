@@ -105,6 +105,7 @@ static void defaults_are_the_documented_ones(void **state)
 	assert_int_equal(config.timer_fast_ms, 16);
 	assert_int_equal(config.timer_slow_ms, 80);
 	assert_int_equal(config.safety_ms, 1000);
+	assert_int_equal(config.scan_share, 50);
 	assert_int_equal(config.log_level, LOG_LEVEL_INFO);
 	config_finish(&config);
 }

@@ -118,6 +118,8 @@ int amend_inputs_begin(struct display *d)
 
 	inputs_init(&d->inputs, d->loop, &inputs_events, d);
 	r = hands_create(&d->inputs, &d->hands);
+	if (r == 0)
+		r = typists_create(d->loop, d->hands, &d->typists);
 	return r < 0 ? r : inputs_set(&d->inputs, d->handover.inputs, d->handover.inputs_used);
 }
 
@@ -169,10 +171,21 @@ void display_on_layouts(struct display *d, struct layouts *layouts)
 /* What viewers hold goes up while there is somebody to tell. */
 void amend_inputs_end(struct display *d)
 {
+	typists_destroy(take_ptr(d->typists));
 	hands_destroy(d->hands);
 	d->hands = NULL;
 	layout_wish_end(take_ptr(d->layout_wish));
 	inputs_finish(&d->inputs);
+}
+
+int display_want_layout(struct display *d, layouts_fn fn, void *arg, struct layout_wish **ret)
+{
+	return layouts_want(d->layouts, display_layout(d), fn, arg, ret);
+}
+
+struct typists *display_typists(struct display *d)
+{
+	return d->typists;
 }
 
 struct hands *display_hands(struct display *d)

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "handover/context.h"
+#include "input/layouts.h"
 #include "plane/plane.h"
 #include "snapshot.h"
 
@@ -25,9 +26,9 @@ struct config;
 struct display;
 struct hands;
 struct inputs;
-struct layouts;
 struct link_message;
 struct loop;
+struct typists;
 struct wall;
 
 enum display_state { DISPLAY_OFFERED, DISPLAY_LIVE, DISPLAY_BLANK, DISPLAY_LOST, DISPLAY_DRAINING };
@@ -122,6 +123,10 @@ struct hands *display_hands(struct display *display);
 void display_on_layouts(struct display *display, struct layouts *layouts);
 /* As its context says, or the configuration. */
 const char *display_layout(const struct display *display);
+/* layouts_want() of that one. */
+int display_want_layout(struct display *display, layouts_fn fn, void *arg, struct layout_wish **ret);
+/* Who types there beside viewers (input/typist.h); NULL as display_hands(). */
+struct typists *display_typists(struct display *display);
 /* @inputs take the place of all that are there. Descriptors are taken on success only. -ENOMEM, -EINVAL; -ENODATA: it ends. */
 int display_set_inputs(struct display *display, struct handover_input *inputs, size_t n);
 /* @fn hears what viewers ask for (xvp) until it is taken back. Any number; while there is none, viewers are told that it cannot be

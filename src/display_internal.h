@@ -20,6 +20,7 @@
 #include "input/hands.h"
 #include "input/inputs.h"
 #include "input/layouts.h"
+#include "input/typist.h"
 #include "power.h"
 #include "resize.h"
 
@@ -68,6 +69,7 @@ struct display {
 	TAILQ_HEAD(, waiter) waiters;
 	struct power power;
 	struct inputs inputs;
+	struct typists *typists; /* NULL as hands */
 	struct layouts *layouts; /* borrowed; NULL: none yet */
 	struct layout_wish *layout_wish;
 	struct hands *hands; /* NULL: a ghost's, or while ending */

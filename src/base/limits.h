@@ -42,6 +42,12 @@
 #define LIMIT_INPUT_CONTACTS 16   /* fingers at the same time */
 #define LIMIT_INPUT_KEYS     0x300 /* KEY_CNT of linux/input-event-codes.h */
 #define LIMIT_HANDS_KEYS     32   /* that one viewer holds at the same time: people have ten fingers, keyboards report six or all */
+#define LIMIT_TYPE_CHARS     1024 /* of one text to type: half a minute */
+#define LIMIT_TYPE_MS        10   /* from one key event to the next: some guests' keyboards report not more often than each 8 ms */
+#define LIMIT_TYPISTS        8    /* texts that wait for one display's keyboard */
+#define LIMIT_CHORDS         64   /* of one SendKeys */
+#define LIMIT_CHORD_CHARS    64   /* of each: "ctrl-alt-shift-backspace" */
+#define LIMIT_CHORD_KEYS     8    /* down at the same time */
 #define LIMIT_LAYOUT_CHARS   40   /* of a keyboard layout's name; the longest that there is has 28 */
 #define LIMIT_LAYOUTS        64   /* compiled at the same time, for all displays: 10 KiB each */
 #define LIMIT_INPUT_IDLE     3600 /* seconds that one viewer may keep keyboard and pointer to itself without touching them */

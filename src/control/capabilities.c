@@ -56,6 +56,8 @@ static const struct {
 	{"ticketsPerDisplay", LIMIT_TICKETS_DISPLAY},
 	{"ticketSeconds", LIMIT_TICKET_SECONDS},
 	{"inputEvents", LIMIT_INPUT_EVENTS},
+	{"textCharacters", LIMIT_TYPE_CHARS},
+	{"typing", LIMIT_TYPISTS},
 	{"messageBytes", LIMIT_VARLINK_MESSAGE},
 	{"messageFileDescriptors", LIMIT_VARLINK_FDS},
 	{"connections", LIMIT_VARLINK_CONNECTIONS},

@@ -22,6 +22,8 @@ void method_issue_ticket(struct varlink_call *call, json_t *parameters, void *ar
 /* input.c */
 void method_set_input(struct varlink_call *call, json_t *parameters, void *arg);
 void method_send_input(struct varlink_call *call, json_t *parameters, void *arg);
+/* typing.c */
+void method_send_keys(struct varlink_call *call, json_t *parameters, void *arg);
 /* update.c */
 void method_update(struct varlink_call *call, json_t *parameters, void *arg);
 /* viewing.c */

@@ -72,6 +72,13 @@ struct request_send_input {
 	size_t events_used;
 };
 
+struct request_send_keys {
+	char id[LIMIT_ID_CHARS + 1];
+	const char *chords[LIMIT_CHORDS]; /* borrowed of the parameters, as the text */
+	size_t chords_used;
+	const char *text; /* NULL: none */
+};
+
 /* Bit n: enum bulletin_kind n. */
 struct request_subscribe {
 	uint32_t filter; /* 0: all */
@@ -96,7 +103,7 @@ struct request_log_level {
 /* What each reads, for the table. */
 extern const struct field_set request_metrics_fields, request_register_fields, request_id_fields, request_list_fields, request_viewers_fields,
 	request_attach_fields, request_ticket_fields, request_update_fields, request_detach_fields, request_log_level_fields, request_no_fields, request_subscribe_fields, request_set_input_fields,
-	request_send_input_fields;
+	request_send_input_fields, request_send_keys_fields;
 
 /* Fills all of @ret but the registrant. Pair with handover_finish(), on success only. */
 int request_register(struct fields_reader *reader, json_t *parameters, struct handover *ret,
@@ -123,3 +130,5 @@ int request_set_input(
 void request_sinks_finish(struct request_sinks *sinks);
 int request_send_input(
 	struct fields_reader *reader, json_t *parameters, struct request_send_input *ret);
+int request_send_keys(
+	struct fields_reader *reader, json_t *parameters, struct request_send_keys *ret);

@@ -2,6 +2,7 @@
 #include "base/discard.h"
 #include "base/fd.h"
 #include "control/request_internal.h"
+#include "input/script.h"
 
 enum { AXIS_DEFAULT = 0x7fff }; /* as QEMU's and most tablets' */
 
@@ -228,6 +229,66 @@ int request_send_input(
 	int r;
 
 	r = fields_read(reader, parameters, &request_send_input_fields, &request);
+	if (r >= 0)
+		*ret = request;
+	return r;
+}
+
+/* ---- Keys ---- */
+
+static int read_chords(
+	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
+{
+	struct request_send_keys *request = at;
+
+	if (!json_is_array(value) || json_array_size(value) < 1 ||
+		json_array_size(value) > LIMIT_CHORDS)
+		return -EINVAL;
+	for (size_t i = 0; i < json_array_size(value); i++) {
+		size_t mark = field_enter_index(reader, i);
+		json_t *chord = json_array_get(value, i);
+
+		if (!field_text_valid(chord, 1, LIMIT_CHORD_CHARS))
+			return -EINVAL;
+		request->chords[request->chords_used++] = json_string_value(chord);
+		field_leave(reader, mark);
+	}
+	return 0;
+}
+
+/* Any characters: which of them can be typed the layout says. */
+static int read_text(
+	struct fields_reader *reader, json_t *value, const struct field *field, void *at)
+{
+	struct request_send_keys *request = at;
+	const char *text = json_string_value(value);
+
+	if (!text || strlen(text) != json_string_length(value) || !*text ||
+		script_length(text) > LIMIT_TYPE_CHARS)
+		return -EINVAL;
+	request->text = text;
+	return 0;
+}
+
+static const struct field send_keys_fields[] = {
+	FIELD("id", field_id, struct request_send_keys, id, .required = true),
+	WHOLE("keys", read_chords, .type = "[]string"),
+	WHOLE("text", read_text, .type = "string"),
+};
+
+const struct field_set request_send_keys_fields = FIELD_SET(send_keys_fields);
+
+int request_send_keys(
+	struct fields_reader *reader, json_t *parameters, struct request_send_keys *ret)
+{
+	struct request_send_keys request = {0};
+	int r;
+
+	r = fields_read(reader, parameters, &request_send_keys_fields, &request);
+	if (r >= 0 && !request.chords_used && !request.text) {
+		field_enter(reader, "keys");
+		return -EINVAL;
+	}
 	if (r >= 0)
 		*ret = request;
 	return r;

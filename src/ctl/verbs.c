@@ -34,6 +34,8 @@ const struct verb verbs[] = {
 		NULL, verb_input},
 	{"send", "SendInput", "ID EVENT...", WORDS_DISPLAYS "|" WORDS_EVENTS, send_options, NULL,
 		verb_send},
+	{"send-keys", "SendKeys", "ID KEYS...", WORDS_DISPLAYS "|ctrl-alt-del ctrl-alt-f1 alt-f4 alt-tab super-l f11 enter esc",
+		send_keys_options, NULL, verb_send_keys},
 	{"capabilities", "GetCapabilities", "", NULL, option_none, NULL, verb_capabilities},
 	{"metrics", "GetMetrics", "", NULL, metrics_options, NULL, verb_metrics},
 	{"dump", "Dump", "[ID]", WORDS_DISPLAYS, option_none, NULL, verb_dump},

@@ -30,7 +30,7 @@ void verbs_help(const char *socket);
 /* The rows of each, by the file they are in. */
 extern const struct option_row option_none[];
 extern const struct option_row list_options[], register_options[], adopt_options[], update_options[], attach_options[],
-	ticket_options[], capture_options[], call_options[], input_options[], send_options[], watch_options[], metrics_options[];
+	ticket_options[], capture_options[], call_options[], input_options[], send_options[], send_keys_options[], watch_options[], metrics_options[];
 
 int verb_list(struct ctl *ctl, int argc, char **argv);
 int verb_describe(struct ctl *ctl, int argc, char **argv);
@@ -46,6 +46,7 @@ int verb_detach(struct ctl *ctl, int argc, char **argv);
 int verb_capture(struct ctl *ctl, int argc, char **argv);
 int verb_input(struct ctl *ctl, int argc, char **argv);
 int verb_send(struct ctl *ctl, int argc, char **argv);
+int verb_send_keys(struct ctl *ctl, int argc, char **argv);
 int verb_capabilities(struct ctl *ctl, int argc, char **argv);
 int verb_reload(struct ctl *ctl, int argc, char **argv);
 int verb_ping(struct ctl *ctl, int argc, char **argv);

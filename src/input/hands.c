@@ -333,7 +333,7 @@ static bool is_turn(struct hands *hands, struct hand *hand, bool takes)
 {
 	uint64_t now = loop_now_ms();
 
-	if (!hands->idle_ms)
+	if (!hands->idle_ms || hand->viewer == HANDS_NOBODY)
 		return true;
 	if (hands->holder && hands->holder != hand && now - hands->held_since < hands->idle_ms) {
 		hands->counts.refused++;
@@ -347,6 +347,14 @@ static bool is_turn(struct hands *hands, struct hand *hand, bool takes)
 	if (hands->holder == hand)
 		hands->held_since = now;
 	return true;
+}
+
+static void key_down(struct hands *hands, struct hand *hand, const struct held *as,
+	const struct layout_stroke *stroke)
+{
+	if (stroke->has_dead && !find_code(hand, stroke->key.code))
+		tap(hands, &stroke->dead);
+	press(hands, hand, as, &stroke->key);
 }
 
 void hands_key(struct hands *hands, uint32_t viewer, bool down, uint32_t keysym, uint32_t keycode)
@@ -367,10 +375,23 @@ void hands_key(struct hands *hands, uint32_t viewer, bool down, uint32_t keysym,
 		hands->counts.unknown++;
 		return;
 	}
-	if (stroke.has_dead && !find_code(hand, stroke.key.code))
-		tap(hands, &stroke.dead);
 	as.code = stroke.key.code;
-	press(hands, hand, &as, &stroke.key);
+	key_down(hands, hand, &as, &stroke);
+}
+
+void hands_code(struct hands *hands, uint32_t viewer, bool down, uint16_t code)
+{
+	struct hand *hand = down ? get_hand(hands, viewer) : find_hand(hands, viewer);
+	struct held *held, as = {.code = code};
+	struct layout_stroke stroke = {.key.code = code};
+
+	if (!hand || !is_turn(hands, hand, down))
+		return;
+	held = find_code(hand, code);
+	if (down)
+		key_down(hands, hand, &as, &stroke);
+	else if (held)
+		release(hands, hand, held);
 }
 
 void hands_pointer(struct hands *hands, uint32_t viewer, const struct hands_pointer *pointer)
@@ -469,6 +490,14 @@ bool hands_relative(const struct hands *hands)
 	enum input_kind kind;
 
 	return pointer_kind(hands->inputs, &kind) && kind == INPUT_RELATIVE_POINTER;
+}
+
+bool hands_has_keyboard(const struct hands *hands)
+{
+	for (size_t i = 0; i < hands->inputs->used; i++)
+		if (hands->inputs->slots[i]->kind.kind == INPUT_KEYBOARD)
+			return inputs_fd(hands->inputs, i) >= 0;
+	return false;
 }
 
 struct hands_counts hands_counts(const struct hands *hands)

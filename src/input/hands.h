@@ -41,7 +41,7 @@ struct hands_counts {
 	uint64_t dropped; /* keys and buttons that the VMM did not take in time */
 };
 
-/* A number that no viewer has: who calls types itself. */
+/* A number that no viewer has: who calls types itself, whosever turn it is. */
 #define HANDS_NOBODY 0u
 
 /* @inputs, borrowed, must outlive it. -ENOMEM. */
@@ -63,9 +63,12 @@ void hands_replaced(struct hands *hands);
 void hands_leds(struct hands *hands);
 /* The guest's pointer moves in steps alone. Another answer is possible after the last two functions. */
 bool hands_relative(const struct hands *hands);
+bool hands_has_keyboard(const struct hands *hands);
 
 /* @keysym: X11's, 0: not known. @keycode: a qnum (input/qnum.h), 0: not known. One that is down already repeats. */
 void hands_key(struct hands *hands, uint32_t viewer, bool down, uint32_t keysym, uint32_t keycode);
+/* A key by KEY_... itself. */
+void hands_code(struct hands *hands, uint32_t viewer, bool down, uint16_t code);
 void hands_pointer(struct hands *hands, uint32_t viewer, const struct hands_pointer *pointer);
 /* It has left, or may control no more, or what it did last was lost on the way. Any number. */
 void hands_leave(struct hands *hands, uint32_t viewer);

@@ -53,6 +53,7 @@ METHODS = [
     ("Capture", {}, ID, "capture"),
     ("SetInput", {"input": []}, ID, "manage"),
     ("SendInput", {"events": []}, ID, "input"),
+    ("SendKeys", {"keys": []}, ID, "input"),
     ("GetMetrics", {}, WHOLE, "observe"),
     ("Dump", {}, ID, "observe"),
     ("GetCapabilities", {}, WHOLE, None),

@@ -236,11 +236,24 @@ struct display {
 	display_power_fn power;
 	void *power_arg;
 	struct inputs inputs;
+	struct hands *hands;
+	struct typists *typists;
 };
 
 struct inputs *display_inputs(struct display *display)
 {
 	return &display->inputs;
+}
+
+struct typists *display_typists(struct display *display)
+{
+	return display->typists;
+}
+
+int display_want_layout(
+	struct display *display, layouts_fn fn, void *arg, struct layout_wish **ret)
+{
+	return layouts_want(NULL, "us", fn, arg, ret);
 }
 
 int display_set_inputs(struct display *display, struct handover_input *inputs, size_t n)

@@ -298,7 +298,8 @@ static void set(struct play *p, int option, char *value)
 	p->hold |= option == HOLD;
 }
 
-static void open_display(struct play *p, char *text, struct stage **ret_stage)
+static void open_display(
+	struct play *p, const struct scene *scene, char *text, struct stage **ret_stage)
 {
 	char *words[5] = {0};
 	int r;
@@ -309,7 +310,7 @@ static void open_display(struct play *p, char *text, struct stage **ret_stage)
 			die("FILE,OFFSET,STRIDE,FLIP,SOCKET", -EINVAL);
 	}
 	r = stage_open(words[0], strtoul(words[1], NULL, 10), strtoul(words[2], NULL, 10),
-		(int)strtol(words[3], NULL, 10), p->scene, p->width, p->height, ret_stage);
+		(int)strtol(words[3], NULL, 10), scene, ret_stage);
 	if (r < 0)
 		die(words[0], r);
 	for (int i = 0; r == 0 && i < p->viewers; i++)
@@ -324,13 +325,19 @@ static void open_display(struct play *p, char *text, struct stage **ret_stage)
 
 static void open_all(struct play *p, char **displays, size_t count)
 {
+	struct scene *scene = NULL;
+	int r = scene_create(p->scene, p->width, p->height, &scene);
+
+	if (r < 0)
+		die(p->scene, r);
 	p->record_file = p->record ? fopen(p->record, "we") : NULL;
 	p->marks_file = p->marks ? fopen(p->marks, "we") : NULL;
 	p->stages = calloc(count, sizeof(struct stage *));
 	if (!p->stages || (p->record && !p->record_file) || (p->marks && !p->marks_file))
 		die("recording", -errno);
 	for (; p->stages_used < count; p->stages_used++)
-		open_display(p, displays[p->stages_used], &p->stages[p->stages_used]);
+		open_display(p, scene, displays[p->stages_used], &p->stages[p->stages_used]);
+	scene_destroy(scene);
 	for (size_t i = 0; i < count; i++) {
 		int wrong = stage_wait(p->stages[i], 30000);
 

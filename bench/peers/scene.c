@@ -495,6 +495,24 @@ static const struct scene_kind *find(const char *name, unsigned int *ret_amount)
 	return NULL;
 }
 
+static struct scene *make_scene(const struct scene_kind *kind, uint32_t width, uint32_t height)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->kind = kind;
+	s->width = width;
+	s->height = height;
+	s->page_rows = height * kind->page / 4;
+	s->pixels = calloc((size_t)width * height, 4);
+	s->page = s->page_rows ? calloc((size_t)width * s->page_rows, 4) : NULL;
+	if (s->pixels && (s->page || !s->page_rows))
+		return s;
+	scene_destroy(s);
+	return NULL;
+}
+
 int scene_create(const char *name, uint32_t width, uint32_t height, struct scene **ret_scene)
 {
 	unsigned int amount = 0;
@@ -503,22 +521,29 @@ int scene_create(const char *name, uint32_t width, uint32_t height, struct scene
 
 	if (!kind || width < 320 || height < 240)
 		return -EINVAL;
-	s = calloc(1, sizeof(*s));
+	s = make_scene(kind, width, height);
 	if (!s)
 		return -ENOMEM;
-	s->kind = kind;
-	s->width = width;
-	s->height = height;
 	s->random = 1;
 	s->amount = amount;
-	s->page_rows = height * kind->page / 4;
-	s->pixels = calloc((size_t)width * height, 4);
-	s->page = s->page_rows ? calloc((size_t)width * s->page_rows, 4) : NULL;
-	if (!s->pixels || (s->page_rows && !s->page)) {
-		scene_destroy(s);
-		return -ENOMEM;
-	}
 	kind->begin(s);
+	*ret_scene = s;
+	return 0;
+}
+
+int scene_copy(const struct scene *scene, struct scene **ret_scene)
+{
+	struct scene *s = make_scene(scene->kind, scene->width, scene->height), made;
+
+	if (!s)
+		return -ENOMEM;
+	made = *s;
+	memcpy(made.pixels, scene->pixels, (size_t)s->width * s->height * 4);
+	if (made.page)
+		memcpy(made.page, scene->page, (size_t)s->width * s->page_rows * 4);
+	*s = *scene;
+	s->pixels = made.pixels;
+	s->page = made.page;
 	*ret_scene = s;
 	return 0;
 }

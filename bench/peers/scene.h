@@ -22,6 +22,8 @@ struct scene {
 /* Makes the scene @name at its first frame, or fails with -EINVAL for an unknown name, -ENOMEM. Sizes from 320x240.
  * "area-N" changes N percent of the picture in each frame. */
 int scene_create(const char *name, uint32_t width, uint32_t height, struct scene **ret_scene);
+/* Another one at the same frame; -ENOMEM. */
+int scene_copy(const struct scene *scene, struct scene **ret_scene);
 void scene_destroy(struct scene *scene);
 
 /* Draws the next frame. */

@@ -88,8 +88,8 @@ static void publish(struct stage *s)
 		perror("telling the server");
 }
 
-int stage_open(const char *path, size_t offset, size_t stride, int flip, const char *scene,
-	uint32_t width, uint32_t height, struct stage **ret_stage)
+int stage_open(const char *path, size_t offset, size_t stride, int flip, const struct scene *scene,
+	struct stage **ret_stage)
 {
 	struct stage *s = calloc(1, sizeof(*s));
 	int r;
@@ -100,9 +100,9 @@ int stage_open(const char *path, size_t offset, size_t stride, int flip, const c
 	s->offset = offset;
 	s->stride = stride;
 	s->flip = flip;
-	r = scene_create(scene, width, height, &s->scene);
+	r = scene_copy(scene, &s->scene);
 	if (r == 0)
-		r = map_file(s, path, offset + stride * height);
+		r = map_file(s, path, offset + stride * scene->height);
 	if (r < 0) {
 		scene_destroy(s->scene);
 		free(s);

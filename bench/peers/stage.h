@@ -51,9 +51,10 @@ extern struct samples stage_latency; /* ms, of pictures that came whole */
 
 void samples_add(struct samples *samples, double value);
 
-/* @path: a file with the server's pixels, @stride bytes a row, from @offset. @flip: as above. The scene's first frame is written there. */
-int stage_open(const char *path, size_t offset, size_t stride, int flip, const char *scene, uint32_t width,
-	uint32_t height, struct stage **ret_stage);
+/* @path: a file with the server's pixels, @stride bytes a row, from @offset. @flip: as above. A copy of @scene is its own; the frame
+ * where it is now is written to the file. */
+int stage_open(
+	const char *path, size_t offset, size_t stride, int flip, const struct scene *scene, struct stage **ret_stage);
 /* As viewer_connect(); the first one can be recorded. The viewer's thread begins at once. */
 int stage_seat(struct stage *stage, const char *address, int quality, bool checked, uint32_t rate, FILE *record,
 	FILE *marks);

@@ -254,6 +254,8 @@ class Results:
         self.print()
 
     def everything(self):
+        if not self.lines:
+            return "nothing was measured"
         times = sorted(line["at"] for line in self.lines)
         loads = [line["load"] for line in self.lines]
         self.print(f"Measured {times[0]} to {times[-1]}; load average meanwhile {min(loads)} to {max(loads)} on {cpus()}.")

@@ -230,6 +230,8 @@ static void put_times(struct sheet *sheet)
 		[MEASURE_WIRE] = {"change_to_wire_seconds",
 			"From the look that found a change to the last byte of a viewer's update "
 			"with its connection."},
+		[MEASURE_INPUT] = {"input_seconds", "From when a viewer's key or pointer was read "
+						    "until the guest's sink took it."},
 	};
 	struct measure_times times;
 

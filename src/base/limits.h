@@ -129,6 +129,8 @@
 #define LIMIT_START_MS    10000 /* an RFB program that has not said READY by then is ended */
 #define LIMIT_RESPAWN_MS  1000 /* not more often than this is an RFB program started for one display */
 #define LIMIT_LINK_PENDING 256 /* messages to the broker that wait; nobody is admitted while there are more */
+#define LIMIT_STROKES     256  /* keys and pointer moves of a viewer that wait while the broker does not read; then they are thrown away and counted */
+#define LIMIT_STROKES_MS  5000 /* what a viewer typed and nobody read for so long, since no broker was there, is not typed any more */
 #define LIMIT_RESIZE_MS   250  /* not more often than this is a viewer's wish for another size heard, the newest then */
 #define LIMIT_POWER_MS   1000 /* not more often than this is a wish for a shutdown, for a reboot and for a reset heard, others are refused */
 #define LIMIT_WISH_MS     10000 /* a new size so long after a viewer's wish for it is its wish come true */

@@ -13,6 +13,7 @@ enum measure_step {
 	MEASURE_SCAN,	 /* of which: hashing the picture and copying what changed */
 	MEASURE_ENCODE,	 /* RFB program: one update of one viewer, as pixels become bytes */
 	MEASURE_WIRE,	 /* from when a look at a changed picture began until the last byte of a viewer's update was with its connection, whose queue is not counted */
+	MEASURE_INPUT,	 /* from when a viewer's key or pointer was read by its RFB program until the guest's sink took it */
 	MEASURE_STEPS,
 };
 

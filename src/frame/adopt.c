@@ -3,7 +3,7 @@
  *
  * A program that an earlier broker has started has that broker's messages in its queue, and its own answers to them are in ours: a grant, a
  * viewer that came, a question. Instead of guessing what the other one had read, everything is begun anew. RESUME is behind all old
- * messages there; what comes here before RESUMED is thrown away, and from RESUMED on the program tells how things are. What it says
+ * messages there; what comes here before RESUMED is thrown away, but for what viewers type, and from RESUMED on the program tells how things are. What it says
  * about viewers is held against what was noted before it was told of them: nobody can be more than an earlier broker has allowed.
  *
  * Between the note and the message the broker may have died. Then the note says more than the program knows, which does no harm: a viewer
@@ -154,6 +154,9 @@ bool wall_hear_resumed(struct wall *wall, const struct link_message *m)
 			settle(wall);
 		return true;
 	}
+	/* Said to the old broker, which did not read it. The rest comes again. */
+	if (m->type == LINK_INPUT)
+		wall_hear_input(wall, m);
 	if (m->type != LINK_RESUMED || m->resumed.turn != wall->turn)
 		return true; /* to somebody else */
 	loop_timer_stop(wall->timer);

@@ -158,6 +158,33 @@ static bool resumed_valid(const struct link_message *m)
 		       size_valid(m->resumed.width, m->resumed.height));
 }
 
+static bool pointer_valid(const struct link_input *input)
+{
+	const int32_t most = LIMIT_INPUT_STEP;
+
+	if (input->on)
+		return !input->width && !input->height && input->x >= -most && input->x <= most &&
+		       input->y >= -most && input->y <= most;
+	return size_valid(input->width, input->height) && input->x >= 0 && input->y >= 0 &&
+	       input->x < input->width && input->y < input->height;
+}
+
+static bool input_valid(const struct link_message *m)
+{
+	if (!m->input.used || m->input.used > LINK_INPUTS)
+		return false;
+	for (uint32_t i = 0; i < m->input.used; i++) {
+		const struct link_input *input = &m->input.at[i];
+
+		if (!is_switch(input->on) ||
+			(input->kind == LINK_INPUT_KEY && input->code > UINT8_MAX) ||
+			(input->kind == LINK_INPUT_POINTER && !pointer_valid(input)) ||
+			input->kind < LINK_INPUT_KEY || input->kind > LINK_INPUT_LOST)
+			return false;
+	}
+	return true;
+}
+
 static bool rfb_message_valid(const struct link_message *m, bool has_fd)
 {
 	if (has_fd)
@@ -189,6 +216,8 @@ static bool rfb_message_valid(const struct link_message *m, bool has_fd)
 		return m->watch.count <= LIMIT_VIEWERS_MAX;
 	case LINK_CHECK:
 		return check_valid(m);
+	case LINK_INPUT:
+		return input_valid(m);
 	case LINK_POWER:
 		return m->power.action >= LINK_POWER_SHUTDOWN &&
 		       m->power.action <= LINK_POWER_RESET;

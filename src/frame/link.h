@@ -23,6 +23,7 @@
  * right behind it HERE for each viewer that is in and for each VIEWER that may yet come in. Then it goes on as ever: CHECKs without a
  * VERDICT come again, and so does WATCH. It has no frame from then on: what viewers see stands, and nothing is read before the next FRAME's
  * first PUBLISH. Grants are void.
+ * Of what was said before RESUMED, INPUT alone is heard, of viewers that the broker knows to be in: what people type is not said again.
  */
 #pragma once
 
@@ -70,6 +71,7 @@ enum link_type {
 	LINK_RESUMED,  /* answers RESUME; what came before it is void */
 	LINK_HERE,     /* follows RESUMED, once for each viewer */
 	LINK_TIMES,    /* what was measured since the last; not more often than viewers' states */
+	LINK_INPUT,    /* what a viewer that may control types and points, in its order */
 };
 
 enum link_role { LINK_ROLE_DISPLAY, LINK_ROLE_GATE };
@@ -111,6 +113,13 @@ enum link_check_kind {
 
 enum link_power { LINK_POWER_SHUTDOWN = 2, LINK_POWER_REBOOT = 3, LINK_POWER_RESET = 4 }; /* xvp's codes */
 
+enum link_input_kind {
+	LINK_INPUT_KEY = 1,
+	LINK_INPUT_POINTER,
+	LINK_INPUT_LOST, /* some that were here were thrown away: nothing that the viewer held is known to be held still */
+};
+
+#define LINK_INPUTS    20 /* of one message */
 #define LINK_DIGEST    32
 #define LINK_CHALLENGE 16
 #define LINK_ORIGINS   256
@@ -124,6 +133,22 @@ struct link_listener {
 	uint32_t login;	     /* 1: users with their passwords; 0 */
 	char password[9];    /* 1 to 8 bytes; empty: none */
 	char origins[LINK_ORIGINS]; /* of WebSockets: words with a space between, "*": all; empty: the host that was asked for */
+};
+
+/* One key, or one state of a pointer. */
+struct link_input {
+	uint64_t at;	/* when the program read it (base/measure.h) */
+	uint8_t kind;	/* enum link_input_kind */
+	uint8_t on;	/* key: it goes down; pointer: it moves in steps; else 0 */
+	uint16_t code;	/* key: XT's keycode below 0x100, 0: only the keysym is known; pointer: buttons, bit 0 is button 1; else 0 */
+	union {
+		uint32_t keysym;
+		uint32_t lost; /* so many */
+		struct {
+			int32_t x, y;		/* a place on the screen, or steps of at most LIMIT_INPUT_STEP */
+			uint16_t width, height; /* of the screen that the place is on; of steps 0 */
+		};
+	};
 };
 
 /* What may change while the program runs. */
@@ -241,11 +266,16 @@ struct link_message {
 		struct {
 			struct measure_times encode, wire;
 		} times;
+		struct {
+			uint32_t viewer;
+			uint32_t used; /* 1 to LINK_INPUTS */
+			struct link_input at[LINK_INPUTS];
+		} input; /* after the viewer's ADDED, before its GONE; also before RESUMED, where it counts if the broker knows the viewer */
 		uint8_t pad[504];
 	};
 };
 
-_Static_assert(sizeof(struct link_message) == 512, "wall ABI");
+_Static_assert(sizeof(struct link_input) == 24 && sizeof(struct link_message) == 512, "wall ABI");
 
 /* Sends without blocking. @fd stays the caller's; -1 or -EBADF: none. -EAGAIN: queue full; -EPIPE: the peer is gone.
  * Thread-safe. */

@@ -306,6 +306,16 @@ const struct wall_viewer *roster_controls(const struct roster *roster, uint32_t 
 	return NULL;
 }
 
+const struct wall_viewer *roster_dismiss(struct roster *roster, const char *name)
+{
+	const struct wall_viewer *named = roster_find(roster, name);
+	struct wall_viewer *viewer = named ? find(roster, named->number) : NULL;
+
+	if (viewer)
+		viewer->leaves = true;
+	return viewer;
+}
+
 bool roster_exclusive(const struct roster *roster)
 {
 	for (size_t i = 0; i < roster->used; i++)

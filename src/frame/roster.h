@@ -21,6 +21,7 @@ struct wall_viewer {
 	uint64_t bytes_sent;
 	uint32_t frames_behind;
 	bool ready; /* authenticated */
+	bool leaves; /* it was told to go: what it types meanwhile comes to nothing */
 	bool kept;  /* known from an earlier broker; the program has not yet said that it is still here */
 };
 
@@ -91,6 +92,8 @@ void roster_clear(struct roster *roster, const char *reason);
 const struct wall_viewer *roster_find(const struct roster *roster, const char *name);
 /* The viewer of this number, if it is in and may do more than look; NULL: it may not, or there is none. */
 const struct wall_viewer *roster_controls(const struct roster *roster, uint32_t number);
+/* It is told to go. NULL: no such name. */
+const struct wall_viewer *roster_dismiss(struct roster *roster, const char *name);
 /* Is somebody in who must be alone? */
 bool roster_exclusive(const struct roster *roster);
 /* How many are in. */

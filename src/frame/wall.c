@@ -86,6 +86,17 @@ static bool on_power(struct wall *wall, const struct link_message *m)
 	return true;
 }
 
+bool wall_hear_input(struct wall *wall, const struct link_message *m)
+{
+	const struct wall_viewer *viewer = roster_controls(&wall->roster, m->input.viewer);
+
+	if (!viewer)
+		return false;
+	if (!viewer->leaves && wall->events.input)
+		wall->events.input(wall->arg, viewer, m);
+	return true;
+}
+
 static bool on_seen(struct wall *wall, const struct link_message *m)
 {
 	bool good = m->type == LINK_VIEWER_ADDED
@@ -129,6 +140,8 @@ static bool on_message(struct wall *wall, const struct link_message *m)
 		return on_check(wall, m);
 	case LINK_POWER:
 		return on_power(wall, m);
+	case LINK_INPUT:
+		return wall_hear_input(wall, m);
 	case LINK_WATCH:
 		wall->watchers = m->watch.count;
 		wall->events.watch(wall->arg, wall->watchers);
@@ -145,12 +158,12 @@ static bool on_message(struct wall *wall, const struct link_message *m)
 void wall_on_link(int fd, unsigned int events, void *arg)
 {
 	struct wall *wall = arg;
-	struct link_message message;
+	struct link_message message = {0};
 	int passed = -EBADF;
 	int r;
 
-	/* Some messages at a time: other displays have messages too. */
-	for (int i = 0; i < 16 && wall->link >= 0; i++) {
+	/* Some messages at a time, and of those with many events one: other displays have messages too. */
+	for (int i = 0; i < 16 && wall->link >= 0 && message.type != LINK_INPUT; i++) {
 		r = link_receive(wall->link, false, &message, &passed);
 		if (r == -EAGAIN)
 			break;
@@ -442,11 +455,13 @@ int wall_attach(struct wall *wall, int fd, enum link_mode mode, const char *labe
 
 int wall_detach(struct wall *wall, const char *name, const char *reason)
 {
-	const struct wall_viewer *viewer = roster_find(&wall->roster, name);
+	const struct wall_viewer *viewer = roster_dismiss(&wall->roster, name);
 	struct link_message message = {.type = LINK_DETACH};
 
 	if (!viewer)
 		return -ENOENT;
+	if (wall->events.leaves)
+		wall->events.leaves(wall->arg, viewer);
 	message.seen.viewer = viewer->number;
 	snprintf(message.seen.reason, sizeof(message.seen.reason), "%s", reason);
 	wall_send(wall, &message, -EBADF);

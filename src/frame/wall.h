@@ -31,6 +31,10 @@ struct wall_events {
 	void (*check)(void *arg, uint64_t check, const struct link_message *message);
 	/* @viewer, which may control, asks for it; not much more often than LIMIT_POWER_MS. NULL: nobody hears. */
 	void (*power)(void *arg, enum link_power action, const struct wall_viewer *viewer);
+	/* @viewer, which may control, types and points (LINK_INPUT). NULL: nobody hears. */
+	void (*input)(void *arg, const struct wall_viewer *viewer, const struct link_message *message);
+	/* wall_detach(): from now on nothing of what it types is heard. NULL: nobody hears. */
+	void (*leaves)(void *arg, const struct wall_viewer *viewer);
 	/* Viewers come and go (roster.h), also while the program ends. Nothing may be done to the wall inside. NULL: nobody listens. */
 	void (*viewer)(void *arg, enum roster_news news, const struct wall_viewer *viewer, const char *reason);
 	void (*ended)(void *arg);				/* it is gone; watchers are 0 */

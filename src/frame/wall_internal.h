@@ -59,6 +59,8 @@ void wall_on_child_ended(void *arg, const char *how);
 /* Tells the keeper. */
 void wall_note(struct wall *wall);
 void wall_note_program(struct wall *wall);
+/* LINK_INPUT. False: it lies. */
+bool wall_hear_input(struct wall *wall, const struct link_message *message);
 /* While `resuming`: false: it lies. */
 bool wall_hear_resumed(struct wall *wall, const struct link_message *message);
 

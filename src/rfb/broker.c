@@ -150,6 +150,13 @@ static bool on_power(void *arg, uint32_t viewer, enum link_power action)
 	return true;
 }
 
+static bool on_input(void *arg, const struct link_message *message)
+{
+	struct broker *broker = arg;
+
+	return outbox_input(&broker->outbox, message);
+}
+
 static int on_check(void *arg, const struct link_message *check)
 {
 	struct broker *broker = arg;
@@ -206,6 +213,7 @@ static const struct door_events door_events = {
 	.state = on_state,
 	.wish = on_wish,
 	.power = on_power,
+	.input = on_input,
 	.check = on_check,
 	.unasked = on_unasked,
 	.watch = on_watch,
@@ -397,6 +405,8 @@ static void on_link(int link, unsigned int events, void *arg)
 
 	if (events & LOOP_WRITE)
 		outbox_flush(&broker->outbox);
+	if (events & LOOP_WRITE && outbox_room(&broker->outbox))
+		door_type(broker->door);
 	for (int i = 0; i < 16 && events & LOOP_READ; i++) {
 		r = link_receive(link, true, &message, &fd);
 		if (r < 0)

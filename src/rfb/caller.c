@@ -20,12 +20,14 @@
 
 #include "base/fd.h"
 #include "base/loop.h"
+#include "base/measure.h"
 #include "base/mem.h"
 #include "rfb/carriage.h"
 #include "rfb/knock.h"
 #include "rfb/picture.h"
 #include "rfb/relay.h"
 #include "rfb/seat.h"
+#include "rfb/strokes.h"
 #include "rfb/transport.h"
 
 #define FLUSH_MS 1000
@@ -52,6 +54,7 @@ struct caller {
 	int place; /* owned, -EBADF: none. A gate's: the viewer's end of the way to its display */
 	struct carriage *carriage; /* owned; while PASSING */
 	struct relay relay;
+	struct strokes *strokes; /* owned; NULL: it has never typed */
 };
 
 static int give_up(struct caller *caller, int error, const char *reason)
@@ -134,6 +137,9 @@ static void finish_connection(struct caller *caller)
 	transport_destroy(caller->network);
 	caller->network = NULL;
 	relay_finish(&caller->relay);
+	if (caller->strokes)
+		explicit_bzero(caller->strokes, sizeof(*caller->strokes));
+	free(take_ptr(caller->strokes));
 }
 
 void caller_destroy(struct caller *caller)
@@ -209,7 +215,64 @@ static bool on_power(void *arg, enum link_power action)
 	return caller->host->power(caller->host, caller, action);
 }
 
-static const struct seat_events seat_events = {.asked = on_asked, .power = on_power};
+bool caller_type(struct caller *caller)
+{
+	struct link_message message;
+	bool taken;
+
+	if (!caller->strokes || !strokes_message(caller->strokes, caller->seat.number, &message))
+		return false;
+	taken = caller->host->input(caller->host, &message);
+	if (taken)
+		strokes_eat(caller->strokes, message.input.used);
+	explicit_bzero(&message, sizeof(message));
+	return taken;
+}
+
+/* Where something is to be put; NULL: out of memory. What fills a message goes at once. */
+static struct strokes *strokes(struct caller *caller)
+{
+	if (!caller->strokes)
+		caller->strokes = new0(struct strokes);
+	else if (caller->strokes->used >= LINK_INPUTS)
+		caller_type(caller);
+	return caller->strokes;
+}
+
+static void on_key(void *arg, bool down, uint32_t keysym, uint32_t keycode)
+{
+	struct caller *caller = arg;
+	struct strokes *to = strokes(caller);
+
+	if (to)
+		strokes_key(to, down, keysym, keycode, measure_now());
+}
+
+static void on_pointer(void *arg, const struct parse_pointer *pointer)
+{
+	struct caller *caller = arg;
+	const struct parser *parser = &caller->relay.parser;
+	struct strokes *to = strokes(caller);
+
+	if (to)
+		strokes_pointer(to, pointer, parser->width, parser->height, measure_now());
+}
+
+static const struct seat_events seat_events = {
+	.asked = on_asked,
+	.power = on_power,
+	.key = on_key,
+	.pointer = on_pointer,
+};
+
+/* Network's bytes to the worker, and what was typed between them to the broker. */
+static int forward(struct caller *caller)
+{
+	int r = checked(caller, relay_forward(&caller->relay, caller->seat.inner));
+
+	caller_type(caller);
+	return r;
+}
 
 static void on_inner(int fd, unsigned int events, void *arg);
 
@@ -225,7 +288,7 @@ static int start_worker(struct caller *caller)
 	set_state(caller, VIEWING, 0);
 	caller_resized(caller);
 	caller_tell(caller);
-	return checked(caller, relay_forward(&caller->relay, caller->seat.inner));
+	return forward(caller);
 }
 
 static int joined(struct caller *caller)
@@ -334,7 +397,7 @@ static int read_network(struct caller *caller)
 	if (caller->state == KNOCKING) {
 		r = shake_hands(caller);
 	} else if (caller->state == VIEWING) {
-		r = checked(caller, relay_forward(&caller->relay, caller->seat.inner));
+		r = forward(caller);
 	} else if (caller->state == PASSING) {
 		return pass(caller);
 	} else if (caller->state != WAITING) {
@@ -400,7 +463,7 @@ static void on_inner(int fd, unsigned int events, void *arg)
 	if (r == 0)
 		r = flush(caller);
 	if (r == 0 && caller->state == VIEWING)
-		r = checked(caller, relay_forward(relay, fd));
+		r = forward(caller);
 	if (relay->bytes_sent != before)
 		caller->host->moved(caller->host, caller);
 	settle(caller, r);

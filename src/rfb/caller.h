@@ -49,6 +49,8 @@ struct caller_host {
 	enum size_status (*asked)(struct caller_host *host, struct caller *caller, const struct wish_asked *asked);
 	/* It wishes for a shutdown, reboot or reset. False: that comes to nothing. */
 	bool (*power)(struct caller_host *host, struct caller *caller, enum link_power action);
+	/* LINK_INPUT of a caller that may control. False: not now; caller_type() is called when it may go. */
+	bool (*input)(struct caller_host *host, const struct link_message *message);
 	/* Its connection is closed. */
 	void (*left)(struct caller_host *host, struct caller *caller, const char *reason);
 	/* Its worker has ended too: take it off the list. It is freed then. */
@@ -86,6 +88,8 @@ void caller_start(struct caller *caller);
 void caller_resized(struct caller *caller);
 /* host->facts has changed. */
 void caller_tell(struct caller *caller);
+/* The broker takes something of what was typed, if anything waits: one message. False: nothing went. */
+bool caller_type(struct caller *caller);
 /* The broker's answer to a CHECK. @mode: if @allowed. @place: a gate's viewer's end of the way to its display, consumed in every case; -EBADF:
  * none. */
 void caller_verdict(struct caller *caller, bool allowed, enum link_mode mode, int place);

@@ -32,6 +32,7 @@ struct door {
 	unsigned int watching;		    /* viewers whose connection is open */
 	uint32_t next_number;		    /* odd */
 	bool stopping;
+	uint32_t typed; /* the viewer whose turn it was last (door_type()) */
 	uint64_t power_ms[LINK_POWER_RESET + 1]; /* when a viewer's wish for it was last heard */
 	struct wish wish;
 	struct loop_source *tick, *idle;
@@ -322,6 +323,13 @@ static bool power(struct caller_host *host, struct caller *caller, enum link_pow
 	return true;
 }
 
+static bool input(struct caller_host *host, const struct link_message *message)
+{
+	struct door *door = door_of(host);
+
+	return door->events->input(door->arg, message);
+}
+
 static void forward_wish(void *arg, uint32_t viewer, uint32_t width, uint32_t height)
 {
 	struct door *door = arg;
@@ -458,6 +466,38 @@ void door_resize(struct door *door, uint32_t width, uint32_t height)
 	each(door, caller_resized);
 }
 
+static struct caller_entry *find_entry(struct door *door, uint32_t number)
+{
+	struct caller_entry *entry;
+
+	TAILQ_FOREACH (entry, &door->callers, link)
+		if (caller_number(entry->caller) == number)
+			return entry;
+	return NULL;
+}
+
+/* One message, of the first that has any. False: there is none, or it does not go. */
+static bool type_from(struct door *door, struct caller_entry *entry)
+{
+	for (; entry; entry = TAILQ_NEXT(entry, link)) {
+		if (!caller_type(entry->caller))
+			continue;
+		door->typed = caller_number(entry->caller);
+		return true;
+	}
+	return false;
+}
+
+void door_type(struct door *door)
+{
+	struct caller_entry *last;
+
+	do
+		last = find_entry(door, door->typed);
+	while ((last && type_from(door, TAILQ_NEXT(last, link))) ||
+		type_from(door, TAILQ_FIRST(&door->callers)));
+}
+
 void door_picture(struct door *door)
 {
 	each(door, caller_start);
@@ -550,6 +590,7 @@ int door_create(struct loop *loop, struct picture *picture, const struct door_op
 		.moved = moved,
 		.asked = asked,
 		.power = power,
+		.input = input,
 		.left = left,
 		.released = released,
 	};

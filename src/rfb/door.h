@@ -35,6 +35,8 @@ struct door_events {
 	void (*wish)(void *arg, uint32_t viewer, uint32_t width, uint32_t height); /* it asks for that size */
 	/* It wishes for a shutdown, reboot or reset. False: not now. */
 	bool (*power)(void *arg, uint32_t viewer, enum link_power action);
+	/* LINK_INPUT. False: not now; door_type() when it may go. */
+	bool (*input)(void *arg, const struct link_message *message);
 	int (*check)(void *arg, const struct link_message *check); /* -EAGAIN: not now; else door_verdict() answers */
 	void (*unasked)(void *arg, uint32_t viewer); /* it left without having come in: what it asked by `check`, if at all, is of no interest */
 	void (*watch)(void *arg, uint32_t count); /* viewers that want pictures */
@@ -74,6 +76,8 @@ void door_verdict(struct door *door, uint32_t viewer, bool allowed, enum link_mo
 void door_sizes(struct door *door, uint32_t width, uint32_t height);
 /* What is true of the display now. Before the first: its name is that of the options, and no more is known. */
 void door_tell(struct door *door, const struct facts *facts);
+/* The broker takes what was typed, of all viewers by turns, as much as there is or as goes. */
+void door_type(struct door *door);
 /* A new frame has come, and is not yet published; its picture has its first publish. */
 void door_resize(struct door *door, uint32_t width, uint32_t height);
 void door_picture(struct door *door);

@@ -3,6 +3,8 @@
  * IDLE have one slot each, since only the newest counts. VIEWER_ADDED, VIEWER_GONE and CHECK wait in a list. That is bounded by its users:
  * nobody is admitted or asked about while it is long (LIMIT_LINK_PENDING), and those who are in can each leave once.
  *
+ * INPUT does not wait here but with who typed it (rfb/strokes.h), which can merge what a pointer did.
+ *
  * So it does not matter whether anybody reads.
  */
 #include "rfb/outbox.h"
@@ -97,8 +99,28 @@ void outbox_flush(struct outbox *outbox)
 
 	if (!outbox->source)
 		return;
-	all = offer_entries(outbox) && offer_slots(outbox);
+	all = offer_entries(outbox) && offer_slots(outbox) && !outbox->input;
 	loop_fd_events(outbox->source, LOOP_READ | (all ? 0 : LOOP_WRITE));
+}
+
+bool outbox_input(struct outbox *outbox, const struct link_message *message)
+{
+	if (!outbox->source)
+		return true;
+	if (!outbox->input && !outbox->count && outbox_offer(outbox, message))
+		return true;
+	outbox->input = true;
+	loop_fd_events(outbox->source, LOOP_READ | LOOP_WRITE);
+	return false;
+}
+
+bool outbox_room(struct outbox *outbox)
+{
+	if (!outbox->source || !outbox->input || outbox->count)
+		return false;
+	outbox->input = false;
+	outbox_flush(outbox);
+	return true;
 }
 
 int outbox_post(struct outbox *outbox, const struct link_message *message)

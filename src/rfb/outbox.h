@@ -19,6 +19,7 @@ struct outbox {
 	struct loop_source *source; /* of the link, borrowed; NULL: nobody listens, nothing is sent any more */
 	STAILQ_HEAD(, outbox_entry) entries;
 	unsigned int count; /* of entries */
+	bool input; /* who was told that none goes waits for outbox_room() */
 	struct {
 		bool waits;
 		struct link_message message;
@@ -40,6 +41,10 @@ bool outbox_waits(const struct outbox *outbox, enum link_type type);
 void outbox_drop(struct outbox *outbox, enum link_type type);
 /* Now or not at all. True: it is on its way, or nobody is there to hear it. */
 bool outbox_offer(struct outbox *outbox, const struct link_message *message);
+/* LINK_INPUT: behind all that was posted before, and none overtakes one that was refused. False: not now. */
+bool outbox_input(struct outbox *outbox, const struct link_message *message);
+/* After outbox_flush(): one that was refused may be tried again. */
+bool outbox_room(struct outbox *outbox);
 /* The link may be writable. */
 void outbox_flush(struct outbox *outbox);
 

@@ -100,6 +100,18 @@ static void check_sizes(const struct link_message *m)
 			m->resize.height <= LIMIT_HEIGHT);
 }
 
+static void check_input(const struct link_message *m)
+{
+	for (uint32_t i = 0; m->type == LINK_INPUT && i < m->input.used; i++) {
+		const struct link_input *input = &m->input.at[i];
+
+		expect(i < LINK_INPUTS);
+		if (input->kind == LINK_INPUT_POINTER && !input->on)
+			expect(input->x >= 0 && input->x < LIMIT_WIDTH && input->y >= 0 &&
+				input->y < LIMIT_HEIGHT);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t whole[sizeof(struct link_message)] = {0};
@@ -127,6 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		expect(fds <= 1 && (fd >= 0) == (fds == 1));
 		check_strings(&message);
 		check_sizes(&message);
+		check_input(&message);
 		fd_close(fd);
 	}
 	close(pair[0]);

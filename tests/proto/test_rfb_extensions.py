@@ -477,6 +477,7 @@ class Rights(Case):
         self.barrier(client)
         self.assertIsNone(self.broker.take(harness.POWER))
         self.assertIsNone(self.broker.take(harness.RESIZE))
+        self.assertIsNone(self.broker.take(harness.INPUT))
         other = self.viewer(*EVERYTHING)
         other.ask_size(100, 100)
         other.request()
@@ -493,6 +494,105 @@ class Rights(Case):
         self.broker.wait(harness.RESIZE)
         client.xvp(SHUTDOWN)
         self.broker.wait(harness.POWER)
+
+
+class Input(Case):
+    """What comes out of the parser crosses the wall, in order, from those who may control."""
+
+    def inputs(self, number):
+        """So many entries, as they came: (viewer, kind, on, code, the rest)."""
+        found = []
+        while len(found) < number:
+            body = self.broker.wait(harness.INPUT)
+            viewer, used = struct.unpack_from("=II", body)
+            for i in range(used):
+                at, kind, on, code, x, y, width, height = struct.unpack_from("=QBBHiiHH", body, 8 + 24 * i)
+                self.assertLess(abs(time.monotonic_ns() - at), 60 * 10 ** 9)
+                found.append((viewer, kind, on, code) + ((x & 0xFFFFFFFF,) if kind != 2 else (x, y, width, height)))
+        self.assertEqual(len(found), number)
+        return found
+
+    def typist(self, *encodings, **more):
+        client = self.viewer(rfb.RAW, *encodings, **more)
+        body = self.broker.wait(harness.VIEWER_ADDED)
+        return client, struct.unpack_from("=I", body)[0]
+
+    def test_keys_and_pointers(self):
+        client, n = self.typist(rfb.QEMU_KEYS, rfb.MOUSE_BUTTONS)
+        client.key(0x61)
+        client.qemu_key(0xCD, 0xFF53)
+        client.qemu_key(0x100, 0x62, down=False)     # no such keycode: the keysym is all there is
+        client.point(63, 47, 1)
+        client.point(1000, 2, 0x7F, more=2)
+        client.point(5, 5)
+        self.assertEqual(self.inputs(6), [(n, 1, 1, 0, 0x61), (n, 1, 1, 0xCD, 0xFF53), (n, 1, 0, 0, 0x62), (n, 2, 0, 1, 63, 47, 64, 48),
+                                          (n, 2, 0, 0x17F, 63, 2, 64, 48), (n, 2, 0, 0, 5, 5, 64, 48)])
+
+    def test_steps(self):
+        client, n = self.typist(rfb.QEMU_MOTION)
+        other, m = self.typist()
+        self.broker.send(harness.POINTER_MODE, struct.pack("=I", 1))
+        client.until(lambda: 0 in client.motions, ask=True)
+        client.point(0x7FFF + 3, 0x7FFF - 4, 1)
+        self.assertEqual(self.inputs(1), [(n, 2, 1, 1, 3, -4, 0, 0)])
+        other.point(3, 4)                             # it has never heard of steps
+        self.assertEqual(self.inputs(1), [(m, 2, 0, 0, 3, 4, 64, 48)])
+
+    def test_a_line_of_text_at_once(self):
+        client, n = self.typist()
+        client.send(b"".join(struct.pack(">BBxxI", 4, down, key) for key in range(1000) for down in (1, 0)))
+        self.assertEqual(self.inputs(2000), [(n, 1, down, 0, key) for key in range(1000) for down in (1, 0)])
+
+    def test_a_broker_that_does_not_read(self):
+        """Pictures, and what others type, are another matter; what is lost is told in its place, and a click stays where it was."""
+        client, n = self.typist(rfb.FENCE)
+        other, m = self.typist(rfb.FENCE)
+        self.broker.die()
+        for i in range(40):                           # what fits into the link, and then what waits in the program
+            client.send(b"".join(struct.pack(">BBxxI", 4, down, i * 256 + key) for key in range(256) for down in (1, 0)))
+            client.point(i % 64, 1)
+        other.key(0x41)
+        other.key(0x41, False)
+        for x in range(64):
+            other.point(x, 3)
+        other.point(9, 9, 1)
+        for x in range(64):
+            other.point(x, 4, 1)
+        self.barrier(client)
+        self.barrier(other)
+        self.broker.resume()
+        self.broker.deaf = False                      # it reads all, the old ones too
+        found, end = [], time.monotonic() + 10
+        while time.monotonic() < end:
+            body = self.broker.take(harness.INPUT)
+            if body is None:
+                if found and found[-1][0] == m and len([each for each in found if each[0] == n and each[1] == 3]):
+                    break
+                time.sleep(0.01)
+                continue
+            viewer, used = struct.unpack_from("=II", body)
+            for i in range(used):
+                _, kind, on, code, x, y, _, _ = struct.unpack_from("=QBBHiiHH", body, 8 + 24 * i)
+                found.append((viewer, kind, on, code, x, y))
+        mine = [each for each in found if each[0] == n]
+        lost = [each for each in mine if each[1] == 3]
+        self.assertEqual(len(lost), 1)
+        keys = [(each[4], each[2]) for each in mine[:mine.index(lost[0])] if each[1] == 1]
+        self.assertEqual(keys, [(key // 2, 1 - key % 2) for key in range(len(keys))])
+        self.assertEqual(lost[0][4] + len(mine) - 1, 40 * 513)
+        theirs = [each[1:] for each in found if each[0] == m]
+        self.assertEqual(theirs[:2], [(1, 1, 0, 0x41, 0), (1, 0, 0, 0x41, 0)])
+        self.assertEqual(theirs[-2][-2:] if theirs[-1][2] != 1 else theirs[-1][-2:], (63, 4))
+        clicked = [each for each in theirs if each[2] == 1]
+        self.assertEqual(clicked[0][-2:], (9, 9))
+        self.assertLess(len(theirs), 2 + 64 + 22)
+
+    def test_from_who_only_looks_none(self):
+        client, _ = self.typist(mode=harness.VIEW)
+        other, n = self.typist(mode=harness.EXCLUSIVE)
+        client.close()
+        other.key(0x61)
+        self.assertEqual(self.inputs(1), [(n, 1, 1, 0, 0x61)])
 
 
 class Levels(Case):

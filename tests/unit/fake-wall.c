@@ -67,6 +67,14 @@ size_t wall_viewers(const struct wall *wall, const struct wall_viewer **ret)
 	return 0;
 }
 
+void wall_leds(struct wall *wall, uint32_t bits)
+{
+}
+
+void wall_pointer_mode(struct wall *wall, bool relative)
+{
+}
+
 int wall_detach(struct wall *wall, const char *name, const char *reason)
 {
 	return -ENOENT;

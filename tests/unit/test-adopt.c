@@ -37,6 +37,8 @@ static pid_t pid; /* of what is watched as the program */
 
 /* What the wall has said. */
 static unsigned int watchers, watches, grants, ends, asked, changes, losses;
+static unsigned int typed;
+static uint32_t typist, leaving;
 static uint64_t check;
 static bool noted_first; /* `changed` came before the program could read anything */
 
@@ -63,6 +65,18 @@ static void on_check(void *arg, uint64_t number, const struct link_message *mess
 	check = number;
 }
 
+static void on_input(
+	void *arg, const struct wall_viewer *viewer, const struct link_message *message)
+{
+	typist = viewer->number;
+	typed += message->input.used;
+}
+
+static void on_leaves(void *arg, const struct wall_viewer *viewer)
+{
+	leaving = viewer->number;
+}
+
 static void on_ended(void *arg)
 {
 	ends++;
@@ -74,6 +88,8 @@ static const struct wall_events events = {
 	.busy = on_number,
 	.taken = on_number,
 	.check = on_check,
+	.input = on_input,
+	.leaves = on_leaves,
 	.ended = on_ended,
 };
 
@@ -200,6 +216,17 @@ static void say_watch(uint32_t count)
 	say(message);
 }
 
+static void say_input(uint32_t viewer)
+{
+	struct link_message message = {.type = LINK_INPUT};
+
+	message.input.viewer = viewer;
+	message.input.used = 2;
+	message.input.at[0].kind = message.input.at[1].kind = LINK_INPUT_KEY;
+	message.input.at[0].on = 1;
+	say(message);
+}
+
 static void say_check(uint32_t viewer)
 {
 	struct link_message message = {.type = LINK_CHECK};
@@ -286,7 +313,7 @@ static void broker_begins(void)
 		.transports = LINK_TRANSPORT_RFB,
 	};
 
-	watchers = watches = grants = ends = asked = changes = losses = 0;
+	watchers = watches = grants = ends = asked = changes = losses = typed = 0;
 	assert_int_equal(wall_create(loop, &options, &events, NULL, &wall), 0);
 	assert_int_equal(wall_listen(wall, listening(path()), &listener, "here", true, path()), 0);
 	wall_keep(wall, &keeper, NULL);
@@ -473,6 +500,65 @@ static void old_messages_are_void(void **state)
 	until(all_read);
 	assert_int_equal(grants, 1);
 	assert_int_equal(watchers, 1);
+}
+
+/* Said to a broker that did not live to read it: people do not type it again. */
+static void what_was_typed_meanwhile_is_heard(void **state)
+{
+	uint32_t turn;
+
+	life_begins();
+	say_seen(LINK_VIEWER_ADDED, 1, LINK_MODE_CONTROL);
+	say_seen(LINK_VIEWER_ADDED, 3, LINK_MODE_VIEW);
+	until(all_read);
+	broker_is_killed();
+	say_input(1);
+	say_input(3); /* who may only look */
+	say_input(5); /* who is not there */
+	broker_begins();
+	turn = broker_takes_over();
+	until(all_read);
+	assert_int_equal(typed, 2);
+	assert_int_equal(typist, 1);
+	say_resumed(turn, 2);
+	say_here(1, LINK_MODE_CONTROL, true);
+	say_here(3, LINK_MODE_VIEW, true);
+	say_input(1);
+	until(all_read);
+	assert_int_equal(typed, 4);
+	assert_int_equal(ends, 0);
+	say_input(3); /* is a lie now */
+	until(has_ended);
+	assert_int_equal(typed, 4);
+}
+
+/* From the moment at which it is told to go, whatever its program says. */
+static void who_is_sent_off_types_no_more(void **state)
+{
+	char name[24];
+
+	life_begins();
+	say_seen(LINK_VIEWER_ADDED, 1, LINK_MODE_CONTROL);
+	say_seen(LINK_VIEWER_ADDED, 3, LINK_MODE_CONTROL);
+	say_input(1);
+	say_input(3);
+	until(all_read);
+	assert_int_equal(typed, 4);
+	snprintf(name, sizeof(name), "%s", viewer(1)->name);
+	assert_int_equal(wall_detach(wall, name, "enough"), 0);
+	assert_int_equal(hear(LINK_DETACH).seen.viewer, 1);
+	assert_int_equal(leaving, 1);
+	say_input(1);
+	say_input(3);
+	until(all_read);
+	assert_int_equal(typed, 6);
+	assert_int_equal(typist, 3);
+	assert_int_equal(ends, 0);
+	say_seen(LINK_VIEWER_GONE, 1, LINK_MODE_CONTROL);
+	until(all_read);
+	say_input(1); /* is a lie now */
+	until(has_ended);
+	assert_int_equal(typed, 6);
 }
 
 static void answers_are_answers(void **state)
@@ -684,6 +770,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(viewers_keep_names_and_labels, begin, end),
 		cmocka_unit_test_setup_teardown(old_messages_are_void, begin, end),
+		cmocka_unit_test_setup_teardown(what_was_typed_meanwhile_is_heard, begin, end),
+		cmocka_unit_test_setup_teardown(who_is_sent_off_types_no_more, begin, end),
 		cmocka_unit_test_setup_teardown(answers_are_answers, begin, end),
 		cmocka_unit_test_setup_teardown(lies_end_it, begin, end),
 		cmocka_unit_test_setup_teardown(what_cannot_be_adopted, begin, end),

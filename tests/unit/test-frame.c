@@ -258,6 +258,53 @@ static void credentials_are_checked(void **state)
 	assert_int_equal(link_check(&m, false, false), 0);
 }
 
+/* What a viewer did to the guest. */
+static void input_is_checked(void **state)
+{
+	struct link_message m = {.type = LINK_INPUT};
+	static const struct {
+		struct link_input input;
+		bool good;
+	} cases[] = {
+		{{.kind = LINK_INPUT_KEY, .on = 1, .code = 0xff, .keysym = UINT32_MAX}, true},
+		{{.kind = LINK_INPUT_KEY, .on = 2}, false},
+		{{.kind = LINK_INPUT_KEY, .code = 0x100}, false},
+		{{.kind = 0}, false},
+		{{.kind = LINK_INPUT_LOST + 1}, false},
+		{{.kind = LINK_INPUT_LOST, .lost = UINT32_MAX}, true},
+		{{.kind = LINK_INPUT_POINTER, .width = 1, .height = 1, .code = 0xffff}, true},
+		{{.kind = LINK_INPUT_POINTER}, false},
+		{{.kind = LINK_INPUT_POINTER, .width = LIMIT_WIDTH + 1, .height = 1}, false},
+		{{.kind = LINK_INPUT_POINTER, .width = 8, .height = 8, .x = 7, .y = 8}, false},
+		{{.kind = LINK_INPUT_POINTER, .width = 8, .height = 8, .x = 8}, false},
+		{{.kind = LINK_INPUT_POINTER, .width = 8, .height = 8, .x = -1}, false},
+		{{.kind = LINK_INPUT_POINTER, .width = 8, .height = 8, .x = 7, .y = 7}, true},
+		{{.kind = LINK_INPUT_POINTER,
+			 .on = 1,
+			 .x = LIMIT_INPUT_STEP,
+			 .y = -LIMIT_INPUT_STEP},
+			true},
+		{{.kind = LINK_INPUT_POINTER, .on = 1, .x = LIMIT_INPUT_STEP + 1}, false},
+		{{.kind = LINK_INPUT_POINTER, .on = 1, .y = INT32_MIN}, false},
+		{{.kind = LINK_INPUT_POINTER, .on = 1, .width = 1}, false},
+	};
+
+	assert_int_equal(link_check(&m, false, false), -EPROTO); /* none */
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		m.input.used = LINK_INPUTS;
+		for (size_t n = 0; n < LINK_INPUTS; n++)
+			m.input.at[n] = cases[0].input;
+		m.input.at[LINK_INPUTS - 1] = cases[i].input;
+		assert_int_equal(link_check(&m, false, false), cases[i].good ? 0 : -EPROTO);
+		assert_int_equal(link_check(&m, false, true), -EPROTO);
+		assert_int_equal(link_check(&m, true, false), -EPROTO);
+		m.input.used--; /* nobody looks behind the last one */
+		assert_int_equal(link_check(&m, false, false), 0);
+	}
+	m.input.used = LINK_INPUTS + 1;
+	assert_int_equal(link_check(&m, false, false), -EPROTO);
+}
+
 static void sizes_are_checked(void **state)
 {
 	static const struct {
@@ -300,6 +347,7 @@ int main(void)
 		cmocka_unit_test(messages_are_checked),
 		cmocka_unit_test(resuming_is_checked),
 		cmocka_unit_test(credentials_are_checked),
+		cmocka_unit_test(input_is_checked),
 		cmocka_unit_test(sizes_are_checked),
 	};
 

@@ -38,7 +38,7 @@ static void make(struct memo *memo, struct handover *h)
 		.answered = true,
 		.link = "link.8",
 		.program = "rfb.9",
-		.wall = {.version = 4,
+		.wall = {.version = LINK_VERSION,
 			.last_number = 6,
 			.roster = {.serial = 3, .mode = 2, .mode_checked = 3, .used = 2}},
 		.last_program = 5,

@@ -99,6 +99,7 @@ static void on_input_lost(void *arg, size_t n, const char *why)
 	log_warn(d->handover.context.id, "its %s is lost: %s", kind, why);
 	bulletin_input_lost(d, kind, why);
 	hands_lost(d->hands, d->inputs.slots[n]->kind.kind);
+	typing_pointer(d);
 	if (d->keeper && !d->ending)
 		d->keeper->inputs(d->keeper_arg, (int)n);
 }
@@ -108,6 +109,7 @@ static void on_input_leds(void *arg)
 	struct display *d = arg;
 
 	hands_leds(d->hands);
+	typing_leds(d);
 }
 
 static const struct inputs_events inputs_events = {.lost = on_input_lost, .leds = on_input_leds};
@@ -205,6 +207,7 @@ int display_set_inputs(struct display *d, struct handover_input *inputs, size_t 
 	if (r < 0)
 		return r;
 	hands_replaced(d->hands);
+	typing_pointer(d);
 	if (d->keeper)
 		d->keeper->inputs(d->keeper_arg, -1);
 	return 0;

@@ -130,6 +130,8 @@ void audience_news(
 		[ROSTER_DETACHED] = BULLETIN_VIEWER_DETACHED,
 	};
 
+	if (news == ROSTER_DETACHED)
+		typing_left(arg, viewer);
 	bulletin_viewer(kinds[news], arg, viewer, reason);
 }
 
@@ -179,11 +181,17 @@ int audience_begin(struct display *d, struct display *ghost)
 		.resize = on_resize,
 		.check = on_check,
 		.power = on_power,
+		.input = typing_input,
+		.leaves = typing_leaves,
 		.viewer = audience_news,
 		.ended = on_program_ended,
 	};
 
-	return raise_wall(d, ghost, &events);
+	int r = raise_wall(d, ghost, &events);
+
+	if (r == 0)
+		typing_pointer(d);
+	return r;
 }
 
 void audience_inherited(struct display *d)

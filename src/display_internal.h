@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* display_internal.h - what the two halves of a display share: display.c, cursor.c and monitor.c, its capture thread, and custody.c,
- * report.c, audience.c, ghost.c and amend.c, its main thread's half.
+ * report.c, audience.c, typing.c, ghost.c and amend.c, its main thread's half.
  *
  * Nobody else includes it. Which thread a field belongs to is said with it.
  */
@@ -72,6 +72,7 @@ struct display {
 	struct typists *typists; /* NULL as hands */
 	struct layouts *layouts; /* borrowed; NULL: none yet */
 	struct layout_wish *layout_wish;
+	uint64_t nudged; /* ms: when the capture thread was last told that somebody types */
 	struct hands *hands; /* NULL: a ghost's, or while ending */
 	display_check_fn check; /* NULL: nobody answers */
 	void *check_arg;
@@ -152,6 +153,15 @@ void audience_look_after(void *arg);		       /* stuck_timer's */
 /* For the wall's events; @arg: the display. */
 void audience_news(void *arg, enum roster_news news, const struct wall_viewer *viewer, const char *reason);
 void audience_complain(struct display *display);       /* logs a call that has no answer, once */
+
+/* typing.c: for the wall's events; @arg: the display. */
+void typing_input(void *arg, const struct wall_viewer *viewer, const struct link_message *message);
+void typing_leaves(void *arg, const struct wall_viewer *viewer);
+/* It is gone. */
+void typing_left(struct display *display, const struct wall_viewer *viewer);
+/* The guest's LEDs are others; its sinks are. */
+void typing_leds(struct display *display);
+void typing_pointer(struct display *display);
 
 /* ghost.c, in the order of a ghost's life. @display begins to be released: true, its wall is kept. */
 bool ghost_prepare(struct display *display);

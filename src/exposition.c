@@ -281,6 +281,10 @@ static void put_daemon(struct sheet *sheet)
 	put_number(sheet, "viewer_resumed", OPENMETRICS_COUNTER,
 		"Viewers that were in before this daemon started, and went on.",
 		measure_counted(MEASURE_VIEWER_RESUMED));
+	put_number(sheet, "input_lost", OPENMETRICS_COUNTER,
+		"What viewers typed or pointed that was thrown away since the daemon did not read "
+		"it.",
+		measure_counted(MEASURE_INPUT_LOST));
 	put_number(sheet, "fdstore_fds", OPENMETRICS_GAUGE,
 		"Descriptors that systemd keeps for the next start.",
 		manager_stored(sheet->manager));

@@ -76,6 +76,11 @@ void measure_count(enum measure_event event)
 	add(&events[event], 1);
 }
 
+void measure_count_by(enum measure_event event, uint32_t n)
+{
+	add(&events[event], n);
+}
+
 uint64_t measure_counted(enum measure_event event)
 {
 	return atomic_load_explicit(&events[event], memory_order_relaxed);

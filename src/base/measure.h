@@ -31,6 +31,7 @@ enum measure_event {
 	MEASURE_PROGRAM_FAILED,	 /* it ended, or had to be ended, before its time */
 	MEASURE_VIEWER_RESUMED,	 /* a viewer that was in before this daemon started */
 	MEASURE_SCRAPE,		 /* texts of metrics made */
+	MEASURE_INPUT_LOST,	 /* viewers' keys and pointers that were thrown away before they were at a sink */
 	MEASURE_EVENTS,
 };
 
@@ -46,4 +47,5 @@ void measure_read(enum measure_step step, struct measure_times *ret);
 void measure_take(enum measure_step step, struct measure_times *ret);
 
 void measure_count(enum measure_event event);
+void measure_count_by(enum measure_event event, uint32_t n);
 uint64_t measure_counted(enum measure_event event);

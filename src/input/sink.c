@@ -431,7 +431,7 @@ void sink_destroy(struct sink *sink)
 
 bool sink_connected(const struct sink *sink)
 {
-	return sink->fd >= 0;
+	return sink->source != NULL; /* not while its loss is told */
 }
 
 int sink_fd(const struct sink *sink)

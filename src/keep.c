@@ -12,6 +12,7 @@
 #include "frame/listeners.h"
 #include "frame/wall.h"
 #include "input/inputs.h"
+#include "input/sink.h"
 #include "memo.h"
 #include "state/record.h"
 #include "state/store.h"
@@ -134,6 +135,15 @@ static int on_settle(void *arg, display_done_fn fn, void *fn_arg)
 	return store_barrier(((struct keep *)arg)->store, fn, fn_arg);
 }
 
+/* What is down at each kind of sink: changed with each key, so it has no place in the record's text. */
+static struct sink_seen *seen_of(struct keep *keep)
+{
+	_Static_assert(sizeof(struct sink_seen[LIMIT_INPUTS]) <= RECORD_WORDS * sizeof(uint64_t),
+		"there is room for all");
+
+	return (struct sink_seen *)record_words(keep->record);
+}
+
 /* Those that are connected. The new ones are put before the old ones go: some are the same. */
 static void on_inputs(void *arg, int lost)
 {
@@ -144,6 +154,10 @@ static void on_inputs(void *arg, int lost)
 
 	if (!keep->record)
 		return;
+	if (lost < 0) {
+		memset(seen_of(keep), 0, sizeof(struct sink_seen[LIMIT_INPUTS]));
+		inputs_note(display_inputs(keep->display), seen_of(keep));
+	}
 	memcpy(old, names, sizeof(old));
 	memset(names, 0, sizeof(old));
 	for (size_t i = 0; i < inputs->used; i++) {
@@ -268,6 +282,7 @@ void keep_begin(struct keep *keep, struct display *display)
 	display_keep(display, &display_keeper, keep);
 	if (!keep->record)
 		return;
+	inputs_note(display_inputs(display), seen_of(keep));
 	r = put_own(keep, own);
 	/* A program that came back is noted as it was until keep_resume(). */
 	if (r == 0 && keep->link < 0)
@@ -432,6 +447,8 @@ void keep_drop(struct keep *keep)
 {
 	if (keep->record)
 		record_write(keep->record, "", 0);
+	if (keep->record && keep->display)
+		inputs_note(display_inputs(keep->display), NULL);
 	drop_all(keep);
 	fd_discardp(&keep->own);
 	fd_closep(&keep->link);

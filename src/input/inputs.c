@@ -108,6 +108,12 @@ void inputs_finish(struct inputs *inputs)
 	}
 }
 
+void inputs_note(struct inputs *inputs, struct sink_seen *seen)
+{
+	for (size_t i = 0; i < inputs->used; i++)
+		sink_note(inputs->slots[i]->sink, seen ? &seen[inputs->slots[i]->kind.kind] : NULL);
+}
+
 int inputs_fd(const struct inputs *inputs, size_t n)
 {
 	return sink_fd(inputs->slots[n]->sink);

@@ -13,6 +13,7 @@
 
 struct loop;
 struct sink;
+struct sink_seen;
 
 struct inputs_events {
 	void (*lost)(void *arg, size_t n,
@@ -58,6 +59,9 @@ void inputs_init(
 int inputs_set(struct inputs *inputs, struct handover_input *from, size_t n);
 /* Lets go of all keys and closes all. */
 void inputs_finish(struct inputs *inputs);
+
+/* sink_note() for each, in one of LIMIT_INPUTS that follow each other, by its kind. NULL: nobody's. */
+void inputs_note(struct inputs *inputs, struct sink_seen *seen);
 
 /* To the sinks that have them: of @kind, or (NULL) the one that got the event before it in its group, else the first that is connected.
  * EV_SYN ends a group, and is added at the end. All or nothing is sent, but for what is dropped. @n at most LIMIT_INPUT_EVENTS. */

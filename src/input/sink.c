@@ -9,6 +9,9 @@
  * What must not be lost is that a key was let go. Each key (and contact) that the guest has seen go down, or will, is in `down`. Where
  * the group in which it goes up is dropped it is `owed`, and as soon as there is room a group of our own lets it go.
  *
+ * `seen` is what of that has been written: a press is noted just before, a release just after it, so that whoever goes on when this
+ * process was killed, in which all else is lost, knows at least what is down.
+ *
  * The kernel's own buffer is made small: what is in there cannot be merged any more, and a guest would work through it first.
  */
 #include "input/sink.h"
@@ -25,7 +28,7 @@
 enum {
 	BATCH = 64, /* records for each send(): on a Unix socket they arrive whole or not at all */
 	BACK_BYTES = 512, /* for each recv() */
-	WORDS = DIV_ROUND_UP(LIMIT_INPUT_KEYS, 64),
+	WORDS = ARRAY_SIZE(((struct sink_seen *)0)->keys),
 };
 
 struct sink {
@@ -42,6 +45,7 @@ struct sink {
 	size_t motion; /* where the last group begins; == used: it is none that can be merged into */
 	uint64_t down[WORDS], owed[WORDS];
 	uint32_t contacts_down, contacts_owed; /* bit n: slot n */
+	struct sink_seen *seen, own;	       /* &own: nobody else wants to know */
 
 	uint8_t back[INPUT_RECORD_BYTES]; /* of a record that has not come whole */
 	size_t back_used;
@@ -137,13 +141,45 @@ static bool is_owing(const struct sink *sink)
 	return any;
 }
 
+static void note_contact(struct sink_seen *seen, const struct input_event *event, bool done)
+{
+	uint32_t contact = 1u << seen->slot % LIMIT_INPUT_CONTACTS;
+
+	if (event->code == ABS_MT_SLOT)
+		seen->slot = (uint32_t)event->value;
+	else if (event->code == ABS_MT_TRACKING_ID && event->value >= 0)
+		seen->contacts |= contact;
+	else if (event->code == ABS_MT_TRACKING_ID && done)
+		seen->contacts &= ~contact;
+}
+
+/* The next @n records are about to be written, or are @done. */
+static void note_seen(struct sink *sink, size_t n, bool done)
+{
+	uint32_t slot = sink->seen->slot;
+
+	for (size_t i = 0; i < n; i++) {
+		struct input_event event = input_unpack(sink->queue[i]);
+
+		if (event.type == EV_KEY && (event.value || done))
+			bit_set(sink->seen->keys, event.code, event.value);
+		else if (event.type == EV_ABS)
+			note_contact(sink->seen, &event, done);
+	}
+	if (!done)
+		sink->seen->slot = slot;
+}
+
 static void flush(struct sink *sink)
 {
 	while (sink->used) {
-		size_t n = MIN(sink->used, (size_t)BATCH) * INPUT_RECORD_BYTES - sink->written;
-		ssize_t done = send(sink->fd, (uint8_t *)sink->queue + sink->written, n,
-			MSG_DONTWAIT | MSG_NOSIGNAL);
+		size_t records = MIN(sink->used, (size_t)BATCH);
+		size_t n = records * INPUT_RECORD_BYTES - sink->written;
+		ssize_t done;
 
+		note_seen(sink, records, false);
+		done = send(sink->fd, (uint8_t *)sink->queue + sink->written, n,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done < 0 && errno == EAGAIN) {
@@ -154,6 +190,7 @@ static void flush(struct sink *sink)
 		if (done < 0)
 			return sink_lose(sink, "the other end is closed");
 		n = sink->written + (size_t)done;
+		note_seen(sink, n / INPUT_RECORD_BYTES, true);
 		shift(sink, n / INPUT_RECORD_BYTES, n % INPUT_RECORD_BYTES);
 		if (is_owing(sink))
 			settle(sink);
@@ -317,6 +354,29 @@ void sink_release(struct sink *sink)
 	flush(sink);
 }
 
+void sink_note(struct sink *sink, struct sink_seen *seen)
+{
+	struct sink_seen before = *sink->seen;
+
+	sink->seen = seen ? seen : &sink->own;
+	if (!seen) {
+		*sink->seen = before;
+		return;
+	}
+	for (size_t i = 0; i < WORDS; i++) {
+		sink->down[i] |= seen->keys[i];
+		sink->owed[i] |= seen->keys[i];
+		seen->keys[i] |= before.keys[i];
+	}
+	sink->contacts_down |= seen->contacts;
+	sink->contacts_owed |= seen->contacts;
+	seen->contacts |= before.contacts;
+	if (!is_owing(sink) || sink->fd < 0)
+		return;
+	settle(sink);
+	flush(sink);
+}
+
 /* ---- What comes back ---- */
 
 /* False: this is no record of an input device. */
@@ -403,6 +463,7 @@ int sink_create(
 	if (!sink)
 		return -ENOMEM;
 	sink->fd = -EBADF;
+	sink->seen = &sink->own;
 	sink->events = events;
 	sink->arg = arg;
 	sink->back_budget = LIMIT_INPUT_BACK;

@@ -9,10 +9,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/mem.h"
 #include "input/event.h"
 
 struct loop;
 struct sink;
+
+/* What the guest may believe to be down, as far as its VMM was told. */
+struct sink_seen {
+	uint64_t keys[DIV_ROUND_UP(LIMIT_INPUT_KEYS, 64)];
+	uint32_t contacts; /* bit n: slot n */
+	uint32_t slot;	   /* that is spoken of */
+};
 
 /* From inside neither may the sink be destroyed. @why: static text. */
 struct sink_events {
@@ -34,6 +42,9 @@ void sink_destroy(struct sink *sink);
 bool sink_send(struct sink *sink, const struct input_event *events, size_t n);
 /* Lets go of all keys and contacts that are down. */
 void sink_release(struct sink *sink);
+/* From now on that is noted in @seen, which may outlive this process; what is down there already, after another one has ended, is let go. NULL:
+ * it is nobody's any more. Borrowed. */
+void sink_note(struct sink *sink, struct sink_seen *seen);
 
 bool sink_connected(const struct sink *sink);
 /* For who keeps a copy of it; -EBADF once it is lost. */

@@ -10,7 +10,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-enum { RECORD_VERSION = 1 };
+enum { RECORD_VERSION = 2 };
 
 static const char magic[8] = "vfiodpy";
 
@@ -26,6 +26,7 @@ struct layout {
 	uint32_t version;
 	uint32_t bytes;		  /* of all this */
 	_Atomic uint64_t current; /* which slot; the one store that counts */
+	uint64_t words[RECORD_WORDS];
 	struct slot slots[2];
 };
 
@@ -157,6 +158,11 @@ int record_write(struct record *record, const char *text, size_t size)
 	slot->hash = hash_of(text, size);
 	atomic_store_explicit(&layout->current, next, memory_order_release);
 	return 0;
+}
+
+uint64_t *record_words(struct record *record)
+{
+	return record->layout->words;
 }
 
 const char *record_text(const struct record *record, size_t *ret_size)

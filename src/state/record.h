@@ -7,6 +7,9 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
+
+enum { RECORD_WORDS = 64 };
 
 struct record;
 
@@ -19,5 +22,8 @@ void record_destroy(struct record *record); /* takes NULL */
 int record_fd(const struct record *record);
 /* -EMSGSIZE: LIMIT_RECORD_BYTES; the old text stays. */
 int record_write(struct record *record, const char *text, size_t size);
+/* RECORD_WORDS words beside the text, 0 in a new record, for what changes too often to be written down: whoever opens it later finds each word
+ * as it was last stored. Good until record_destroy(). */
+uint64_t *record_words(struct record *record);
 /* The text, good until the next call; "", 0 in a new record. */
 const char *record_text(const struct record *record, size_t *ret_size);

@@ -201,12 +201,20 @@ class Broker:
             if old:
                 old.close()
 
-    # Another broker takes over.
-    def die(self):
-        """Nobody reads the link any more, but somebody holds it."""
+    def pause(self):
+        """It reads nothing."""
         self.over = True
         self.thread.join()
         self.over = False
+
+    def go_on(self):
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    # Another broker takes over.
+    def die(self):
+        """Nobody reads the link any more, but somebody holds it."""
+        self.pause()
         self.messages.clear()
         if self.frame:
             self.frame.close()
@@ -221,8 +229,7 @@ class Broker:
         self.send(RESUME, self.hello(self.turn, **options))
         for sock, body in self.listeners if listen else ():
             self.send(LISTENER, body, sock.fileno())
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
+        self.go_on()
 
     def resumed(self):
         """What RESUMED and HERE tell: {viewer: (mode, in, peer)}"""

@@ -375,6 +375,36 @@ class Hygiene(Case):
     def programs_with_frames(self, scene):
         return [pid for pid in scene.rfb_programs() if any("vfio-display-frame" in each for each in scene.open_files(pid))]
 
+    def test_the_daemon_is_killed(self):
+        """What is held goes up when the next one comes; what is typed meanwhile comes, in order; viewers go on."""
+        scene = self.scene()
+        viewer, leaver = scene.come(), scene.come()
+        self.key(scene, viewer)
+        leaver.key(0xFFE1)
+        self.assertEqual(scene.keyboard.wait(1), [(KEY, LEFTSHIFT, 1)])
+        leaver.point(9, 9, 4)
+        while (KEY, BTN_RIGHT, 1) not in scene.pointer.wait(1):
+            pass
+        scene.crash()
+        leaver.close()
+        viewer.key(0x61, False)
+        for keysym in (0x62, 0x61) * 3:
+            viewer.key(keysym)
+            viewer.key(keysym, False)
+        scene.start()
+        self.released(scene, A, LEFTSHIFT)
+        self.assertIn((KEY, BTN_RIGHT, 0), scene.pointer.wait(1))
+        self.assertEqual(scene.keyboard.wait(12, "what was typed meanwhile"),
+                         [(KEY, code, value) for code in (B, A) * 3 for value in (1, 0)])
+        self.key(scene, viewer)
+        scene.restart()                                     # an orderly end
+        self.released(scene, A)
+        viewer.key(0x61, False)
+        self.key(scene, viewer, B, 0x62)
+        viewer.key(0x62, False)
+        self.released(scene, B)
+        self.assertEqual(scene.keyboard.take(), [])
+
     def test_a_vmm_that_does_not_read(self):
         """For ten seconds. Pictures go on, others type elsewhere, and what comes in the end is in order, with no key down."""
         scene = self.scene()

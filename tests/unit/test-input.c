@@ -396,6 +396,59 @@ static void test_a_release_is_owed(void **state)
 	assert_int_equal(released, 1);
 }
 
+static bool is_seen(const struct sink_seen *seen, uint16_t code)
+{
+	return seen->keys[code / 64] >> code % 64 & 1;
+}
+
+/* What a process that was killed has left, another one lets go: all that its VMM was told, and nothing else. */
+static void test_what_was_down_when_it_was_killed(void **state)
+{
+	static struct sink_seen seen[LIMIT_INPUTS];
+	struct handover_input again[LIMIT_INPUTS];
+	struct input_event got[4096];
+	struct vmm *vmm = *state;
+	struct inputs next;
+
+	memset(seen, 0, sizeof(seen));
+	SENT(vmm, K(KEY_C, 1)); /* before anybody wants to know */
+	inputs_note(&vmm->inputs, seen);
+	SENT(vmm, K(KEY_A, 1));
+	SENT(vmm, K(KEY_B, 1), K(KEY_B, 0));
+	SENT(vmm, A(ABS_MT_SLOT, 3), A(ABS_MT_TRACKING_ID, 7), A(ABS_MT_SLOT, 4),
+		A(ABS_MT_TRACKING_ID, 8));
+	SENT(vmm, A(ABS_MT_SLOT, 4), A(ABS_MT_TRACKING_ID, -1));
+	assert_true(is_seen(&seen[INPUT_KEYBOARD], KEY_A) && is_seen(&seen[INPUT_KEYBOARD], KEY_C));
+	assert_false(is_seen(&seen[INPUT_KEYBOARD], KEY_B));
+	assert_int_equal(seen[INPUT_TOUCH].contacts, 1 << 3);
+	while (!SEND(vmm, K(KEY_A, 2)).dropped)
+		;
+	SENT(vmm, R(REL_X, 1)); /* to another one, which reads */
+	SEND(vmm, K(KEY_D, 1), K(KEY_A, 0), K(KEY_C, 0));
+	assert_false(is_seen(&seen[INPUT_KEYBOARD], KEY_D)); /* it waits here */
+	assert_true(is_seen(&seen[INPUT_KEYBOARD], KEY_A));
+
+	/* Killed: nothing more is written, and the next one has the same sockets. */
+	inputs_init(&next, vmm->loop, &events, vmm);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		again[i] = (struct handover_input){dup(inputs_fd(&vmm->inputs, i)), all[i], 9, 9};
+	inputs_note(&vmm->inputs, NULL);
+	assert_int_equal(inputs_set(&next, again, ARRAY_SIZE(all)), 0);
+	inputs_note(&next, seen);
+	read_all(vmm, STEPS, got, ARRAY_SIZE(got));
+	EXPECT(vmm, TOUCH, A(ABS_MT_SLOT, 3), A(ABS_MT_TRACKING_ID, 7), A(ABS_MT_SLOT, 4),
+		A(ABS_MT_TRACKING_ID, 8), SYN, A(ABS_MT_SLOT, 4), A(ABS_MT_TRACKING_ID, -1), SYN,
+		A(ABS_MT_SLOT, 3), A(ABS_MT_TRACKING_ID, -1), SYN);
+	read_all(vmm, KEYS, got, ARRAY_SIZE(got));
+	for (size_t i = 0; i < LIMIT_INPUTS; i++) {
+		for (size_t n = 0; n < ARRAY_SIZE(seen[i].keys); n++)
+			assert_int_equal(seen[i].keys[n], 0);
+		assert_int_equal(seen[i].contacts, 0);
+	}
+	inputs_note(&next, NULL);
+	inputs_finish(&next);
+}
+
 static void test_parts_of_records(void **state)
 {
 	struct vmm *vmm = *state;
@@ -542,6 +595,7 @@ int main(void)
 		TEST(test_keys_are_dropped),
 		TEST(test_places_have_room),
 		TEST(test_a_release_is_owed),
+		TEST(test_what_was_down_when_it_was_killed),
 		TEST(test_parts_of_records),
 		TEST(test_leds),
 		TEST(test_garbage_ends_it),

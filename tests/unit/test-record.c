@@ -129,13 +129,32 @@ static void killed_writers(void **state)
 	record_destroy(record);
 }
 
+/* What is stored there is there, whatever is written beside it. */
+static void words(void **state)
+{
+	struct record *record, *other;
+
+	assert_int_equal(record_create(&record), 0);
+	for (size_t i = 0; i < RECORD_WORDS; i++)
+		assert_int_equal(record_words(record)[i], 0);
+	record_words(record)[0] = record_words(record)[RECORD_WORDS - 1] = UINT64_MAX;
+	assert_int_equal(record_write(record, "text", 4), 0);
+	assert_int_equal(record_write(record, "more", 4), 0);
+	other = again(record);
+	assert_true(record_words(other)[0] == UINT64_MAX);
+	assert_true(record_words(other)[RECORD_WORDS - 1] == UINT64_MAX);
+	assert_text(other, "more");
+	record_destroy(other);
+	record_destroy(record);
+}
+
 static void foreign_ones(void **state)
 {
 	struct record *record, *other;
 	int pair[2], fd;
 
 	assert_int_equal(record_create(&record), 0);
-	assert_int_equal(pwrite(record_fd(record), "\2", 1, VERSION_AT), 1);
+	assert_int_equal(pwrite(record_fd(record), "\1", 1, VERSION_AT), 1);
 	assert_int_equal(record_open(dup(record_fd(record)), &other), -EPROTONOSUPPORT);
 	assert_int_equal(pwrite(record_fd(record), "x", 1, 0), 1);
 	assert_int_equal(record_open(dup(record_fd(record)), &other), -EBADMSG);
@@ -157,6 +176,7 @@ int main(void)
 		cmocka_unit_test(write_and_open),
 		cmocka_unit_test(half_a_write),
 		cmocka_unit_test(killed_writers),
+		cmocka_unit_test(words),
 		cmocka_unit_test(foreign_ones),
 	};
 

@@ -52,7 +52,9 @@ void strokes_key(
 
 static int32_t sum(int32_t a, int32_t b)
 {
-	return MAX(MIN(a + b, LIMIT_INPUT_STEP), -LIMIT_INPUT_STEP);
+	int32_t most = MIN(a + b, LIMIT_INPUT_STEP);
+
+	return MAX(most, -LIMIT_INPUT_STEP);
 }
 
 /* The newer takes the older one's place. */

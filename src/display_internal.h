@@ -72,7 +72,6 @@ struct display {
 	struct typists *typists; /* NULL as hands */
 	struct layouts *layouts; /* borrowed; NULL: none yet */
 	struct layout_wish *layout_wish;
-	uint64_t nudged; /* ms: when the capture thread was last told that somebody types */
 	struct hands *hands; /* NULL: a ghost's, or while ending */
 	display_check_fn check; /* NULL: nobody answers */
 	void *check_arg;

@@ -11,10 +11,6 @@
 #include "display_internal.h"
 #include "frame/wall.h"
 
-enum {
-	NUDGE_MS = 10
-}; /* the capture thread is woken not more often than this, and looks for longer than that */
-
 /* Nobody gets what was typed while no broker was there for so long: a guest would do late what was meant for what stood there then. */
 static bool is_late(const struct link_input *input, uint64_t now)
 {
@@ -55,17 +51,6 @@ static void act(struct display *d, uint32_t viewer, const struct link_input *inp
 		measure_took(MEASURE_INPUT, now - input->at);
 }
 
-/* It looks for what comes of it. */
-static void nudge(struct display *d)
-{
-	uint64_t now = loop_now_ms();
-
-	if (now - d->nudged < NUDGE_MS)
-		return;
-	d->nudged = now;
-	inbox_typed(&d->inbox);
-}
-
 void typing_input(void *arg, const struct wall_viewer *viewer, const struct link_message *message)
 {
 	struct display *d = arg;
@@ -74,7 +59,7 @@ void typing_input(void *arg, const struct wall_viewer *viewer, const struct link
 		return;
 	for (uint32_t i = 0; i < message->input.used; i++)
 		act(d, viewer->number, &message->input.at[i]);
-	nudge(d);
+	inbox_touch(&d->inbox, loop_now_ms());
 }
 
 void typing_left(struct display *d, const struct wall_viewer *viewer)

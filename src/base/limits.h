@@ -53,6 +53,18 @@
 #define LIMIT_INPUT_IDLE     3600 /* seconds that one viewer may keep keyboard and pointer to itself without touching them */
 #define LIMIT_INPUT_AXIS     0x7fffffff /* the largest place that a VMM's device may have */
 
+/* Adapters: vfio-display-input-qmp and -uinput. Their peers are a VMM (QMP) and the daemon. */
+#define LIMIT_ADAPTER_GROUPS  32    /* groups of events that wait for QMP: what is behind them stays with the daemon, which merges it */
+#define LIMIT_ADAPTER_SETTLE  16    /* keys that are let go in one call: a PS/2 keyboard has room for few codes */
+#define LIMIT_ADAPTER_WAIT    5000  /* ms between two tries, at the most */
+#define LIMIT_ADAPTER_CALL    5000  /* ms for the daemon to answer */
+#define LIMIT_QMP_FLIGHT      4     /* calls without an answer: QEMU answers within a millisecond, and what it has cannot be merged */
+#define LIMIT_QMP_ANSWER      15000 /* ms: a QEMU that is busy for longer (it saves its state) is asked again from the beginning */
+#define LIMIT_QMP_MESSAGE     (64u << 10) /* bytes of one answer or event; they have some hundred */
+#define LIMIT_QMP_SCHEMA      (2u << 20)  /* bytes of the answer to query-qmp-schema: 200 KB in QEMU 7.2 */
+#define LIMIT_QMP_DEPTH       24    /* nesting of JSON: a parser that recurses has a stack */
+#define LIMIT_QMP_MESSAGES    20000 /* answers and events in a second; then it is not read until the second ends */
+
 /* vfio-displayctl adopt. */
 #define LIMIT_ADOPT_DEVICES 64 /* VFIO devices that one process has open: a VM has a few, the widest some dozen */
 

@@ -26,7 +26,8 @@ static int32_t add_steps(int32_t a, int32_t b)
 {
 	int64_t sum = (int64_t)a + b;
 
-	return (int32_t)MAX(MIN(sum, (int64_t)LIMIT_INPUT_STEP), (int64_t)-LIMIT_INPUT_STEP);
+	sum = MIN(sum, (int64_t)LIMIT_INPUT_STEP);
+	return (int32_t)MAX(sum, (int64_t)-LIMIT_INPUT_STEP);
 }
 
 static bool merge(struct group *last, const struct group *group)

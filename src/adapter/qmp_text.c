@@ -94,6 +94,8 @@ int qmp_text_next(struct qmp_text *text, json_t **ret)
 			text->escaped = !text->escaped && c == '\\';
 		} else if (text->depth > 0) {
 			r = count(text, c);
+			if (r == 0 && text->depth == 0)
+				return parse(text, ret);
 		} else if (c == '{') {
 			text->depth = 1;
 			drop(text, text->looked - 1); /* the space before it */
@@ -103,8 +105,6 @@ int qmp_text_next(struct qmp_text *text, json_t **ret)
 		}
 		if (r < 0)
 			return r;
-		if (text->depth == 0 && c == '}')
-			return parse(text, ret);
 	}
 	if (text->depth == 0)
 		drop(text, text->used);

@@ -10,7 +10,7 @@
 #include "handover/context.h"
 #include "input/event.h"
 
-enum name { DISPLAY, SOCKET, KINDS, LOG, QMP, DEVICE, HEAD, UNGRABBED, HELP, VERSION, NAMES };
+enum name { DISPLAY, SOCKET, KINDS, LOG, QMP, DEVICE, HEAD, UNGRABBED, HELP, SHOW_VERSION, NAMES };
 
 static const struct {
 	const char *name, *value, *about;
@@ -31,7 +31,7 @@ static const struct {
 		"what is done with events while nobody has grabbed the device; drop",
 		SETTINGS_UINPUT},
 	[HELP] = {"help", NULL, "shows this", SETTINGS_QMP | SETTINGS_UINPUT},
-	[VERSION] = {"version", NULL, "shows the version", SETTINGS_QMP | SETTINGS_UINPUT},
+	[SHOW_VERSION] = {"version", NULL, "shows the version", SETTINGS_QMP | SETTINGS_UINPUT},
 };
 
 const char *settings_program_name(enum settings_program program)
@@ -152,7 +152,7 @@ int settings_read(struct settings *settings, enum settings_program program, int 
 	while ((name = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		if (name == '?')
 			return wrong(program, "see --help");
-		if (name == HELP || name == VERSION)
+		if (name == HELP || name == SHOW_VERSION)
 			*ret_wish = name == HELP ? SETTINGS_HELP : SETTINGS_VERSION;
 		else if (take(settings, (enum name)name, optarg) < 0)
 			return wrong(program, "--%s: '%s' is not one of its values (%s)",

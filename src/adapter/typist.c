@@ -10,6 +10,7 @@
  */
 #include "adapter/typist.h"
 
+#include <errno.h>
 #include <linux/input-event-codes.h>
 
 #include "adapter/held.h"

@@ -50,6 +50,17 @@ if [ -e "$registrar" ]; then
 	tail -1 "$scratch/rating"
 fi
 
+for name in vfio-display-input-qmp vfio-display-input-uinput; do
+	template=$build/systemd/$name@.service
+	[ -e "$template" ] || continue
+	! grep -q '@[a-z]*@\|\${prefix' "$template" || fail "$name: a variable was left as it is"
+	sed "s|^ExecStart=[^ ]*|ExecStart=$build/$name|" "$template" >"$units/$name@.service"
+	SYSTEMD_UNIT_PATH="$units:" silent "systemd-analyze verify $name" systemd-analyze verify --man=no "$units/$name@vm.service"
+	systemd-analyze security --no-pager --offline=true --threshold="$threshold" "$units/$name@.service" \
+		>"$scratch/rating" || { cat "$scratch/rating"; fail "$name: exposure is more than $threshold tenths"; }
+	tail -1 "$scratch/rating"
+done
+
 # Against an empty root: users first, then the directories that belong to them.
 if command -v systemd-sysusers >/dev/null; then
 	systemd-sysusers --root="$scratch" "$build/conf/sysusers.d/vfio-displayd.conf" >"$scratch/users" 2>&1 ||

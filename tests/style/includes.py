@@ -16,6 +16,7 @@ BESIDE = {
     "metrics": [],
     "testcard": ["frame", "varlink"],
     "registrar": ["varlink"],
+    "adapter": ["handover", "input", "varlink", "state"],
     "ctl": ["handover", "vfio", "varlink"],
     "control": [*LINE, "input", "varlink", "state", "metrics", "."],
 }

@@ -26,8 +26,8 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/vfio-displayd-vm.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 
 # Bumped when a recipe below changes.
-kernel_recipe=3
-rootfs_recipe=2
+kernel_recipe=4
+rootfs_recipe=3
 
 # In insmod's order.
 disk_modules=(virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk crc16 mbcache jbd2
@@ -36,10 +36,13 @@ vfio_modules=(vfio vfio_virqfd vfio_iommu_type1 mdev)
 # bochs: the guest's display, and card0 of the VM. vgem: a render node.
 bochs_modules=(drm drm_kms_helper ttm drm_ttm_helper drm_vram_helper bochs)
 vgem_modules=(drm_shmem_helper vgem)
+# The VM's own input devices, and what the guest inside sees of them.
+input_modules=(evdev uinput)
+guest_modules=(virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci evdev virtio_input)
 drivers=(mbochs mbochs_rw mdpy)
 packages=(systemd systemd-sysv dbus udev kmod libvncserver1 libevent-2.1-7 libevent-core-2.1-7 libevent-pthreads-2.1-7 libevent-openssl-2.1-7
 	libjansson4 libsystemd0 libdrm2 libseccomp2 libpng16-16 libssl3 libcrypt1 libpam0g libpam-modules
-	python3-minimal libpython3-stdlib openssl gvncviewer vncsnapshot libgbm1 libgl1-mesa-dri qemu-system-x86)
+	python3-minimal libpython3-stdlib openssl gvncviewer vncsnapshot libgbm1 libgl1-mesa-dri libevdev2 qemu-system-x86)
 
 say() { echo "tests/vm: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -97,7 +100,8 @@ make_kernel() # KVER INTO
 	(cd "$scratch/deb" && chmod 755 . && apt-get -q -o APT::Sandbox::User=root download "linux-image-$1") >&2
 	dpkg -x "$scratch"/deb/*.deb "$scratch/tree"
 	unpack_kernel "$scratch/tree/boot/vmlinuz-$1" "$scratch/kernel/vmlinux"
-	for module in "${disk_modules[@]}" "${vfio_modules[@]}" "${bochs_modules[@]}" "${vgem_modules[@]}"; do
+	for module in "${disk_modules[@]}" "${vfio_modules[@]}" "${bochs_modules[@]}" "${vgem_modules[@]}" \
+		"${input_modules[@]}" virtio_input; do
 		path=$(find "$scratch/tree" -name "$module.ko" -print -quit)
 		[ -n "$path" ] || die "linux-image-$1 has no module $module"
 		strip_module "$path" "$scratch/kernel/$module.ko"
@@ -224,8 +228,8 @@ find "$cache" -mindepth 1 -maxdepth 1 -type d \( -name 'kernel-*' -o -name 'root
 	-exec rm -rf {} +
 flock -u 9
 make_initramfs "$out/initramfs.gz" "$here/initramfs-init" "${vfio_modules[@]}" "${disk_modules[@]}" "${bochs_modules[@]}" \
-	"${vgem_modules[@]}" "${drivers[@]}"
-make_initramfs "$out/guest.gz" "$here/guest-init" "${bochs_modules[@]}"
+	"${vgem_modules[@]}" "${input_modules[@]}" "${drivers[@]}"
+make_initramfs "$out/guest.gz" "$here/guest-init" "${bochs_modules[@]}" "${guest_modules[@]}"
 make_product
 printf '%s\n' "$cache/$kernel/vmlinux" >"$out/vmlinux"
 printf '%s\n' "$cache/$rootfs/root.ext4" >"$out/rootfs"

@@ -143,16 +143,3 @@ def a_stranger_adopts_nothing():
     # The members of the group may talk to the daemon, so it was the kernel that refused.
     command("setpriv", "--reuid=65534", "--regid=vfio-display", "--clear-groups", "vfio-displayctl", "list")
     return said
-
-
-@check(early=guest.start)
-def a_killed_qemu_leaves_nothing():
-    linux = guest.the_guest()
-    linux.adopt(DISPLAY, "--listen", ADDRESS)
-    viewer = look(DISPLAY)
-    expect(viewer.watch(lambda: viewer.updates, PATIENCE), "no picture")
-    linux.kill()
-    note = remove_in_time(linux.mdev)
-    listed = command("vfio-displayctl", "--json", "list")
-    expect('"%s"' % DISPLAY not in listed, "the display is still listed: " + listed)
-    return note

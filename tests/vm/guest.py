@@ -13,6 +13,8 @@ from machine import HERE, Failure, Mdev, command, expect, say, until
 # The VM's own kernel, an ELF file: QEMU wants it as a file, it comes as a disk.
 DISK = "/dev/vdc"
 KERNEL = "/run/vmlinux"
+QMP = "/run/guest.qmp"
+UINPUT = "vfio-display-input-uinput@guest.service"
 BOOT_SECONDS = 420
 TYPED_SECONDS = 60
 # Leaves out what costs most of the boot and no console needs.
@@ -32,14 +34,25 @@ def on_display(mdev):
     return "-device", "vfio-pci,sysfsdev=%s,display=off" % mdev.path
 
 
+def input_devices():
+    """The host's devices for the guest, made by the adapter before there is a display that they belong to. Nothing where it was not built."""
+    if not os.path.exists("/usr/sbin/vfio-display-input-uinput"):
+        return ()
+    command("systemctl", "start", UINPUT)
+    nodes = ["/dev/input/vfio-displayd/guest-" + kind for kind in ("keyboard", "tablet")]
+    until(lambda: all(map(os.path.exists, nodes)), 30, "udev's links to the devices")
+    return [word for node in nodes for word in ("-device", "virtio-input-host-pci,evdev=" + node)]
+
+
 class Guest:
     """Boots from the start; ready() waits for it. Its serial port has a shell, its display a text console."""
 
     def __init__(self):
         shutil.copyfile(DISK, KERNEL)
+        devices = input_devices()
         self.mdev = Mdev("mbochs_rw", "medium", outlives=True)
         self.process = qemu("-m", "192", "-kernel", KERNEL, "-initrd", HERE + "/guest.gz", "-append", COMMAND_LINE,
-                            "-serial", "stdio", *on_display(self.mdev), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                            "-serial", "stdio", "-qmp", "unix:%s,server=on,wait=off" % QMP, *devices, *on_display(self.mdev), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.said = ""
         self.typed = 0
         self.adopted = False

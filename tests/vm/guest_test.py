@@ -16,6 +16,7 @@ import checks_scenarios  # noqa: F401
 import checks_events  # noqa: F401
 import checks_holders  # noqa: F401
 import checks_guest  # noqa: F401
+import checks_input  # noqa: F401: ends the guest
 import checks_door  # noqa: F401
 import checks_limits  # noqa: F401
 import checks_restart  # noqa: F401

@@ -29,6 +29,8 @@ static int hear(struct qmp_text *text, const uint8_t *data, size_t size)
 	return r < 0 ? r : (int)room;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t step = size ? data[0] % 64 + 1u : 1;

@@ -204,8 +204,8 @@ class FakeMonitor(Adapter):
         self.send((KEY, KEY_A, 1), (KEY, KEY_A, 0))
         until(lambda: len(monitor.calls) == before + 4, "four calls are under way")
         waits.clear()
-        for n in range(4):
-            monitor.say({"return": {}, "id": self.first_id(before) + n})
+        first = 3 + before + 1      # there were three questions at the beginning
+        monitor.say(b"".join(b'{"return": {}, "id": %d}\r\n' % (first + n) for n in range(4)))
         self.sees(monitor, (KEY_A, True), (KEY_A, False))
         seen = [each for call in monitor.calls[before:] for each in call["events"]]
         places = [each["data"]["value"] for each in seen if each["type"] == "abs"]
@@ -214,10 +214,6 @@ class FakeMonitor(Adapter):
         self.assertEqual(places[-1], 3999)
         at = next(i for i, each in enumerate(seen) if each["type"] == "btn")
         self.assertEqual(seen[at - 1]["data"]["value"], 1999)
-
-    @staticmethod
-    def first_id(before):
-        return 3 + before + 1       # after the three questions of the beginning
 
     def test_restart_of_the_monitor(self):
         """The same QEMU, another connection: what is down there is let go before anything else."""

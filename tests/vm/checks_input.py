@@ -40,12 +40,12 @@ class Typist:
         self.linux.adopt(DISPLAY, "--listen", ADDRESS)
         self.viewer = look(DISPLAY)
         # A row of glyphs to learn, and a shell below it.
-        self.linux.type("killall -q -9 sleep; printf '\\033[?25l\\033[2J\\033[H%s\\n' '" + ALPHABET + "' >/dev/tty1")
+        self.linux.type("printf '\\033[?25l\\033[2J\\033[H%s\\n' '" + ALPHABET + "' >/dev/tty1")
         rows, columns = self.linux.rows_and_columns()
         expect(self.viewer.watch(lambda: self.viewer.width >= 640 and self.viewer.updates, PATIENCE), "no picture")
         self.console = Console(self.viewer, rows, columns)
         expect(self.viewer.watch(lambda: self.console.learn(0), PATIENCE), "the guest's glyphs are not to be told apart")
-        self.linux.type("PS1= setsid -c sh </dev/tty1 >/dev/tty1 2>&1 &")
+        self.linux.type("(setsid -c sh </dev/tty1 >/dev/tty1 2>&1 &)")
 
     def type(self, text):
         for at in range(0, len(text), 8):
@@ -64,7 +64,7 @@ def types_a_command(number):
     typist = Typist()
     typist.type("echo Typed-$((%d * 7))\n" % number)
     typist.reads("Typed-%d" % (7 * number))
-    command("vfio-displayctl", "capture", DISPLAY, "/tmp/typed.png")
+    command("vfio-displayctl", "capture", DISPLAY, "-o", "/tmp/typed.png")
     typist.end()
 
 
@@ -76,7 +76,7 @@ def hears_releases(lose):
     expect(handlers, "the guest has no keyboard: " + linux.said[-2000:])
     seen = len(linux.said)
     for each in sorted(set(handlers)):
-        linux.type("hexdump -v -e '8/2 \"%%x \" 1/2 \" event:%%x\" 1/2 \":%%x\" 1/4 \":%%d \" \"\\n\"' /dev/input/%s &" % each)
+        linux.type("(hexdump -v -e '8/2 \"%%x \" 1/2 \" event:%%x\" 1/2 \":%%x\" 1/4 \":%%d \" \"\\n\"' /dev/input/%s &)" % each)
     command("vfio-displayctl", "send", DISPLAY, "KEY_LEFTSHIFT:1", "SYN", "KEY_F5:1", "SYN")
 
     def heard(value):

@@ -100,8 +100,6 @@ static void *compile(void *arg)
 	struct job *job = arg;
 
 	job->error = layout_create(job->name, &job->layout);
-	if (job->error == -ENOTSUP && strcmp(job->name, "us") == 0)
-		job->error = 0; /* there is nothing that it could lack */
 	/* Without memory for the message nobody hears of it: those that wait stay with "us". */
 	loop_post(job->loop, on_compiled, job);
 	return NULL;
@@ -186,10 +184,15 @@ int layouts_want(struct layouts *layouts, const char *name, layouts_fn fn, void 
 		return -ENOMEM;
 	wish->fn = fn;
 	wish->arg = arg;
-	wish->entry = layouts && valid ? find_entry(layouts, name) : NULL;
 	*ret = wish;
+	/* "us" is what is built in: nothing is compiled where nobody wants another. */
+	if (!layouts || strcmp(name, "us") == 0) {
+		grant(wish, NULL, 0);
+		return 0;
+	}
+	wish->entry = valid ? find_entry(layouts, name) : NULL;
 	if (!wish->entry) {
-		grant(wish, NULL, !valid ? -EINVAL : layouts ? -ENOSPC : 0);
+		grant(wish, NULL, valid ? -ENOSPC : -EINVAL);
 		return 0;
 	}
 	LIST_INSERT_HEAD(&wish->entry->wishes, wish, link);

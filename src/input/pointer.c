@@ -68,7 +68,8 @@ int32_t pointer_scale(int32_t at, uint32_t size, uint32_t maximum)
 	uint64_t middle = (2 * (uint64_t)at + 1) * range / (2 * (uint64_t)size);
 
 	/* Where there are hardly more places than pixels, the middle may be rounded into the pixel before. */
-	return (int32_t)MAX(middle, DIV_ROUND_UP((uint64_t)at * range, (uint64_t)size));
+	middle = MAX(middle, DIV_ROUND_UP((uint64_t)at * range, (uint64_t)size));
+	return (int32_t)MIN(middle, (uint64_t)maximum);
 }
 
 static int32_t clamp(int64_t value, int64_t low, int64_t high)

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "control/describe.h"
 #include "control/request.h"
+#include "input/layout.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -62,6 +63,8 @@ static void check_handover(const struct handover *handover)
 	expect(!context->id[0] || context_id_valid(context->id));
 	expect(context->frames_maximum <= LIMIT_FRAMES_MAX);
 	expect(context->viewers_maximum <= LIMIT_VIEWERS_MAX);
+	expect(!context->layout[0] || layout_name_valid(context->layout));
+	expect(context->input_exclusive_seconds <= LIMIT_INPUT_IDLE);
 	expect(context->labels_used <= LIMIT_LABELS);
 	for (size_t i = 0; i < context->labels_used; i++) {
 		check_text(context->labels[i].key, LIMIT_LABEL_CHARS);

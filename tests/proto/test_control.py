@@ -499,10 +499,11 @@ class Test(unittest.TestCase):
     def test_update(self):
         self.register(context={"id": "vm1", "name": "old", "machine": "m", "labels": {"a": "b"}, "viewersMaximum": 3})
         got = self.connection.call("Update", {"id": "vm1", "context": {
-            "name": "new", "framesPerSecondMaximum": 5, "bytesPerSecondMaximum": 1000000, "sharing": "allowExclusive"}})
+            "name": "new", "framesPerSecondMaximum": 5, "bytesPerSecondMaximum": 1000000, "sharing": "allowExclusive",
+            "keyboardLayout": "de(nodeadkeys)", "inputExclusiveSeconds": 0}})
         wanted = {"id": "vm1", "name": "new", "machine": "m", "labels": {"a": "b"}, "viewersMaximum": 3,
                   "framesPerSecondMaximum": 5, "bytesPerSecondMaximum": 1000000, "sharing": "allowExclusive",
-                  "viewOnly": False}
+                  "viewOnly": False, "keyboardLayout": "de(nodeadkeys)", "inputExclusiveSeconds": 0}
         self.assertEqual(got, {"context": wanted})
         self.assertEqual(self.connection.call("List", {"id": "vm1"})["context"], wanted)
         # All of it may be said again.

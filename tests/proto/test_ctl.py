@@ -278,13 +278,13 @@ class Test(unittest.TestCase):
         with Daemon(lambda call, fds: [{"parameters": {"id": "vm1", "runtime": runtime()}}]) as daemon:
             result = ctl(daemon, "register", "--id", "vm1", "--name", "Twelve", "--machine", "m", "--head", "1",
                          "--label", "a=b=c", "--label", "d=", "--frames-per-second-maximum", "30",
-                         "--viewers-maximum", "4", "--view-only", "--source", "surface", "--device", "/dev/null",
+                         "--viewers-maximum", "4", "--view-only", "--keyboard-layout", "fr", "--input-exclusive-seconds", "9", "--source", "surface", "--device", "/dev/null",
                          "--lease-pid", str(os.getpid()), "--listen", "unix:/x", "--listen-view", "[::1]:0")
             self.assertEqual((result.returncode, result.stdout), (0, b"vm1\n"), result.stderr)
             self.assertEqual(daemon.calls[0], {"method": INTERFACE + "Register", "parameters": {
                 "context": {"id": "vm1", "name": "Twelve", "machine": "m", "head": 1,
                             "labels": {"a": "b=c", "d": ""}, "framesPerSecondMaximum": 30,
-                            "viewersMaximum": 4, "viewOnly": True},
+                            "viewersMaximum": 4, "viewOnly": True, "keyboardLayout": "fr", "inputExclusiveSeconds": 9},
                 "source": "surface", "deviceFileDescriptorIndex": 0, "leaseFileDescriptorIndex": 1,
                 "listen": [{"mode": "control", "address": "unix:/x"},
                            {"mode": "view", "address": "[::1]:0"}]}})
@@ -411,12 +411,14 @@ class Test(unittest.TestCase):
         context = {"id": "vm1", "name": "x", "viewOnly": False}
         with Daemon(lambda call, fds: [{"parameters": {"context": context}}]) as daemon:
             result = ctl(daemon, "update", "vm1", "--name", "x", "--label", "a=b", "--viewers-maximum", "2",
-                         "--frames-per-second-maximum", "3", "--bytes-per-second-maximum", "4", "--sharing", "ignore")
+                         "--frames-per-second-maximum", "3", "--bytes-per-second-maximum", "4", "--sharing", "ignore",
+                         "--keyboard-layout", "de", "--input-exclusive-seconds", "0")
             self.assertEqual((result.returncode, result.stdout), (0, b""), result.stderr)
             self.assertEqual(daemon.calls[0], {"method": INTERFACE + "Update", "parameters": {
                 "id": "vm1", "context": {"name": "x", "labels": {"a": "b"}, "viewersMaximum": 2,
                                          "framesPerSecondMaximum": 3, "bytesPerSecondMaximum": 4,
-                                         "sharing": "ignore"}}})
+                                         "sharing": "ignore", "keyboardLayout": "de",
+                                         "inputExclusiveSeconds": 0}}})
             self.assertEqual(json.loads(ctl(daemon, "--json", "update", "vm1", "--name", "x").stdout), context)
             for arguments in ([], ["vm1"], ["vm1", "vm2", "--name", "x"], ["vm1", "--view-only"],
                               ["vm1", "--viewers-maximum", "x"]):

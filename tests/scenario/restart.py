@@ -77,7 +77,8 @@ class Restart(unittest.TestCase):
         self.addCleanup(given.close)
         lease, held = os.pipe()
         context = {"id": "guest", "name": "A guest", "machine": "m", "head": 3, "labels": {"a": "b", "ü": ""},
-                   "viewersMaximum": 5, "sharing": "forceShared", "framesPerSecondMaximum": 50}
+                   "viewersMaximum": 5, "sharing": "forceShared", "framesPerSecondMaximum": 50, "keyboardLayout": "de(neo)",
+                   "inputExclusiveSeconds": 5}
         self.service.connect().call("Register", {
             "context": context, "source": "surface", "deviceFileDescriptorIndex": 0, "changeFileDescriptorIndex": 1,
             "leaseFileDescriptorIndex": 2, "listen": [

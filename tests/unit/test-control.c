@@ -774,6 +774,11 @@ static void test_register_names_the_wrong_field(void **state)
 		{"{\"context\":{\"name\":\"\"}}", "context.name"},
 		{"{\"context\":{\"name\":\"a\\u009bb\"}}", "context.name"},
 		{"{\"context\":{\"head\":-1}}", "context.head"},
+		{"{\"context\":{\"keyboardLayout\":\"../us\"}}", "context.keyboardLayout"},
+		{"{\"context\":{\"keyboardLayout\":\"us,de\"}}", "context.keyboardLayout"},
+		{"{\"context\":{\"keyboardLayout\":\"\"}}", "context.keyboardLayout"},
+		{"{\"context\":{\"inputExclusiveSeconds\":3601}}", "context.inputExclusiveSeconds"},
+		{"{\"context\":{\"inputExclusiveSeconds\":-1}}", "context.inputExclusiveSeconds"},
 		{"{\"context\":{\"head\":1.5}}", "context.head"},
 		{"{\"context\":{\"labels\":[]}}", "context.labels"},
 		{"{\"context\":{\"labels\":{\"a\":1}}}", "context.labels.a"},
@@ -1772,6 +1777,9 @@ static void test_context_goes_round(void **state)
 		.sharing = SHARING_ALLOW_EXCLUSIVE,
 		.viewers_maximum = 2,
 		.view_only = true,
+		.layout = "fr(bepo)",
+		.has_input_exclusive = true,
+		.input_exclusive_seconds = 7,
 		.labels = {{strdup("k"), strdup("v")}},
 		.labels_used = 1};
 	json_t *described = context_json(&context), *again, *parameters;
@@ -1786,7 +1794,7 @@ static void test_context_goes_round(void **state)
 	assert_int_equal(request_register(&reader, parameters, &handover, &indexes), 0);
 	again = context_json(&handover.context);
 	assert_true(json_equal(described, again));
-	assert_int_equal(json_object_size(again), 10);
+	assert_int_equal(json_object_size(again), 12);
 	assert_true(handover.context.view_only);
 	handover_finish(&handover);
 	context_finish(&context);

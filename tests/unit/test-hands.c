@@ -341,6 +341,11 @@ static void test_a_guest_finds_each_pixel_again(void **state)
 				assert_int_equal(
 					(uint64_t)place * sizes[s] / ((uint64_t)ranges[r] + 1), at);
 			}
+	/* Fewer places than pixels. */
+	for (uint32_t at = 0; at < 768; at++)
+		assert_in_range(
+			pointer_scale((int32_t)at, 768, 99), at * 99 / 768, at * 100 / 768 + 1);
+	assert_int_equal(pointer_scale(767, 768, 99), 99);
 }
 
 /* ---- Whatever happens ---- */

@@ -113,6 +113,9 @@
 #define LIMIT_ENCODINGS          1024       /* entries of SetEncodings that are looked at */
 #define LIMIT_VIEWER_SOCKET      (256u << 10) /* bytes in the socket pair to a worker */
 #define LIMIT_VIEWER_LOW         (64u << 10) /* bytes queued for a viewer: its next update starts only below this */
+#define LIMIT_STUDIO             (16u << 20) /* bytes of rectangles that are kept for more than one viewer: two updates of the worst picture there is in full HD */
+#define LIMIT_STUDIO_MAKERS      16          /* of them in the making at the same time, or as many as there are processors; each is 700 KiB */
+#define LIMIT_TIDY_MS            1000        /* they are looked through so often while there are any; what nobody has wanted since the last but one look goes */
 #define LIMIT_FENCES             64          /* answers to fences for a viewer whose queue is not low; then it is not heard until it is */
 #define LIMIT_VIEWER_UNSENT      (128u << 10) /* bytes not yet sent in a viewer's TCP socket: what is behind waits in our queue */
 #define LIMIT_VIEWER_QUEUE_SLACK (1u << 20) /* a viewer's queue holds one raw frame plus a quarter, plus this */

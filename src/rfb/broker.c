@@ -20,6 +20,7 @@
 #include "rfb/outbox.h"
 #include "rfb/picture.h"
 #include "rfb/questions.h"
+#include "rfb/tidy.h"
 #include "rfb/tls.h"
 
 struct broker {
@@ -27,6 +28,7 @@ struct broker {
 	int link; /* borrowed */
 	struct loop_source *link_source;
 	struct picture *picture;
+	struct tidy tidy; /* the picture's studio */
 	struct door *door;
 	struct link_message hello;
 	int result;
@@ -438,6 +440,7 @@ int broker_create(
 	broker->link = link;
 	broker->hello = *hello;
 	outbox_init(&broker->outbox, link);
+	broker->tidy.filled = -EBADF;
 	broker->facts = (struct facts){.leds = LEDS_UNKNOWN};
 	facts_policy(&broker->facts, &hello->hello.policy);
 	snprintf(broker->facts.name, sizeof(broker->facts.name), "%s", hello->hello.name);
@@ -458,6 +461,10 @@ int broker_create(
 		r = picture_create(grant_wake, &broker->grant, &broker->picture);
 	broker->grant.picture = broker->picture;
 	if (r == 0)
+		r = tidy_init(&broker->tidy, loop);
+	if (r == 0)
+		picture_hire(broker->picture, broker->tidy.studio);
+	if (r == 0)
 		r = door_create(
 			loop, broker->picture, &options, &door_events, broker, &broker->door);
 	if (r < 0) {
@@ -475,6 +482,7 @@ void broker_destroy(struct broker *broker)
 		return;
 	door_destroy(broker->door);
 	picture_destroy(broker->picture);
+	tidy_finish(&broker->tidy);
 	loop_source_free(broker->link_source);
 	grant_finish(&broker->grant);
 	outbox_clear(&broker->outbox);

@@ -27,11 +27,13 @@
 #include "damage/rects.h"
 #include "frame/frame.h"
 #include "rfb/notices.h"
+#include "rfb/prints.h"
 #include "rfb/screen.h"
 #include "rfb/update.h"
 #include "rfb/wire.h"
 
 #define RECTS_MAX  64
+#define REGION_MAX 400 /* rectangles of a region; of more, what is around them all is sent */
 #define SLICES_MAX 16
 #define SLICE_PIXELS \
 	(256u << 10) /* 10 ms of encoding at most, since the broker may want to write */
@@ -352,21 +354,18 @@ static void note_sent(struct canvas *canvas, sraRegionPtr region, enum loss loss
 	sraRgnReleaseIterator(iterator);
 }
 
-static void update_client(struct canvas *canvas, bool exact, uint64_t now)
+/* By LibVNCServer. */
+static void update_client(struct canvas *canvas, const struct quality_levels *levels, uint64_t now)
 {
 	rfbClientPtr client = canvas->client;
 	int preferred = client->preferredEncoding;
 	const struct quality_levels wish = {
 		client->turboQualityLevel, client->turboSubsampLevel, client->tightCompressLevel};
-	struct quality_levels levels;
-	bool jpeg = sends_jpeg(canvas) && !exact;
 	sraRegionPtr region = coming(canvas);
 
-	quality_levels(&canvas->quality, client->tightQualityLevel, &wish, &levels);
-	/* LibVNCServer asks its own screen's pixels, not the viewer's, whether they are too small for JPEG. */
-	client->turboQualityLevel = jpeg ? levels.quality : -1;
-	client->turboSubsampLevel = levels.subsampling;
-	client->tightCompressLevel = levels.compression;
+	client->turboQualityLevel = levels->quality;
+	client->turboSubsampLevel = levels->subsampling;
+	client->tightCompressLevel = levels->compression;
 	client->preferredEncoding = screen_fit_encoding(client);
 	rfbUpdateClient(client);
 	client->preferredEncoding = preferred;
@@ -374,23 +373,93 @@ static void update_client(struct canvas *canvas, bool exact, uint64_t now)
 	client->turboSubsampLevel = wish.subsampling;
 	client->tightCompressLevel = wish.compression;
 	note_sent(canvas, region,
-		!jpeg			     ? NO_LOSS
-		: levels.subsampling == GREY ? LOSS
-					     : LOSS_OF_MANY_COLOURS,
+		levels->quality == -1	      ? NO_LOSS
+		: levels->subsampling == GREY ? LOSS
+					      : LOSS_OF_MANY_COLOURS,
 		now);
 	sraRgnDestroy(region);
+}
+
+struct sending {
+	struct canvas *canvas;
+	uint64_t now;
+};
+
+static void on_sent(void *arg, const struct rect *rect, bool lossy)
+{
+	struct sending *sending = arg;
+
+	refresh_sent(&sending->canvas->refresh, rect, lossy, sending->now);
+}
+
+/* Of so many pieces that the heads would weigh, the rectangle around them. */
+static void limit(sraRegionPtr region)
+{
+	sraRegionPtr all;
+
+	if (sraRgnCountRects(region) <= REGION_MAX)
+		return;
+	all = sraRgnBBox(region);
+	sraRgnOr(region, all);
+	sraRgnDestroy(all);
+}
+
+/* By the studio, and with the library's regions as the library itself would leave them. */
+static const char *update_shared(
+	struct canvas *canvas, const struct quality_levels *levels, uint64_t now)
+{
+	rfbClientPtr client = canvas->client;
+	sraRegionPtr region = coming(canvas);
+	struct sending sending = {canvas, now};
+	const struct prints_order order = {
+		.studio = canvas->studio,
+		.reader = canvas->reader,
+		.own = canvas->frame,
+		.drawn = &canvas->cursor.drawn,
+		.wish = {levels->quality, levels->subsampling, levels->compression},
+		.sent = on_sent,
+		.arg = &sending,
+	};
+	int r = 0;
+
+	limit(region);
+	if (!sraRgnEmpty(region)) {
+		sraRgnSubtract(client->modifiedRegion, region);
+		sraRgnMakeEmpty(client->requestedRegion);
+		r = prints_send(&order, client, region);
+	}
+	sraRgnDestroy(region);
+	return r < 0 ? "out of memory" : NULL;
+}
+
+static const char *update(struct canvas *canvas, bool exact, uint64_t now)
+{
+	rfbClientPtr client = canvas->client;
+	const struct quality_levels wish = {
+		client->turboQualityLevel, client->turboSubsampLevel, client->tightCompressLevel};
+	struct quality_levels levels;
+
+	quality_levels(&canvas->quality, client->tightQualityLevel, &wish, &levels);
+	/* LibVNCServer asks its own screen's pixels, not the viewer's, whether they are too small for JPEG. */
+	if (!sends_jpeg(canvas) || exact)
+		levels.quality = -1;
+	if (canvas->studio && prints_fit(client) && levels.quality == -1)
+		return update_shared(canvas, &levels, now);
+	update_client(canvas, &levels, now);
+	return NULL;
 }
 
 static const char *draw(struct canvas *canvas, bool exact, uint64_t now)
 {
 	bool cursor = canvas->cursor.drawn.width != 0;
+	const char *reason;
 
 	if (cursor)
 		cursor_draw(&canvas->cursor, canvas->frame);
-	update_client(canvas, exact, now);
+	reason = update(canvas, exact, now);
 	if (cursor && cursor_erase(canvas->frame, &canvas->cursor.drawn) < 0)
 		return "cannot unmap the cursor";
-	return NULL;
+	return reason;
 }
 
 const char *canvas_draw(struct canvas *canvas, uint64_t now)

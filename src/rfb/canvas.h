@@ -17,6 +17,8 @@
 #include "rfb/refresh.h"
 
 struct notices;
+struct picture_reader;
+struct studio;
 
 struct canvas {
 	rfbScreenInfo screen;
@@ -29,6 +31,8 @@ struct canvas {
 	struct quality quality;
 	struct move moves[LIMIT_MOVES_WAITING]; /* that the next update begins with */
 	size_t move_count;
+	struct studio *studio;	 /* borrowed; NULL: LibVNCServer encodes everything */
+	struct picture_reader *reader; /* borrowed, the viewer's */
 	uint32_t exact_cost; /* bytes for 1024 pixels without loss, lately */
 };
 

@@ -27,17 +27,19 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <time.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/processors.h"
 #include "rfb/bitmaps.h"
+#include "rfb/serials.h"
 
 struct held {
 	struct frame *frame;
+	struct serials serials;
 	unsigned int references;
 	unsigned int readers; /* inside */
 };
@@ -68,6 +70,8 @@ struct picture {
 	uint64_t noticed; /* of the next publish */
 	struct move moves[LIMIT_MOVES];
 	size_t move_count; /* likewise */
+	uint64_t serial;  /* of the last one with damage, over all frames */
+	struct studio *studio;
 	TAILQ_HEAD(, picture_reader) readers;
 	unsigned int inside, inside_maximum; /* readers, of any frame */
 	unsigned int called;
@@ -82,18 +86,12 @@ static uint64_t now_ns(void)
 	return now.tv_sec * 1000000000ull + now.tv_nsec;
 }
 
-static unsigned int processors(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 static void held_unref(struct held *held)
 {
 	if (!held || --held->references)
 		return;
 	frame_destroy(held->frame);
+	serials_finish(&held->serials);
 	free(held);
 }
 
@@ -113,7 +111,7 @@ int picture_create(void (*idle)(void *arg), void *arg, struct picture **ret)
 	picture->idle = idle;
 	picture->arg = arg;
 	TAILQ_INIT(&picture->readers);
-	picture->inside_maximum = processors();
+	picture->inside_maximum = processors_count();
 	*ret = picture;
 	return 0;
 }
@@ -142,10 +140,10 @@ fail:
 	return -ENOMEM;
 }
 
-int picture_frame(struct picture *picture, int fd)
+/* @fd is consumed in every case. */
+static int held_create(int fd, struct held **ret)
 {
-	struct held *held = new0(struct held), *old;
-	struct picture_reader *reader;
+	struct held *held = new0(struct held);
 	int r;
 
 	if (!held) {
@@ -159,8 +157,24 @@ int picture_frame(struct picture *picture, int fd)
 		return r;
 	}
 	held->references = 1;
+	*ret = held;
+	return 0;
+}
+
+int picture_frame(struct picture *picture, int fd)
+{
+	struct held *held, *old;
+	struct picture_reader *reader;
+	int r;
+
+	r = held_create(fd, &held);
+	if (r < 0)
+		return r;
 	pthread_mutex_lock(&picture->mutex);
-	r = readers_prepare(picture, held->frame);
+	r = serials_init(&held->serials, held->frame->header.width, held->frame->header.height,
+		++picture->serial);
+	if (r == 0)
+		r = readers_prepare(picture, held->frame);
 	if (r < 0) {
 		old = held;
 	} else {
@@ -258,6 +272,9 @@ void picture_published(struct picture *picture, bool damaged)
 		goto out;
 	picture->ready = true;
 	picture->writing = false;
+	if (damaged)
+		serials_note(&picture->current->serials, frame_damage(picture->current->frame),
+			++picture->serial);
 	TAILQ_FOREACH (reader, &picture->readers, entry) {
 		if (damaged)
 			bitmaps_follow(&reader->bitmaps, picture->current->frame, picture->moves,
@@ -529,6 +546,26 @@ size_t picture_reader_moves(const struct picture_reader *reader, const struct mo
 {
 	*ret = reader->bitmaps.taken_moves;
 	return reader->bitmaps.taken_count;
+}
+
+const struct frame *picture_inside(const struct picture_reader *reader)
+{
+	return reader->inside->frame;
+}
+
+uint64_t picture_serial(const struct picture_reader *reader, const struct rect *rect)
+{
+	return serials_newest(&reader->inside->serials, rect);
+}
+
+void picture_hire(struct picture *picture, struct studio *studio)
+{
+	picture->studio = studio;
+}
+
+struct studio *picture_studio(const struct picture *picture)
+{
+	return picture->studio;
 }
 
 bool picture_encoding(struct picture *picture)

@@ -15,6 +15,8 @@
 
 struct picture;
 struct picture_reader;
+struct rect;
+struct studio;
 
 /* @idle is called from a reader's or the main thread when picture_granted() would answer true. It must only wake the main
  * thread. -ENOMEM. */
@@ -41,6 +43,10 @@ void picture_resume(struct picture *picture);
 /* The current frame or NULL, valid until the next picture_frame(): its geometry and its fd, not its pixels. */
 const struct frame *picture_current(struct picture *picture);
 
+/* Main thread, before the first reader: who encodes for more than one of them. @studio: borrowed, outlives them; NULL, as at first: nobody. */
+void picture_hire(struct picture *picture, struct studio *studio);
+struct studio *picture_studio(const struct picture *picture);
+
 /* @wake: eventfd of the worker, borrowed. The new reader's damage is the whole frame. -ENOMEM. */
 int picture_join(struct picture *picture, int wake, struct picture_reader **ret);
 void picture_leave(struct picture *picture, struct picture_reader *reader); /* not inside; takes NULL */
@@ -66,5 +72,9 @@ void picture_copies(struct picture *picture, struct picture_reader *reader, bool
 /* Worker, between picture_begin() and picture_end(): moves that its viewer is to make, in this order, before it is sent what begin's damage
  * covers: that is what is wrong then. <= LIMIT_MOVES_WAITING, none where the viewer does not know CopyRect. */
 size_t picture_reader_moves(const struct picture_reader *reader, const struct move **ret);
+/* Worker, inside: the frame at rest, and the number of the publish that last changed anything in @rect (rfb/serials.h): of this frame or any
+ * other that this picture had. */
+const struct frame *picture_inside(const struct picture_reader *reader);
+uint64_t picture_serial(const struct picture_reader *reader, const struct rect *rect);
 /* Worker: when the oldest change of its last picture_begin() was first looked at; 0: not known, there was none, or it has been asked. */
 uint64_t picture_take_noticed(struct picture_reader *reader);

@@ -385,6 +385,8 @@ static int viewer_open(struct viewer *viewer, int *ret_fd)
 	r = picture_join(viewer->picture, viewer->wake, &viewer->reader);
 	if (r < 0)
 		return r;
+	viewer->canvas.reader = viewer->reader;
+	viewer->canvas.studio = picture_studio(viewer->picture);
 	r = screen_connect(&viewer->canvas.screen, &viewer->canvas.client, &viewer->hangup, &door);
 	if (r < 0)
 		return r;

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* prints.h - one viewer's update out of the studio: which of its region is there, which is to be made, and the message. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <rfb/rfb.h>
+#include <rfb/rfbregion.h>
+
+#include "frame/frame.h"
+#include "rfb/tight.h"
+
+struct picture_reader;
+struct studio;
+
+struct prints_order {
+	struct studio *studio;
+	const struct picture_reader *reader; /* inside */
+	const struct frame *own;  /* the viewer's mapping of the same frame, with a cursor in it ... */
+	const struct rect *drawn; /* ... here; width 0: nowhere */
+	struct tight_wish wish;
+	/* Each rectangle that was sent. */
+	void (*sent)(void *arg, const struct rect *rect, bool lossy);
+	void *arg;
+};
+
+/* Can @client take what a studio makes? It prefers Tight, and its pixels have 8 bits for each colour. */
+bool prints_fit(const struct _rfbClientRec *client);
+/* Sends what @region, not empty, shows. 0, too, when the connection is gone; -ENOMEM. */
+int prints_send(const struct prints_order *order, rfbClientPtr client, sraRegionPtr region);

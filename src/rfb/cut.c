@@ -25,8 +25,11 @@ bool cut_next(struct cut *cut, struct rect *ret)
 	sraRect next;
 
 	if (!rest->height) {
-		if (!sraRgnIteratorNext(cut->iterator, &next))
+		/* The library's iterator may not be asked once more. */
+		if (!cut->iterator || !sraRgnIteratorNext(cut->iterator, &next)) {
+			cut_end(cut);
 			return false;
+		}
 		*rest = (struct rect){next.x1, next.y1, next.x2 - next.x1, next.y2 - next.y1};
 		cut->at = rest->x;
 	}
@@ -44,6 +47,7 @@ bool cut_next(struct cut *cut, struct rect *ret)
 
 void cut_end(struct cut *cut)
 {
-	sraRgnReleaseIterator(cut->iterator);
+	if (cut->iterator)
+		sraRgnReleaseIterator(cut->iterator);
 	cut->iterator = NULL;
 }

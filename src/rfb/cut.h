@@ -17,8 +17,8 @@
 
 struct cut {
 	sraRectangleIterator *iterator; /* owned */
-	struct rect rest;		/* of the region's rectangle at hand: the rows not yet cut */
-	uint32_t at;			/* in its row of pieces: where the next one begins */
+	struct rect rest; /* of the region's rectangle at hand: the rows not yet cut */
+	uint32_t at;	  /* in its row of pieces: where the next one begins */
 };
 
 /* @region: borrowed, left alone meanwhile. False: out of memory. */

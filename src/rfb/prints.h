@@ -16,7 +16,8 @@ struct studio;
 struct prints_order {
 	struct studio *studio;
 	const struct picture_reader *reader; /* inside */
-	const struct frame *own;  /* the viewer's mapping of the same frame, with a cursor in it ... */
+	const struct frame
+		*own; /* the viewer's mapping of the same frame, with a cursor in it ... */
 	const struct rect *drawn; /* ... here; width 0: nowhere */
 	struct tight_wish wish;
 	/* Each rectangle that was sent. */

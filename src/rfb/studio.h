@@ -26,18 +26,18 @@ struct print {
 	struct tight_wish wish;
 	bool lossy;
 	uint32_t size;
-	struct sheet *sheet;	  /* where it is */
-	struct print *next;	  /* with the same hash */
+	struct sheet *sheet; /* where it is */
+	struct print *next;  /* with the same hash */
 	uint8_t bytes[];
 };
 
 struct print_want {
-	struct rect rect;  /* at most STUDIO_PIXELS */
-	uint64_t serial;   /* picture_serial(); 0: like no other, for this viewer alone */
+	struct rect rect; /* at most STUDIO_PIXELS */
+	uint64_t serial;  /* picture_serial(); 0: like no other, for this viewer alone */
 	struct tight_wish wish;
 	const uint32_t *pixels; /* of the whole frame, at rest */
 	size_t stride;		/* pixels */
-	bool must;		/* over the bound if there is no other way: the caller holds no other print */
+	bool must; /* over the bound if there is no other way: the caller holds no other print */
 };
 
 /* Pixels of one rectangle: any of them fits into a sheet. */

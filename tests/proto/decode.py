@@ -111,6 +111,7 @@ class Picture:
         self.format = XRGB
         self.inflaters = {}
         self.jpegs = []              # rectangles that came as JPEG: (x, y, width, height)
+        self.streams = set()         # of Tight that were used: 3 by what is encoded once for all, 0 to 2 by LibVNCServer
 
     def row(self, y):
         stride = self.width * self.format.bytes
@@ -227,6 +228,7 @@ class Picture:
             return
         if kind > 9:
             raise AssertionError(f"Tight control byte {control:#x}")
+        self.streams.add(kind & 3)
         which = self.read(1)[0] if kind & 4 else 0
         if which == 0:
             data = self.tight_data(kind & 3, width * height * each)

@@ -358,7 +358,8 @@ static void dispatch(struct broker *broker, struct link_message *message, int fd
 		if (message->publish.generation == broker->grant.generation) {
 			PROBE2(published, message->publish.generation, message->publish.damaged);
 			picture_noticed(broker->picture, message->publish.noticed);
-			picture_moves(broker->picture, message->publish.move, message->publish.moves);
+			picture_moves(
+				broker->picture, message->publish.move, message->publish.moves);
 			picture_published(broker->picture, message->publish.damaged);
 			door_picture(broker->door);
 		}

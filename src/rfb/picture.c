@@ -70,7 +70,7 @@ struct picture {
 	uint64_t noticed; /* of the next publish */
 	struct move moves[LIMIT_MOVES];
 	size_t move_count; /* likewise */
-	uint64_t serial;  /* of the last one with damage, over all frames */
+	uint64_t serial;   /* of the last one with damage, over all frames */
 	struct studio *studio;
 	TAILQ_HEAD(, picture_reader) readers;
 	unsigned int inside, inside_maximum; /* readers, of any frame */

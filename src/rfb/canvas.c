@@ -385,11 +385,13 @@ struct sending {
 	uint64_t now;
 };
 
-static void on_sent(void *arg, const struct rect *rect, bool lossy)
+static void on_sent(void *arg, const struct rect *rect, const struct rect *lossy)
 {
 	struct sending *sending = arg;
 
-	refresh_sent(&sending->canvas->refresh, rect, lossy, sending->now);
+	refresh_sent(&sending->canvas->refresh, rect, false, sending->now);
+	if (lossy->width)
+		refresh_sent(&sending->canvas->refresh, lossy, true, sending->now);
 }
 
 /* Of so many pieces that the heads would weigh, the rectangle around them. */
@@ -405,8 +407,7 @@ static void limit(sraRegionPtr region)
 }
 
 /* By the studio, and with the library's regions as the library itself would leave them. */
-static const char *update_shared(
-	struct canvas *canvas, const struct quality_levels *levels, uint64_t now)
+static const char *update_shared(struct canvas *canvas, const struct tight_wish *wish, uint64_t now)
 {
 	rfbClientPtr client = canvas->client;
 	sraRegionPtr region = coming(canvas);
@@ -416,7 +417,7 @@ static const char *update_shared(
 		.reader = canvas->reader,
 		.own = canvas->frame,
 		.drawn = &canvas->cursor.drawn,
-		.wish = {levels->quality, levels->subsampling, levels->compression},
+		.wish = *wish,
 		.sent = on_sent,
 		.arg = &sending,
 	};
@@ -438,13 +439,17 @@ static const char *update(struct canvas *canvas, bool exact, uint64_t now)
 	const struct quality_levels wish = {
 		client->turboQualityLevel, client->turboSubsampLevel, client->tightCompressLevel};
 	struct quality_levels levels;
+	struct tight_wish settled;
 
 	quality_levels(&canvas->quality, client->tightQualityLevel, &wish, &levels);
 	/* LibVNCServer asks its own screen's pixels, not the viewer's, whether they are too small for JPEG. */
 	if (!sends_jpeg(canvas) || exact)
 		levels.quality = -1;
-	if (canvas->studio && prints_fit(client) && levels.quality == -1)
-		return update_shared(canvas, &levels, now);
+	settled = (struct tight_wish){levels.quality, levels.subsampling, levels.compression};
+	tight_settle(&settled);
+	/* The studio may have been built without JPEG. */
+	if (canvas->studio && prints_fit(client) && (settled.quality != -1 || levels.quality == -1))
+		return update_shared(canvas, &settled, now);
 	update_client(canvas, &levels, now);
 	return NULL;
 }

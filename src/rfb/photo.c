@@ -24,6 +24,7 @@ struct photo {
 	struct jpeg_error_mgr errors;
 	struct jpeg_destination_mgr room;
 	jmp_buf out;
+	bool own_tables; /* of the last picture's, which jpeg_set_defaults() leaves alone */
 };
 
 bool photo_there(void)
@@ -107,6 +108,20 @@ static void set(struct jpeg_compress_struct *library, uint32_t width, uint32_t h
 	library->comp_info[0].v_samp_factor = subsampling == 1 ? 2 : 1;
 }
 
+/* Such tables lack codes that another picture needs. */
+static void forget_tables(struct photo *photo)
+{
+	struct jpeg_compress_struct *library = &photo->library;
+
+	if (!photo->own_tables)
+		return;
+	photo->own_tables = false;
+	jpeg_destroy_compress(library);
+	jpeg_create_compress(library);
+	library->client_data = photo;
+	library->dest = &photo->room;
+}
+
 static void write_rows(struct jpeg_compress_struct *library, const uint32_t *pixels, size_t stride)
 {
 	JSAMPROW rows[ROWS_AT_ONCE];
@@ -132,7 +147,10 @@ size_t photo_bytes(struct photo *photo, const uint32_t *pixels, size_t stride, u
 		jpeg_abort_compress(library);
 		return 0;
 	}
+	if (!small)
+		forget_tables(photo);
 	set(library, width, height, quality, subsampling, small);
+	photo->own_tables = small;
 	jpeg_start_compress(library, TRUE);
 	write_rows(library, pixels, stride);
 	jpeg_finish_compress(library);

@@ -20,13 +20,12 @@
 #define BATCH	   512
 #define COUNT_LAST 0xffff /* rectangles: LastRect ends them */
 
-static_assert(CUT_PIXELS <= STUDIO_PIXELS && 2 * CUT_SIDE <= TIGHT_WIDTH_MAX,
-	"a piece is no larger than a print");
+static_assert(CUT_PIXELS <= STUDIO_PIXELS, "a piece is no larger than a print");
 
 struct batch {
 	struct rect pieces[BATCH]; /* not yet to be had */
 	const struct print *prints[BATCH];
-	unsigned int piece_count, print_count;
+	unsigned int piece_count, print_count, rectangles;
 };
 
 struct job {
@@ -68,15 +67,6 @@ static int take(const struct job *job, const struct rect *rect, bool must, const
 	return studio_take(order->studio, &want, ret);
 }
 
-static bool write_print(const struct job *job, const struct print *print)
-{
-	const struct rect *rect = &print->rect;
-
-	return update_put_rect(job->client, rect->x, rect->y, rect->width, rect->height,
-		       rfbEncodingTight) &&
-	       update_put(job->client, print->bytes, print->size);
-}
-
 /* What is held is written, if the connection is there, and let go of. */
 static bool write_prints(struct job *job, struct batch *batch)
 {
@@ -84,18 +74,18 @@ static bool write_prints(struct job *job, struct batch *batch)
 
 	if (going && batch->print_count && !job->begun)
 		going = update_put_head(
-			job->client, job->last_rect ? COUNT_LAST : batch->print_count);
+			job->client, job->last_rect ? COUNT_LAST : batch->rectangles);
 	if (batch->print_count)
 		job->begun = job->last_rect;
 	for (unsigned int i = 0; i < batch->print_count; i++) {
 		const struct print *print = batch->prints[i];
 
 		if (going)
-			job->order->sent(job->order->arg, &print->rect, print->lossy);
-		going = going && write_print(job, print);
+			job->order->sent(job->order->arg, &print->rect, &print->lossy);
+		going = going && update_put(job->client, print->bytes, print->size);
 		studio_drop(job->order->studio, print);
 	}
-	batch->print_count = 0;
+	batch->print_count = batch->rectangles = 0;
 	return going && update_flush(job->client);
 }
 
@@ -112,7 +102,7 @@ static int gather_some(struct job *job, struct batch *batch)
 			r = take(job, &piece, !batch->print_count,
 				&batch->prints[batch->print_count]);
 		if (r == 0)
-			batch->print_count++;
+			batch->rectangles += batch->prints[batch->print_count++]->rectangles;
 		else
 			batch->pieces[left++] = piece;
 	}
@@ -142,7 +132,7 @@ static int gather(struct job *job, struct batch *batch)
 
 static bool fill(struct cut *cut, struct batch *batch)
 {
-	batch->piece_count = batch->print_count = 0;
+	batch->piece_count = batch->print_count = batch->rectangles = 0;
 	while (batch->piece_count < BATCH && cut_next(cut, &batch->pieces[batch->piece_count]))
 		batch->piece_count++;
 	return batch->piece_count;

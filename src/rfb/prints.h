@@ -8,7 +8,7 @@
 #include <rfb/rfbregion.h>
 
 #include "frame/frame.h"
-#include "rfb/tight.h"
+#include "rfb/mosaic.h"
 
 struct picture_reader;
 struct studio;
@@ -19,9 +19,9 @@ struct prints_order {
 	const struct frame
 		*own; /* the viewer's mapping of the same frame, with a cursor in it ... */
 	const struct rect *drawn; /* ... here; width 0: nowhere */
-	struct tight_wish wish;
-	/* Each rectangle that was sent. */
-	void (*sent)(void *arg, const struct rect *rect, bool lossy);
+	struct tight_wish wish; /* settled */
+	/* What was sent. @lossy: a part of it that is not exact; width 0: none. */
+	void (*sent)(void *arg, const struct rect *rect, const struct rect *lossy);
 	void *arg;
 };
 

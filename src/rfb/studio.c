@@ -42,8 +42,9 @@ struct maker {
 	struct rect rect; /* what it makes; serial 0: nothing that anybody else could want */
 	uint64_t serial;
 	struct tight_wish wish;
-	struct tight *tight; /* owned; NULL: not needed yet */
-	uint8_t *bytes;	     /* owned, likewise */
+	struct tight *tight;  /* owned; NULL: not needed yet */
+	uint8_t *bytes;	      /* owned, likewise */
+	struct mosaic mosaic; /* what it has made */
 };
 
 struct studio {
@@ -231,7 +232,7 @@ static int sheet_room(struct studio *studio, size_t size, bool must, struct shee
 }
 
 static int keep(struct studio *studio, const struct print_want *want, const struct maker *maker,
-	size_t size, bool lossy, const struct print **ret)
+	size_t size, const struct print **ret)
 {
 	struct print *print, **slot;
 	struct sheet *sheet;
@@ -245,7 +246,8 @@ static int keep(struct studio *studio, const struct print_want *want, const stru
 		.rect = want->rect,
 		.serial = want->serial,
 		.wish = want->wish,
-		.lossy = lossy,
+		.rectangles = maker->mosaic.rectangles,
+		.lossy = maker->mosaic.lossy,
 		.size = size,
 		.sheet = sheet,
 	};
@@ -304,24 +306,18 @@ static int maker_prepare(struct maker *maker)
 	return maker->tight ? 0 : tight_create(&maker->tight);
 }
 
-static size_t make(struct maker *maker, const struct print_want *want, bool *ret_lossy)
+static size_t make(struct maker *maker, const struct print_want *want)
 {
-	const struct rect *rect = &want->rect;
-	enum tight_kind kind;
-	size_t size;
-
-	assert(room_of(tight_bound(rect->width, rect->height)) <= SHEET_ROOM);
-	size = tight_encode(maker->tight, want->pixels + rect->y * want->stride + rect->x,
-		want->stride, rect->width, rect->height, &want->wish, maker->bytes, &kind);
-	*ret_lossy = kind == TIGHT_JPEG;
-	return size;
+	assert(room_of(mosaic_bound(&want->rect)) <= SHEET_ROOM);
+	return mosaic_make(maker->tight, want->pixels, want->stride, &want->rect, &want->wish,
+		maker->bytes, &maker->mosaic);
 }
 
 int studio_take(struct studio *studio, const struct print_want *want, const struct print **ret)
 {
 	const struct print *print;
 	struct maker *maker = NULL;
-	bool lossy = false, tell;
+	bool tell;
 	size_t size = 0;
 	int r;
 
@@ -340,10 +336,10 @@ int studio_take(struct studio *studio, const struct print_want *want, const stru
 
 	r = maker_prepare(maker);
 	if (r == 0)
-		size = make(maker, want, &lossy);
+		size = make(maker, want);
 	pthread_mutex_lock(&studio->mutex);
 	if (r == 0) {
-		r = keep(studio, want, maker, size, lossy, ret);
+		r = keep(studio, want, maker, size, ret);
 		studio->counts.made++;
 	}
 	maker_give(studio, maker);

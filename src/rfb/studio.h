@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* studio.h - Tight rectangles (rfb/tight.h) of one picture, each made once for all viewers that want the same: same area, same pixels,
- * same wish. Any thread.
+/* studio.h - parts of one picture as Tight rectangles (rfb/mosaic.h), each made once for all viewers that want the same: same area, same
+ * pixels, same wish. Any thread.
  *
- * Whoever wants a rectangle that is not there makes it itself, and others that want the same find it in the making and go on with
+ * Whoever wants a part that is not there makes it itself, and others that want the same find it in the making and go on with
  * another one meanwhile: viewers that are in step share the work as they share what comes of it. No more are made at the same time than there are
- * processors. Prints, finished rectangles, are kept in a bounded number of sheets, the oldest of which make room.
+ * processors. Prints, finished parts, are kept in a bounded number of sheets, the oldest of which make room.
  */
 #pragma once
 
@@ -13,18 +13,19 @@
 #include <stdint.h>
 
 #include "damage/rects.h"
-#include "rfb/tight.h"
+#include "rfb/mosaic.h"
 
-#define STUDIO_SHEET (256u << 10) /* bytes; no rectangle needs more than one */
+#define STUDIO_SHEET (256u << 10) /* bytes; no print needs more than one */
 
 struct studio;
 
-/* A rectangle's bytes, behind its head. */
+/* Whole rectangles, with their heads. */
 struct print {
 	struct rect rect;
 	uint64_t serial;
 	struct tight_wish wish;
-	bool lossy;
+	uint32_t rectangles;
+	struct rect lossy; /* around all that is not exact; width 0: nothing is */
 	uint32_t size;
 	struct sheet *sheet; /* where it is */
 	struct print *next;  /* with the same hash */
@@ -40,11 +41,11 @@ struct print_want {
 	bool must; /* over the bound if there is no other way: the caller holds no other print */
 };
 
-/* Pixels of one rectangle: any of them fits into a sheet. */
+/* Pixels of one print: any of them fits into a sheet. */
 #define STUDIO_PIXELS (64u << 10)
 
 struct studio_options {
-	unsigned int makers; /* rectangles in the making at the same time, at least 1 */
+	unsigned int makers; /* prints in the making at the same time, at least 1 */
 	size_t maximum;	     /* bytes of all sheets, at least one */
 	/* There is something to be tidied now, when there was nothing: from any thread, which may hold a frame at rest. NULL: nobody tidies. */
 	void (*filled)(void *arg);
@@ -59,7 +60,7 @@ void studio_destroy(struct studio *studio); /* no print is held; takes NULL */
  * by others and the caller; -ENOMEM. */
 int studio_take(struct studio *studio, const struct print_want *want, const struct print **ret);
 void studio_drop(struct studio *studio, const struct print *print);
-/* To wait after -EAGAIN: the turn as it was before studio_take(). Returns when another rectangle is finished. */
+/* To wait after -EAGAIN: the turn as it was before studio_take(). Returns when another print is finished. */
 uint64_t studio_turn(struct studio *studio);
 void studio_wait(struct studio *studio, uint64_t turn);
 
@@ -67,7 +68,7 @@ void studio_wait(struct studio *studio, uint64_t turn);
 bool studio_tidy(struct studio *studio);
 
 struct studio_counts {
-	uint64_t made, shared; /* rectangles: encoded; taken once more */
+	uint64_t made, shared; /* prints: encoded; taken once more */
 	size_t bytes;	       /* of sheets */
 };
 struct studio_counts studio_counts(struct studio *studio);

@@ -72,12 +72,12 @@ class StillPictureEndsExact(unittest.TestCase):
         until_shows(viewers, self.canvas, LIMIT)
 
     def test_grey(self):
-        """A viewer that wishes for grey gets no palettes, so few colours are no reason to think that it has them."""
+        """A viewer that wishes for grey gets no palettes from LibVNCServer, so few colours are no reason to think that it has them."""
         d = self.daemon()
         colours = (b"\xff\0\0\0", b"\0\xff\0\0", b"\0\0\xff\0", b"\x10\x80\xf0\0")
         row = b"".join(colours[x // 3 % 4] for x in range(WIDTH + 12))
         self.canvas.draw(0, 0, WIDTH, HEIGHT, b"".join(row[y % 4 * 12:][:WIDTH * 4] for y in range(HEIGHT)))
-        viewers = [self.watch(d, -23, GREY), self.watch(d, -26, GREY, rfb.LAST_RECT), self.watch(d, -26)]
+        viewers = [self.watch(d, -23, GREY, form=FORMATS["16 bits"]), self.watch(d, -26, GREY, rfb.LAST_RECT), self.watch(d, -26)]
         self.assertTrue(viewers[0].jpegs, "there was no JPEG to begin with")
         until_shows(viewers, self.canvas, LIMIT)
 

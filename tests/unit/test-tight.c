@@ -312,6 +312,28 @@ static void test_grey_has_no_colours(void **state)
 		assert_int_equal(f->seen[i], (f->seen[i] & 0xff) * 0x010101u);
 }
 
+/* A small one has tables made for it, which say nothing of what others need. */
+static void test_jpeg_after_jpeg(void **state)
+{
+	static const struct tight_wish small = {15, 1, 9}, large = {100, 0, 1};
+	struct fixture *f = *state;
+	enum tight_kind kind;
+	size_t used, size;
+
+	if (!photo_there())
+		skip();
+	for (uint32_t i = 0; i < 128 * 128; i++)
+		f->pixels[i] = (i % 128) << 16 | (i / 128) << 8;
+	tight_encode(f->tight, f->pixels, 128, 128, 128, &small, f->bytes, &kind);
+	assert_int_equal(kind, TIGHT_JPEG);
+	paint_photo(f, 128, 128);
+	size = tight_encode(f->tight, f->pixels, 128, 128, 128, &large, f->bytes, &kind);
+	assert_int_equal(kind, TIGHT_JPEG);
+	assert_int_equal(tight_viewer_decode(&f->viewer, f->bytes, size, 128, 128, f->seen, &used),
+		TIGHT_VIEWER_JPEG);
+	assert_true(square_error(f, 128 * 128) <= 1);
+}
+
 /* Few colours, few pixels, and what JPEG would make more of than there is. */
 static void test_jpeg_is_for_many_colours(void **state)
 {
@@ -445,6 +467,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stream_of_others_is_left_alone, begin, end),
 		cmocka_unit_test_setup_teardown(test_jpeg_is_as_good_as_wished_for, begin, end),
 		cmocka_unit_test_setup_teardown(test_grey_has_no_colours, begin, end),
+		cmocka_unit_test_setup_teardown(test_jpeg_after_jpeg, begin, end),
 		cmocka_unit_test_setup_teardown(test_jpeg_is_for_many_colours, begin, end),
 		cmocka_unit_test_setup_teardown(test_settled_wishes_do_the_same, begin, end),
 		cmocka_unit_test_setup_teardown(test_every_level_is_exact, begin, end),

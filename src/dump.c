@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "display.h"
 #include "frame/wall.h"
+#include "input/hands.h"
 #include "input/inputs.h"
 #include "input/sink.h"
 #include "manager.h"
@@ -69,7 +70,8 @@ static void put_thread(FILE *out, struct display *display, const struct display_
 	fprintf(out,
 		"  looks: %" PRIu64 " at the whole picture, %" PRIu64
 		" at one row of eight, %" PRIu64 " shown, %" PRIu64 " tiles changed\n",
-		runtime->frames_captured, runtime->frames_probed, runtime->frames_published, runtime->blocks_damaged);
+		runtime->frames_captured, runtime->frames_probed, runtime->frames_published,
+		runtime->blocks_damaged);
 	fprintf(out, "  viewers: %u in, %u want pictures\n", runtime->viewers, doings.watchers);
 }
 
@@ -110,6 +112,21 @@ static void put_inputs(FILE *out, const struct inputs *inputs)
 	}
 }
 
+/* Not one of the keys, but how many. */
+static void put_hands(FILE *out, struct display *display)
+{
+	struct hands *hands = display_hands(display);
+	struct hands_counts counts;
+
+	if (!hands)
+		return;
+	counts = hands_counts(hands);
+	fprintf(out,
+		"  keyboard \"%s\": %" PRIu64 " keys that it lacks, %" PRIu64
+		" events while another viewer had it, %" PRIu64 " thrown away\n",
+		display_layout(display), counts.unknown, counts.refused, counts.dropped);
+}
+
 static void put_display(FILE *out, struct display *display)
 {
 	const struct handover *handover = display_registrant(display);
@@ -128,6 +145,7 @@ static void put_display(FILE *out, struct display *display)
 	if (wall)
 		put_wall(out, wall);
 	put_inputs(out, display_inputs(display));
+	put_hands(out, display);
 }
 
 int dump_text(struct manager *manager, const char *id, bool (*may)(void *arg, const char *id),

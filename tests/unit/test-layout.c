@@ -378,6 +378,48 @@ static void test_keys_without_characters(void **state)
 
 #endif
 
+#ifdef HAVE_XKBCOMMON
+
+/* Each key of the 105 by what it makes without and with Shift: that very key. */
+static void check_keyboard(const char *name, const char *word, size_t elsewhere)
+{
+	const struct xkb_rule_names names = {
+		.rules = "evdev", .model = "pc105", .layout = word, .variant = "", .options = ""};
+	struct xkb_context *context = xkb_context_new(XKB_CONTEXT_NO_ENVIRONMENT_NAMES);
+	struct xkb_keymap *map =
+		xkb_keymap_new_from_names(context, &names, XKB_KEYMAP_COMPILE_NO_FLAGS);
+	struct layout *layout = NULL;
+	size_t other = 0;
+
+	assert_int_equal(layout_create(name, &layout), 0);
+	for (size_t i = 0; i < KEYS_105; i++)
+		for (unsigned int shift = 0; shift < 2; shift++) {
+			struct layout_key key = {
+				.code = keyboard[i].code, .modifiers = shift ? LAYOUT_SHIFT : 0};
+			uint32_t keysym = typed(map, layout, &key, false);
+
+			/* On Alt, Pause and Print it is another function. */
+			if (shift && keysym >= 0xfd00)
+				continue;
+			assert_true(layout_find(layout, keysym, shift ? LAYOUT_SHIFT : 0, &key));
+			other += key.code != keyboard[i].code;
+			assert_true(same_character(typed(map, layout, &key, false), keysym));
+		}
+	assert_int_equal(other, elsewhere);
+	layout_destroy(layout);
+	xkb_keymap_unref(map);
+	xkb_context_unref(context);
+}
+
+static void test_every_key_by_its_keysym(void **state)
+{
+	check_keyboard("us", "us", 2); /* < and > have keys on all keyboards */
+	check_keyboard("de", "de", 0);
+	check_keyboard("fr", "fr", 0);
+}
+
+#endif
+
 static void test_dead_keys(void **state)
 {
 	struct layout *layout = NULL;
@@ -498,6 +540,7 @@ int main(void)
 #ifdef HAVE_XKBCOMMON
 		cmocka_unit_test(test_what_is_found_is_what_the_guest_reads),
 		cmocka_unit_test(test_keys_without_characters),
+		cmocka_unit_test(test_every_key_by_its_keysym),
 #endif
 		cmocka_unit_test(test_dead_keys),
 		cmocka_unit_test(test_each_is_compiled_once),

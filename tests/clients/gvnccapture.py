@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""gvnccapture (Debian: gvncviewer), which is gtk-vnc, sees exactly the surface, through each security type that it knows."""
+"""gvnccapture (Debian: gvncviewer), which is gtk-vnc, sees exactly the surface, through each security type that it knows; and gvncviewer brings
+a person's keys and clicks."""
 import concurrent.futures
 import os
 import pathlib
@@ -14,8 +15,10 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 import pictures
-from guest import Guest
+from guest import ABS, KEY, Guest, Sinks
 from host import PASSWORD
+from tigervnc import screenshot, shows, x_server
+from xpointer import Pointer
 
 PATIENCE = 60
 ANSWERS = {b"sername": b"somebody\n", b"assword": PASSWORD.encode() + b"\n"}
@@ -87,6 +90,34 @@ class Gvnccapture(unittest.TestCase):
         for kind, job in jobs.items():
             with self.subTest(kind):
                 self.assertTrue(job.result())
+
+    def test_a_person_types_and_points(self):
+        """At gvncviewer, its program with a window, by XTEST."""
+        with Guest() as guest, tempfile.TemporaryDirectory() as where, x_server(where) as display, Sinks(guest) as sinks, \
+                Pointer(display) as pointer, open(f"{where}/viewer", "wb") as log:
+            process = subprocess.Popen(["gvncviewer", f"127.0.0.1:{guest.number}"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                       env=dict(os.environ, DISPLAY=display, HOME=where, NO_AT_BRIDGE="1", GDK_BACKEND="x11"))
+            try:
+                end = time.monotonic() + PATIENCE
+                while not shows(seen := screenshot(display), guest):
+                    self.assertTrue(process.poll() is None and time.monotonic() < end, pathlib.Path(f"{where}/viewer").read_text())
+                    time.sleep(0.2)
+                first = seen[2].find(guest.expected()[2][:3 * guest.surface.width]) // 3
+                left, top = first % seen[0], first // seen[0]
+                for x, y in ((50, 50), (101, 57)):
+                    pointer.go(left + x, top + y)
+                pointer.button(1, True)
+                pointer.button(1, False)
+                clicked = sinks.until("absolutePointer", (KEY, 0x110, 0))
+                place = dict((code, value) for kind, code, value in clicked if kind == ABS)
+                self.assertEqual((place[0] * 640 // 32768, place[1] * 480 // 32768), (101, 57))
+                for name, code in (("a", 30), ("Return", 28), ("Right", 106), ("Shift_L", 42), ("KP_Enter", 96)):
+                    for down in (True, False):
+                        pointer.key(name, down)
+                        self.assertEqual(sinks.until("keyboard", (KEY, code, down))[-1], (KEY, code, down), name)
+            finally:
+                process.kill()
+                process.wait()
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import urllib.parse
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 import daemon
 import pictures
-from guest import Guest
+from guest import ABS, KEY, REL, Guest, Sinks
 from host import PASSWORD
 
 PATIENCE = 60
@@ -227,6 +227,40 @@ class NoVNC(unittest.TestCase):
                     self.until_it_shows(browser, guest)
                     self.assertTrue(browser.screenshot(where, 640, 480) == guest.expected(), "the screen is another picture")
                     browser.close_page()
+
+    KEYS = [("a", "KeyA", 65, 30), ("Enter", "Enter", 13, 28), ("ArrowRight", "ArrowRight", 39, 106), ("F5", "F5", 116, 63),
+            ("Shift", "ShiftLeft", 16, 42)]
+
+    def test_types_and_clicks(self):
+        """A person's keys and clicks, as Chromium sees them, at the guest's keyboard and pointer."""
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as where, pages() as port, \
+                contextlib.closing(Browser(where)) as browser, Guest(flat=True, security="none", transports="rfb websocket",
+                                                                     viewers="insecure = yes") as guest, Sinks(guest) as sinks:
+            self.come(browser, port, guest, "ws", None)
+            self.until_it_shows(browser, guest)
+            left, top = json.loads(browser.call("Runtime.evaluate", expression=PLACE)["result"]["value"])
+
+            def mouse(kind, x, y, **more):
+                browser.call("Input.dispatchMouseEvent", type=kind, x=left + x, y=top + y, **more)
+
+            mouse("mouseMoved", 100, 50)
+            mouse("mousePressed", 100, 50, button="left", buttons=1, clickCount=1)
+            mouse("mouseReleased", 100, 50, button="left", buttons=0, clickCount=1)
+            clicked = sinks.until("absolutePointer", (KEY, 0x110, 0))
+            self.assertLess(clicked.index((KEY, 0x110, 1)), clicked.index((KEY, 0x110, 0)))
+            place = dict((code, value) for kind, code, value in clicked if kind == ABS)
+            self.assertEqual((place[0] * 640 // 32768, place[1] * 480 // 32768), (100, 50))
+            mouse("mouseWheel", 100, 50, deltaX=0, deltaY=120)
+            sinks.until("absolutePointer", (REL, 8, -1))
+            for key, code, number, evdev in self.KEYS:
+                for kind, value in (("rawKeyDown", 1), ("keyUp", 0)):
+                    browser.call("Input.dispatchKeyEvent", type=kind, key=key, code=code, windowsVirtualKeyCode=number)
+                    self.assertEqual(sinks.until("keyboard", (KEY, evdev, value))[-1], (KEY, evdev, value), key)
+            # It is let go of, whatever becomes of the page.
+            browser.call("Input.dispatchKeyEvent", type="rawKeyDown", key="b", code="KeyB", windowsVirtualKeyCode=66)
+            sinks.until("keyboard", (KEY, 48, 1))
+            browser.process.kill()
+            sinks.until("keyboard", (KEY, 48, 0))
 
     def test_another_page_is_kept_out(self):
         """Its Origin is not of this host; and the right one, without the password."""

@@ -12,7 +12,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 import pictures
-from guest import Guest
+from guest import ABS, KEY, REL, Guest, Sinks
 from host import PASSWORD
 from security import password_file
 from xpointer import Pointer
@@ -207,6 +207,41 @@ class TigerVNC(unittest.TestCase):
             guest.surface.set_cursor(0, 0)
             guest.surface.signal()
             self.until_the_cursor_is(pointer, display, lambda seen: not any(seen[4][3::4]), "no cursor")
+
+    def place(self, display, guest):
+        """Where the picture begins on the screen."""
+        width, _, seen = screenshot(display)
+        first = seen.find(guest.expected()[2][:3 * guest.surface.width]) // 3
+        return first % width, first // width
+
+    def test_a_person_types_and_points(self):
+        """By XTEST, as X has it from a real keyboard and mouse."""
+        with Guest() as guest, tempfile.TemporaryDirectory() as where, x_server(where) as display, Sinks(guest) as sinks, \
+                viewer(display, where, guest, "-PreferredEncoding=ZRLE") as process, Pointer(display) as pointer:
+            self.until_it_shows(display, guest, process, where)
+            left, top = self.place(display, guest)
+            for x, y in ((50, 50), (101, 57)):
+                pointer.go(left + x, top + y)
+            pointer.button(1, True)
+            pointer.button(1, False)
+            clicked = sinks.until("absolutePointer", (KEY, 0x110, 0))
+            self.assertLess(clicked.index((KEY, 0x110, 1)), clicked.index((KEY, 0x110, 0)))
+            place = dict((code, value) for kind, code, value in clicked if kind == ABS)
+            self.assertEqual((place[0] * 640 // 32768, place[1] * 480 // 32768), (101, 57))
+            for number, wheel in ((4, (REL, 8, 1)), (5, (REL, 8, -1)), (6, (REL, 6, -1)), (7, (REL, 6, 1))):
+                pointer.button(number, True)
+                pointer.button(number, False)
+                sinks.until("absolutePointer", wheel)
+            for name, code in (("a", 30), ("Return", 28), ("Right", 106), ("F11", 87), ("Shift_L", 42), ("KP_Enter", 96)):
+                pointer.key(name, True)
+                self.assertEqual(sinks.until("keyboard", (KEY, code, 1))[-1], (KEY, code, 1), name)
+                pointer.key(name, False)
+                sinks.until("keyboard", (KEY, code, 0))
+            # It is killed with a key held.
+            pointer.key("b", True)
+            sinks.until("keyboard", (KEY, 48, 1))
+            process.kill()
+            sinks.until("keyboard", (KEY, 48, 0))
 
     def test_it_asks_for_a_size(self):
         """-DesktopSize sends SetDesktopSize at once. A surface has no other sizes: it is told so, and shows what there is."""

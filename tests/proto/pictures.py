@@ -25,11 +25,12 @@ def load_xwd(data):
     """(width, height, R G B bytes) of what `xwd` wrote of a true-colour screen (X11/XWDFile.h)."""
     header = struct.unpack(">25I", data[:100])
     size, kind, width, height, order, bits, stride, red = (header[i] for i in (0, 2, 4, 5, 7, 11, 12, 14))
-    if kind != 2 or bits != 32 or red != 0xff0000:
+    if kind != 2 or bits not in (24, 32) or red != 0xff0000:
         raise AssertionError(f"xwd: format {kind}, {bits} bits, red {red:#x}")
     start = size + 12 * header[19]
-    places = (1, 2, 3) if order else (2, 1, 0)
-    return width, height, gather(data[start:], width, height, stride, 4, places)
+    each = bits // 8                    # 3 where windows are of more than one visual
+    places = (each - 3, each - 2, each - 1) if order else (2, 1, 0)
+    return width, height, gather(data[start:], width, height, stride, each, places)
 
 
 def gather(data, width, height, stride, each, places):

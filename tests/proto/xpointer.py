@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The pointer of an X server: moves it, and sees the cursor that the program below it has set (XFixes), which no screenshot shows."""
+"""The pointer of an X server: moves it, and sees the cursor that the program below it has set (XFixes), which no screenshot shows. And a person's
+hands there (XTEST)."""
 import ctypes
 import os
 
@@ -29,6 +30,30 @@ class Pointer:
 
     def move(self, x, y):
         self.x11.XWarpPointer(self.display, None, self.root, 0, 0, 0, 0, x, y)
+        self.x11.XSync(self.display, 0)
+
+    def _xtest(self):
+        if not hasattr(self, "xtest"):
+            self.xtest = ctypes.CDLL("libXtst.so.6")
+            self.x11.XStringToKeysym.restype = ctypes.c_ulong
+            self.x11.XKeysymToKeycode.argtypes = [ctypes.c_void_p, ctypes.c_ulong]
+            self.x11.XKeysymToKeycode.restype = ctypes.c_ubyte
+        return self.xtest
+
+    def key(self, name, down):
+        """By X's name of it: "a", "Return"."""
+        xtest = self._xtest()
+        code = self.x11.XKeysymToKeycode(self.display, self.x11.XStringToKeysym(name.encode()))
+        xtest.XTestFakeKeyEvent(self.display, ctypes.c_uint(code), down, ctypes.c_ulong(0))
+        self.x11.XSync(self.display, 0)
+
+    def button(self, number, down):
+        self._xtest().XTestFakeButtonEvent(self.display, ctypes.c_uint(number), down, ctypes.c_ulong(0))
+        self.x11.XSync(self.display, 0)
+
+    def go(self, x, y):
+        """As a mouse does it, so that programs see it move."""
+        self._xtest().XTestFakeMotionEvent(self.display, -1, x, y, ctypes.c_ulong(0))
         self.x11.XSync(self.display, 0)
 
     def cursor(self):

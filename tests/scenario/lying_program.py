@@ -54,6 +54,14 @@ def lie(source):
     return message(kind, struct.pack("=II", number, number))
 
 
+def typed(viewer, entries):
+    return message(INPUT, struct.pack("=II", viewer, len(entries)) + b"".join(entries))
+
+
+def key(keycode, down):
+    return struct.pack("=QBBHIII", time.monotonic_ns(), 1, down, keycode, 0, 0, 0)
+
+
 def rubbish(source):
     return source.choice((
         lambda: source.randbytes(SIZE),
@@ -64,6 +72,8 @@ def rubbish(source):
         lambda: message(VIEWER_ADDED, seen(source, b"x")),
         lambda: message(WATCH, struct.pack("=I", 1 << 31)),
         lambda: message(RESIZE, struct.pack("=III", source.randrange(6), source.randrange(8200), source.randrange(8200))),
+        lambda: typed(source.randrange(4), [source.randbytes(24) for _ in range(source.randrange(20))]),
+        lambda: typed(source.randrange(4), [key(source.randrange(300), 1)] * 20),
         lambda: message(IDLE)))()
 
 
@@ -102,6 +112,16 @@ def slow(link, busy):
             link.send(message(BUSY, struct.pack("=I", generation)))
 
 
+def flood(link):
+    """Types as fast as it can, for somebody who may."""
+    link.setblocking(True)
+    link.send(message(VIEWER_ADDED, struct.pack("=II64s64s", 1, 2, b"", b"")))
+    link.send(message(WATCH, struct.pack("=I", 1)))
+    keys = [key(0x1e, n % 2) for n in range(20)]
+    while True:
+        link.send(typed(1, keys))
+
+
 def deaf(link):
     """Takes nothing."""
     link.send(message(WATCH, struct.pack("=I", 1)))
@@ -122,7 +142,7 @@ def program(real):
     link.send(message(READY, struct.pack("=I", VERSION)))
     with contextlib.suppress(OSError):
         {"liar": lambda: tell(link, source), "slow": lambda: slow(link, False), "busy": lambda: slow(link, True),
-         "deaf": lambda: deaf(link)}[name.split(".")[0]]()
+         "deaf": lambda: deaf(link), "flood": lambda: flood(link)}[name.split(".")[0]]()
 
 
 # ---- the test ----
@@ -202,6 +222,36 @@ class LyingProgram(unittest.TestCase):
         good.check(self, gap=2 * daemon.SLOW)
         self.assertIn("cannot be true", self.daemon.text())
         self.daemon.until(lambda: self.daemon.fds() <= before + len(names) * 4, "no descriptor is left behind")
+
+    def test_types_without_end(self):
+        """Others are looked at, and typed at, as ever."""
+        made = self.display("flood")
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        ours.settimeout(10 * daemon.SLOW)
+        self.client.call("SetInput", {"id": "honest", "input": [{"kind": "keyboard", "fileDescriptorIndex": 0}]}, [theirs.fileno()])
+        theirs.close()
+        sink, theirs = socket.socketpair()      # which nobody reads
+        self.addCleanup(sink.close)
+        self.client.call("SetInput", {"id": "flood", "input": [{"kind": "keyboard", "fileDescriptorIndex": 0}]}, [theirs.fileno()])
+        theirs.close()
+        with Beside(str(self.daemon.dir / "rfb" / "honest"), self.honest) as good:
+            _, pid = self.started("flood")
+            viewer = self.daemon.viewer("honest")
+            viewer.first()
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
+                made.signal()
+                viewer.key(0x62)
+                viewer.key(0x62, False)
+                got = b""
+                while len(got) < 32:
+                    got += ours.recv(32 - len(got))
+                self.assertEqual([each[1:] for each in struct.iter_unpack("<HHi", got) if each[0]], [(48, 1), (48, 0)])
+                self.look()
+            self.assertIn(pid, self.daemon.children(), self.daemon.text())
+            viewer.close()
+        good.check(self, gap=2 * daemon.SLOW)
 
     def ended(self, name, pid, within):
         self.daemon.until(lambda: pid not in self.daemon.children(), f"the program of {name} is ended", within)

@@ -40,7 +40,7 @@ TOP = {
     "display_internal": [*LINE, "input", "."],
     "custody": [*LINE, "input", "."],
     "report": [*LINE, "input", "."],
-    "audience": [*LINE, "input", "."],
+    "audience", "typing": [*LINE, "input", "."],
     "ghost": [*LINE, "input", "."],
     "power": [*LINE, "."],
     "amend": [*LINE, "input", "."],

@@ -67,26 +67,40 @@ static int take(const struct job *job, const struct rect *rect, bool must, const
 	return studio_take(order->studio, &want, ret);
 }
 
+static bool write_bytes(const struct job *job, const struct batch *batch)
+{
+	struct iovec parts[UPDATE_PARTS];
+	bool going = true;
+
+	for (unsigned int i = 0; going && i < batch->print_count;) {
+		size_t count = 0;
+
+		for (; count < ARRAY_SIZE(parts) && i < batch->print_count; i++)
+			parts[count++] = (struct iovec){
+				(void *)batch->prints[i]->bytes, batch->prints[i]->size};
+		going = update_put_parts(job->client, parts, count);
+	}
+	return going;
+}
+
 /* What is held is written, if the connection is there, and let go of. */
 static bool write_prints(struct job *job, struct batch *batch)
 {
+	const struct prints_order *order = job->order;
 	bool going = job->client->sock >= 0;
 
-	if (going && batch->print_count && !job->begun)
+	if (!batch->print_count)
+		return going;
+	if (going && !job->begun)
 		going = update_put_head(
 			job->client, job->last_rect ? COUNT_LAST : batch->rectangles);
-	if (batch->print_count)
-		job->begun = job->last_rect;
-	for (unsigned int i = 0; i < batch->print_count; i++) {
-		const struct print *print = batch->prints[i];
-
-		if (going)
-			job->order->sent(job->order->arg, &print->rect, &print->lossy);
-		going = going && update_put(job->client, print->bytes, print->size);
-		studio_drop(job->order->studio, print);
-	}
+	job->begun = job->last_rect;
+	for (unsigned int i = 0; i < batch->print_count; i++)
+		order->sent(order->arg, &batch->prints[i]->rect, &batch->prints[i]->lossy);
+	going = going && write_bytes(job, batch);
+	studio_drop(order->studio, batch->prints, batch->print_count);
 	batch->print_count = batch->rectangles = 0;
-	return going && update_flush(job->client);
+	return going;
 }
 
 /* One look at each piece that is not there yet. 0: some may be to be had by now; -EAGAIN: not before another turn. */

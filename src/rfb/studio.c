@@ -351,15 +351,22 @@ int studio_take(struct studio *studio, const struct print_want *want, const stru
 	return r;
 }
 
-void studio_drop(struct studio *studio, const struct print *print)
+void studio_drop(struct studio *studio, const struct print *const *prints, size_t count)
 {
-	struct sheet *sheet = print->sheet;
+	bool room = false;
 
 	pthread_mutex_lock(&studio->mutex);
-	if (!--sheet->held) {
+	for (size_t i = 0; i < count; i++) {
+		struct sheet *sheet = prints[i]->sheet;
+
+		if (--sheet->held)
+			continue;
+		room = true;
 		if (studio->sheet_count > studio->sheets_maximum)
 			sheet_free(studio, sheet);
-		/* Who found no room may find some. */
+	}
+	/* Who found none may find some. */
+	if (room) {
 		studio->turn++;
 		pthread_cond_broadcast(&studio->finished);
 	}

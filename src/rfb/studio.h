@@ -59,7 +59,7 @@ void studio_destroy(struct studio *studio); /* no print is held; takes NULL */
 /* The print, held until studio_drop(). -EAGAIN: somebody makes it, or all makers are busy; -ENOSPC: all that there is room for is held
  * by others and the caller; -ENOMEM. */
 int studio_take(struct studio *studio, const struct print_want *want, const struct print **ret);
-void studio_drop(struct studio *studio, const struct print *print);
+void studio_drop(struct studio *studio, const struct print *const *prints, size_t count);
 /* To wait after -EAGAIN: the turn as it was before studio_take(). Returns when another print is finished. */
 uint64_t studio_turn(struct studio *studio);
 void studio_wait(struct studio *studio, uint64_t turn);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rfb/update.h"
 
+#include <errno.h>
+#include <poll.h>
+
 #include "base/mem.h"
 #include "rfb/wire.h"
 
@@ -41,6 +44,54 @@ bool update_put_rect(rfbClientPtr client, uint16_t x, uint16_t y, uint16_t width
 	wire_put_u16(rect + 6, height);
 	wire_put_u32(rect + 8, encoding);
 	return update_put(client, rect, sizeof(rect));
+}
+
+/* As the library waits: the other end takes everything at once, or is gone. */
+static bool wait_for_room(rfbClientPtr client)
+{
+	struct pollfd polled = {.fd = client->sock, .events = POLLOUT};
+	int r;
+
+	do {
+		r = poll(&polled, 1, client->screen->maxClientWait);
+	} while (r < 0 && errno == EINTR);
+	return r > 0;
+}
+
+static bool write_all(rfbClientPtr client, struct iovec *iov, size_t count)
+{
+	ssize_t n;
+
+	while (count) {
+		n = writev(client->sock, iov, count);
+		if (n < 0 && (errno == EINTR || (errno == EAGAIN && wait_for_room(client))))
+			continue;
+		if (n < 0)
+			return false;
+		for (; count && (size_t)n >= iov->iov_len; iov++, count--)
+			n -= iov->iov_len;
+		if (count) {
+			iov->iov_base = (char *)iov->iov_base + n;
+			iov->iov_len -= n;
+		}
+	}
+	return true;
+}
+
+bool update_put_parts(rfbClientPtr client, const struct iovec *parts, size_t count)
+{
+	struct iovec iov[1 + UPDATE_PARTS] = {{client->updateBuf, client->ublen}};
+
+	assert(count <= UPDATE_PARTS);
+	for (size_t i = 0; i < count; i++) {
+		iov[1 + i] = parts[i];
+		client->bytesSent += parts[i].iov_len;
+	}
+	client->ublen = 0;
+	if (write_all(client, iov, 1 + count))
+		return true;
+	rfbCloseClient(client);
+	return false;
 }
 
 bool update_flush(rfbClientPtr client)

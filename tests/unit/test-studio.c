@@ -94,6 +94,11 @@ static const struct print *take(struct fixture *f, const struct print_want *want
 	return print;
 }
 
+static void drop(struct fixture *f, const struct print *print)
+{
+	studio_drop(f->studio, &print, 1);
+}
+
 static void once_for_all(void **state)
 {
 	struct fixture *f = *state;
@@ -107,10 +112,10 @@ static void once_for_all(void **state)
 	assert_int_equal(first->lossy.width, 0);
 	assert_true(first->rectangles >= 1);
 	assert_true(first->size > SIDE * SIDE * 3); /* noise */
-	studio_drop(f->studio, first);
+	drop(f, first);
 	assert_ptr_equal(take(f, &want), second); /* kept */
-	studio_drop(f->studio, second);
-	studio_drop(f->studio, second);
+	drop(f, second);
+	drop(f, second);
 }
 
 /* Whatever a print says of itself tells it from others. */
@@ -130,11 +135,11 @@ static void not_for_others(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(wants); i++)
 		prints[i] = take(f, &wants[i]);
 	assert_int_equal(studio_counts(f->studio).made, 6);
-	studio_drop(f->studio, take(f, &wants[5]));
+	drop(f, take(f, &wants[5]));
 	assert_int_equal(studio_counts(f->studio).made, 7);
 	assert_int_equal(studio_counts(f->studio).shared, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(wants); i++)
-		studio_drop(f->studio, prints[i]);
+		drop(f, prints[i]);
 }
 
 /* A sheet that is held stays; others make room; over the bound goes only what must. */
@@ -157,17 +162,17 @@ static void bounded(void **state)
 	want.must = true;
 	over = take(f, &want);
 	assert_int_equal(studio_counts(f->studio).bytes, 2 * STUDIO_SHEET);
-	studio_drop(f->studio, over);
+	drop(f, over);
 	assert_int_equal(studio_counts(f->studio).bytes, STUDIO_SHEET);
 	for (unsigned int i = 0; i < count; i++)
 		assert_int_equal(held[i]->rect.x, i * SIDE % WIDTH);
 	for (unsigned int i = 0; i < count; i++)
-		studio_drop(f->studio, held[i]);
+		drop(f, held[i]);
 	/* The oldest goes now. */
 	want.must = false;
-	studio_drop(f->studio, take(f, &want));
+	drop(f, take(f, &want));
 	want = want_of(f, 0, 1);
-	studio_drop(f->studio, take(f, &want));
+	drop(f, take(f, &want));
 	assert_int_equal(studio_counts(f->studio).shared, 0);
 	assert_int_equal(studio_counts(f->studio).bytes, STUDIO_SHEET);
 }
@@ -180,14 +185,14 @@ static void tidied(void **state)
 
 	assert_true(studio_tidy(f->studio));
 	assert_true(studio_tidy(f->studio)); /* held */
-	studio_drop(f->studio, print);
+	drop(f, print);
 	assert_ptr_equal(take(f, &want), print);
-	studio_drop(f->studio, print);
+	drop(f, print);
 	assert_true(studio_tidy(f->studio)); /* was wanted since */
 	assert_false(studio_tidy(f->studio));
 	assert_int_equal(studio_counts(f->studio).bytes, 0);
 	assert_int_equal(f->filled, 1);
-	studio_drop(f->studio, take(f, &want));
+	drop(f, take(f, &want));
 	assert_int_equal(f->filled, 2);
 	assert_int_equal(studio_counts(f->studio).made, 2);
 }
@@ -214,7 +219,7 @@ static void *viewer(void *arg)
 	}
 	for (unsigned int i = 0; i < PIECES; i++) {
 		assert_int_equal(prints[i]->rect.x, i * SIDE % WIDTH);
-		studio_drop(f->studio, prints[i]);
+		drop(f, prints[i]);
 	}
 	return NULL;
 }

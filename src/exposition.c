@@ -285,6 +285,12 @@ static void put_daemon(struct sheet *sheet)
 		"What viewers typed or pointed that was thrown away since the daemon did not read "
 		"it.",
 		measure_counted(MEASURE_INPUT_LOST));
+	put_number(sheet, "areas_encoded", OPENMETRICS_COUNTER,
+		"Parts of pictures that were encoded once for all viewers.",
+		measure_counted(MEASURE_AREA_ENCODED));
+	put_number(sheet, "areas_shared", OPENMETRICS_COUNTER,
+		"How often a viewer was sent one that had been encoded for another.",
+		measure_counted(MEASURE_AREA_SHARED));
 	put_number(sheet, "fdstore_fds", OPENMETRICS_GAUGE,
 		"Descriptors that systemd keeps for the next start.",
 		manager_stored(sheet->manager));

@@ -32,6 +32,8 @@ enum measure_event {
 	MEASURE_VIEWER_RESUMED,	 /* a viewer that was in before this daemon started */
 	MEASURE_SCRAPE,		 /* texts of metrics made */
 	MEASURE_INPUT_LOST,	 /* viewers' keys and pointers that were thrown away before they were at a sink */
+	MEASURE_AREA_ENCODED,	 /* parts of pictures that were encoded, for whoever wants them */
+	MEASURE_AREA_SHARED,	 /* how often a viewer was sent one that was there already */
 	MEASURE_EVENTS,
 };
 

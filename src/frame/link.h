@@ -265,6 +265,7 @@ struct link_message {
 		} here;
 		struct {
 			struct measure_times encode, wire;
+			uint32_t areas_encoded, areas_shared; /* rfb/studio.h */
 		} times;
 		struct {
 			uint32_t viewer;

@@ -133,6 +133,8 @@ static bool on_message(struct wall *wall, const struct link_message *m)
 	case LINK_TIMES:
 		measure_add(MEASURE_ENCODE, &m->times.encode);
 		measure_add(MEASURE_WIRE, &m->times.wire);
+		measure_count_by(MEASURE_AREA_ENCODED, m->times.areas_encoded);
+		measure_count_by(MEASURE_AREA_SHARED, m->times.areas_shared);
 		return true;
 	case LINK_RESIZE:
 		return sizes_wish(&wall->sizes, &wall->roster, m);

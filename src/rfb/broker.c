@@ -20,6 +20,7 @@
 #include "rfb/outbox.h"
 #include "rfb/picture.h"
 #include "rfb/questions.h"
+#include "rfb/studio.h"
 #include "rfb/tidy.h"
 #include "rfb/tls.h"
 
@@ -29,6 +30,7 @@ struct broker {
 	struct loop_source *link_source;
 	struct picture *picture;
 	struct tidy tidy; /* the picture's studio */
+	struct studio_counts told;
 	struct door *door;
 	struct link_message hello;
 	int result;
@@ -102,11 +104,18 @@ static void on_gone(
 static void say_times(struct broker *broker)
 {
 	struct link_message message = {.type = LINK_TIMES};
+	struct studio_counts counts = studio_counts(broker->tidy.studio);
 
+	message.times.areas_encoded = counts.made - broker->told.made;
+	message.times.areas_shared = counts.shared - broker->told.shared;
 	measure_take(MEASURE_WIRE, &message.times.wire);
 	measure_take(MEASURE_ENCODE, &message.times.encode);
-	if (!message.times.encode.sum_ns || link_send(broker->link, &message, -EBADF) == 0)
+	if (!message.times.encode.sum_ns)
 		return;
+	if (link_send(broker->link, &message, -EBADF) == 0) {
+		broker->told = counts;
+		return;
+	}
 	measure_add(MEASURE_ENCODE, &message.times.encode);
 	measure_add(MEASURE_WIRE, &message.times.wire);
 }

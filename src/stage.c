@@ -218,6 +218,9 @@ int stage_picture(struct stage *stage, const struct view *view)
 	}
 	stage->width = view->width;
 	stage->height = view->height;
+	r = tiles_make_room(stage->tiles, view);
+	if (r < 0)
+		return r;
 	r = capture_guard(guarded_look, &looking);
 	if (r != -EAGAIN)
 		stage->torn = r < 0;
@@ -378,7 +381,8 @@ int stage_publish(struct stage *stage)
 		return -EAGAIN; /* the first look failed: there is nothing to see yet */
 	if (stage->tiles)
 		tiles_take_damage(stage->tiles, frame_damage(stage->frame));
-	wall_publish(stage->wall, stage->frame->header.generation, damaged, stage->noticed, NULL, 0);
+	wall_publish(
+		stage->wall, stage->frame->header.generation, damaged, stage->noticed, NULL, 0);
 	stage->noticed = 0;
 	damaged |= stage->changed;
 	stage->changed = false;

@@ -271,6 +271,7 @@ int capture_begin(struct capture *capture, const struct plane *plane, struct vie
 		.unit = format->unit,
 		.convert = convert_find(plane->fourcc),
 		.tiling = tiling,
+		.slow = mapping->slow,
 	};
 	return 0;
 }

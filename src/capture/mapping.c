@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "capture/capture.h"
+#include "capture/stream.h"
 
 /* Which bytes of a buffer to map: whole pages. */
 struct span {
@@ -62,11 +64,19 @@ static int map_error(const struct buffer *buffer, int error, const char **ret_re
 	return -ENODEV;
 }
 
+static int measure_rate(void *arg)
+{
+	const struct mapping *mapping = arg;
+
+	return (int)stream_rate(mapping->pixels, mapping->readable);
+}
+
 int mapping_open(struct mapping *mapping, const struct buffer *buffer, uint64_t offset,
 	uint64_t bytes, const char **ret_reason)
 {
 	struct span span;
 	void *base;
+	int rate;
 	const char *wrong = span_find(buffer, offset, bytes, &span);
 
 	if (wrong) {
@@ -84,6 +94,9 @@ int mapping_open(struct mapping *mapping, const struct buffer *buffer, uint64_t 
 		.asked = bytes,
 		.readable = MIN(bytes, span.length - span.lead),
 	};
+	/* A SIGBUS is found by who reads all of it. */
+	rate = capture_guard(measure_rate, mapping);
+	mapping->slow = rate > 0 && rate < (int)STREAM_SLOW;
 	return 0;
 }
 

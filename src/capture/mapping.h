@@ -2,6 +2,7 @@
 /* mapping.h - one read-only mmap of a buffer, as long as a plane needs and no longer. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,7 @@ struct mapping {
 	uint64_t asked;	       /* bytes of the plane */
 	uint64_t
 		readable; /* bytes from @pixels on that may be read: can be less than asked for, see below */
+	bool slow; /* to read, as was measured when it was mapped (stream.h) */
 };
 
 /* Maps @bytes from @offset of @buffer. The kernel's limits: drivers take MAP_SHARED only; NVIDIA's console region claims

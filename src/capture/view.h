@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ struct view {
 	uint8_t bytes;		     /* for each source pixel: 1, 2, 3, 4 */
 	uint8_t unit;		     /* source pixels that share bytes: 1, 2; 0 is 1 */
 	convert_fn convert;	     /* never NULL */
+	bool slow; /* to read (stream.h): each byte is to be read once, and in its order */
 	const struct tiling *tiling; /* NULL: rows lie one after the other, else see detile.h */
 };
 

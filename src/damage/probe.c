@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "capture/stream.h"
 #include "plane/tiling.h"
 
 #define PIECE_BYTES  ((size_t)HASH_LINES * HASH_BYTES)
@@ -70,9 +71,20 @@ void probe_forget(struct probe *probe, uint32_t y, uint32_t rows)
  * that is read, a row ahead, a probe takes a bit more than half the time. */
 static void fetch(const struct view *view, const uint8_t *at, size_t bytes)
 {
+	if (view->slow)
+		return;
 	at += (size_t)PROBE_STEP * view->stride;
 	for (size_t i = 0; i < bytes; i += HASH_BYTES)
 		__builtin_prefetch(at + i, 0, 2);
+}
+
+static void copy(const struct view *view, uint8_t *dst, const uint8_t *at, size_t bytes)
+{
+	fetch(view, at, bytes);
+	if (view->slow)
+		stream_copy(dst, at, bytes);
+	else
+		memcpy(dst, at, bytes);
 }
 
 /* @bytes from byte @x on of row @y. */
@@ -82,10 +94,7 @@ static void row_copy(const struct view *view, size_t x, uint32_t y, size_t bytes
 	size_t end = x + bytes, next;
 
 	if (!tiling) {
-		const uint8_t *at = view->pixels + (size_t)y * view->stride + x;
-
-		fetch(view, at, bytes);
-		memcpy(dst, at, bytes);
+		copy(view, dst, view->pixels + (size_t)y * view->stride + x, bytes);
 		return;
 	}
 	for (; x < end; dst += next - x, x = next) {
@@ -93,8 +102,7 @@ static void row_copy(const struct view *view, size_t x, uint32_t y, size_t bytes
 			view->pixels + tiling_offset(tiling, view->stride, (uint32_t)x, y);
 
 		next = MIN(x / tiling->width * tiling->width + tiling->width, end);
-		fetch(view, at, next - x);
-		memcpy(dst, at, next - x);
+		copy(view, dst, at, next - x);
 	}
 }
 
@@ -128,7 +136,7 @@ static struct hash piece_sum(
 	const uint8_t *at = how->bounce;
 	struct hash hash = {0, 0};
 
-	if (view->tiling || piece->bytes != piece->padded) {
+	if (view->tiling || view->slow || piece->bytes != piece->padded) {
 		piece_copy(how, piece);
 	} else {
 		at = view->pixels + (size_t)piece->y * view->stride + piece->at;

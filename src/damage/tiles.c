@@ -32,6 +32,7 @@
 
 #include "base/mem.h"
 #include "capture/detile.h"
+#include "damage/band.h"
 #include "damage/hash.h"
 #include "damage/probe.h"
 #include "plane/tiling.h"
@@ -76,6 +77,7 @@ struct tiles {
 	bool *unknown; /* groups whose hash was */
 	uint8_t *sums;
 	uint8_t *bounce;
+	struct band band;
 };
 
 /* One look. */
@@ -85,6 +87,7 @@ struct look {
 	size_t dst_stride;
 	unsigned int rows; /* of pixels, in this row of blocks */
 	size_t row;	   /* of blocks */
+	size_t from;	   /* of blocks: where that is in the view */
 };
 
 static struct hash_key hash_key;
@@ -196,6 +199,7 @@ void tiles_destroy(struct tiles *tiles)
 	free(tiles->unknown);
 	free(tiles->sums);
 	free(tiles->bounce);
+	band_finish(&tiles->band);
 	free(tiles->lines);
 	free(tiles);
 }
@@ -270,7 +274,7 @@ static struct strip strip_at(const struct tiles *tiles, const struct look *look,
 {
 	return (struct strip){
 		.pixels = look->view->pixels +
-			  look->row * BLOCK_PIXELS * (size_t)look->view->stride +
+			  look->from * BLOCK_PIXELS * (size_t)look->view->stride +
 			  run.begin * BLOCK_PIXELS * tiles->bytes,
 		.stride = look->view->stride,
 		.columns = run.end - run.begin,
@@ -298,7 +302,7 @@ static struct strip strip_bounce(const struct tiles *tiles, const struct look *l
 	size_t used = view_row_bytes(look->view, run_pixels(tiles, run));
 	size_t padded = strip.columns * BLOCK_PIXELS * tiles->bytes;
 
-	detile(look->view, run.begin * BLOCK_PIXELS * tiles->bytes, look->row * BLOCK_PIXELS, used,
+	detile(look->view, run.begin * BLOCK_PIXELS * tiles->bytes, look->from * BLOCK_PIXELS, used,
 		strip.rows, tiles->bounce, BOUNCE_STRIDE);
 	for (unsigned int y = 0; y < strip.rows; y++)
 		memset(tiles->bounce + y * BOUNCE_STRIDE + used, 0, padded - used);
@@ -329,7 +333,7 @@ static size_t tiled_groups(const struct tiles *tiles, const struct look *look)
 static void tiled_sum(struct tiles *tiles, const struct look *look, size_t whole)
 {
 	const struct view *view = look->view;
-	const uint32_t y = look->row * BLOCK_PIXELS,
+	const uint32_t y = look->from * BLOCK_PIXELS,
 		       width = HASH_GROUP * BLOCK_PIXELS * view->bytes;
 
 	for (size_t g = 0; g < whole; g++) {
@@ -450,6 +454,11 @@ static unsigned int row_store(struct tiles *tiles, const struct look *look)
 	return changed;
 }
 
+int tiles_make_room(struct tiles *tiles, const struct view *view)
+{
+	return view->slow ? band_make_room(&tiles->band, view) : 0;
+}
+
 int tiles_look(struct tiles *tiles, const struct view *view, uint32_t *dst, size_t dst_stride,
 	tiles_gate_fn gate, void *gate_arg)
 {
@@ -461,8 +470,12 @@ int tiles_look(struct tiles *tiles, const struct view *view, uint32_t *dst, size
 	learn_converter(tiles, view);
 	learn_tiling(tiles, view);
 	for (uint32_t y = 0; y < readable; y += BLOCK_PIXELS) {
-		look.row = y / BLOCK_PIXELS;
+		look.row = look.from = y / BLOCK_PIXELS;
 		look.rows = MIN(readable - y, (uint32_t)BLOCK_PIXELS);
+		if (view->slow) {
+			look.view = band_fill(&tiles->band, view, y, look.rows);
+			look.from = band_row(&tiles->band, y) / BLOCK_PIXELS;
+		}
 		if (!row_sum(tiles, &look))
 			continue;
 		if (!asked && !gate(gate_arg))

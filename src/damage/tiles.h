@@ -4,7 +4,8 @@
  * The source is read once, rows streamed, into a keyed hash for each 64x16 pixels; where it differs, they are copied (converted) to
  * the frame while still in cache, and the hash kept is that of the bytes that were stored, so that a source changing under the
  * look is seen again at the next one. The copying also finds which of the 16x16-pixel blocks changed: damage is a bitmap of these.
- * Knows no plane and no frame: a view in, rows of XRGB8888 out. One thread. No allocation after create.
+ * Knows no plane and no frame: a view in, rows of XRGB8888 out. One thread. Nothing is allocated but by
+ * tiles_create() and tiles_make_room().
  */
 #pragma once
 
@@ -34,6 +35,10 @@ void tiles_forget(struct tiles *tiles);
  * by siglongjmp at any read of the view: whatever was stored by then is in the bitmap, and is looked at again. */
 int tiles_look(struct tiles *tiles, const struct view *view, uint32_t *dst, size_t dst_stride,
 	tiles_gate_fn gate, void *gate_arg);
+
+/* Before a look or a probe at a view of another kind than the last one, outside of any guard: memory that is slow to read is copied, some rows at a
+ * time, to where it is read from then. -ENOMEM. */
+int tiles_make_room(struct tiles *tiles, const struct view *view);
 
 /* Whether @view differs from the frame, by one row of eight, each time others: what is eight rows high is found at once, and anything
  * in eight times. Only after a tiles_look() that found its end. Nothing is stored, nothing marked: who is told that

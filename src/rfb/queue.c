@@ -14,7 +14,7 @@ struct queue_chunk {
 
 #define CHUNK_ROOM (QUEUE_CHUNK - sizeof(struct queue_chunk))
 
-#define SPARES 16
+#define SPARES 4 /* of each program: what is kept by all of a host's displays together is memory, too */
 
 static struct queue_chunk *spares[SPARES];
 static unsigned int spare_count;

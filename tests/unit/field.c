@@ -167,6 +167,7 @@ bool gate_open(void *arg)
 int field_look(struct field *f, tiles_gate_fn gate)
 {
 	f->gates = 0;
+	assert_int_equal(tiles_make_room(f->tiles, &f->view), 0);
 	return tiles_look(f->tiles, &f->view, f->frame, f->frame_stride, gate, f);
 }
 

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How much is looked at, in looks and wake-ups, not in time: a still picture by one row of eight, what is told of at once and as a whole."""
+import os
+import pathlib
+import re
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
+import daemon  # noqa: E402
+import rfb  # noqa: E402
+import surface  # noqa: E402
+
+WIDTH, HEIGHT = 640, 400
+LIMIT = 20 * daemon.SLOW
+
+
+class LooksLittle(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        # Slow enough to be counted, and the same all the time.
+        cls.d = cls.enterClassContext(daemon.Daemon(config="[capture]\ntimer-fast-ms = 50\ntimer-slow-ms = 50\n"))
+        cls.client = cls.d.connect()
+
+    def show(self, name, **more):
+        # Room for two pictures: a flip is another offset.
+        canvas = surface.Surface(WIDTH, HEIGHT, room=2 * WIDTH * HEIGHT * 4)
+        self.addCleanup(canvas.close)
+        canvas.noise(1)
+        self.addCleanup(os.close, self.d.register(canvas, name, **more))
+        viewer = self.d.viewer(name)
+        self.addCleanup(viewer.close)
+        viewer.set_encodings(rfb.RAW)
+        viewer.first()
+        viewer.request()
+        return canvas, viewer
+
+    def looks(self, name):
+        """At all of the picture, at a part of it. Metrics may be a tenth of a second old, this is not."""
+        reply = self.client.call("Dump", {"id": name})
+        fd, = self.client.fds
+        try:
+            text = os.pread(fd, reply["bytes"] + 1, 0).decode()
+        finally:
+            os.close(fd)
+        whole, part = re.search(r"(\d+) at the whole picture, (\d+) at one row of eight", text).groups()
+        return int(whole), int(part)
+
+    def wait(self, test, what):
+        end = time.monotonic() + LIMIT
+        while not test():
+            self.assertLess(time.monotonic(), end, what)
+            time.sleep(0.02)
+
+    def settle(self, name):
+        """Until nothing is looked at but by probes."""
+        def rests():
+            before = self.looks(name)
+            self.wait(lambda: self.looks(name)[1] >= before[1] + 10, "ten probes")
+            return self.looks(name)[0] == before[0]
+        self.wait(rests, "a picture that rests")
+
+    def test_a_still_picture_is_probed(self):
+        self.show("still", event=False)
+        self.settle("still")
+        whole, probes = self.looks("still")
+        self.wait(lambda: self.looks("still")[1] >= probes + 40, "forty probes")
+        self.assertEqual(self.looks("still")[0], whole)
+
+    def test_what_is_eight_rows_high_is_found_by_the_next_look(self):
+        canvas, viewer = self.show("glyphs", event=False)
+        self.settle("glyphs")
+        for n in range(12):
+            whole, probes = self.looks("glyphs")
+            canvas.noise(n + 2, 16 + 37 * n, 11 + 29 * n, 8, 8)
+            viewer.update()
+            viewer.request()
+            after = self.looks("glyphs")
+            # One probe finds it. Another may have been under way, or have come by the time they were counted, and half of it have been drawn.
+            self.assertLessEqual(after[1] - probes, 3 * daemon.SLOW)
+            self.assertIn(after[0] - whole, (1, 2, 3))
+
+    def test_one_pixel_is_found_within_eight(self):
+        canvas, viewer = self.show("pixels", event=False)
+        self.settle("pixels")
+        for n in range(10):
+            probes = self.looks("pixels")[1]
+            x, y = 63 * n % WIDTH, 41 * n % HEIGHT
+            at = canvas.start + y * canvas.stride + x * 4
+            canvas.map[at] ^= 1
+            viewer.update()
+            viewer.request()
+            self.assertLessEqual(self.looks("pixels")[1] - probes, 8 + 2 * daemon.SLOW)
+
+    def test_a_flip_is_looked_at_as_a_whole(self):
+        canvas, viewer = self.show("flips", event=False)
+        self.settle("flips")
+        place = canvas.start
+        for n in range(4):
+            whole = self.looks("flips")[0]
+            # The same pixels elsewhere: no probe would find anything.
+            other = place if n % 2 else place + WIDTH * HEIGHT * 4
+            canvas.map[other:other + WIDTH * HEIGHT * 4] = canvas.map[canvas.start:canvas.start + WIDTH * HEIGHT * 4]
+            canvas.start = other
+            canvas.show()
+            self.wait(lambda: self.looks("flips")[0] > whole, "a look at the other buffer")
+
+    def test_whoever_is_told_is_not_woken(self):
+        canvas, viewer = self.show("told")
+        for n in range(3):
+            canvas.noise(n + 2, 50, 50, 40, 40)
+            canvas.signal()
+            viewer.update()
+            viewer.request()
+        whole, probes = self.looks("told")
+        self.assertEqual(probes, 0)
+        time.sleep(8)
+        # After 1, 2 and 4 s, and the next one after 8. That a machine is slow makes it fewer.
+        self.assertLessEqual(self.looks("told")[0] - whole, 4)
+        self.assertEqual(self.looks("told")[1], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

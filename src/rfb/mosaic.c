@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Theory of operation
  *
- * The area is taken in columns, each from the top. What tight_encode_rows() takes is one rectangle. When it takes none, the next BAND rows
- * are looked at in squares, and neighbouring squares with many colours are a run. Runs wait: one that is as wide as a run of the
+ * The area is taken in columns, each from the top. What tight_encode_rows() takes is one rectangle. When it takes none, as many rows as a
+ * square has are looked at in squares, and neighbouring squares with many colours are a run. Runs wait: one that is as wide as a run of the
  * next band grows, for a JPEG has 600 bytes of tables, and any rectangle a head. They are written when the next band has no such run.
  *
  * Squares with few colours are never written with loss, but several of them together may have many.
@@ -16,8 +16,8 @@
 
 #define HEAD	    12 /* bytes: x, y, width, height, encoding */
 #define TIGHT	    7
-#define SIDE	    64 /* pixels */
-#define BAND	    SIDE
+#define SIDE	    64		/* pixels of a square, where some may be JPEG */
+#define SIDE_EXACT  128		/* where none is */
 #define COLUMN_MIN  256		/* pixels: narrower ones have more bytes, wider ones more colours */
 #define COLUMN_FULL (64u << 10) /* pixels: a column of few rows may be wider */
 #define ROWS_MIN    16		/* that tight_encode_rows() takes, but for the last ones */
@@ -33,6 +33,7 @@ struct setter {
 	const struct tight_wish *wish;
 	uint8_t *at;
 	struct mosaic made;
+	uint32_t side;		    /* of a square */
 	struct rect runs[RUNS_MAX]; /* of many colours, side by side, not yet written */
 	size_t runs_used;
 };
@@ -53,7 +54,7 @@ size_t mosaic_bound(const struct rect *rect)
 	size_t squares = rect->width / SIDE + columns;
 	/* Rows as they go; in each band each square, and as many times rows where squares go together. */
 	size_t rects = columns * (rect->height / ROWS_MIN + 2) +
-		       DIV_ROUND_UP(rect->height, BAND) * squares * (BAND / ROWS_MIN + 2);
+		       DIV_ROUND_UP(rect->height, SIDE) * squares * (SIDE / ROWS_MIN + 2);
 
 	return 3 * pixels + 3 * pixels / 65535 * 5 + rects * RECT_MORE;
 }
@@ -131,10 +132,10 @@ static bool set_rows(struct setter *setter, struct rect *rest)
 	return true;
 }
 
-static struct rect square_of(const struct rect *band, uint32_t x)
+static struct rect square_of(const struct setter *setter, const struct rect *band, uint32_t x)
 {
 	return (struct rect){
-		x, band->y, MIN((uint32_t)SIDE, band->x + band->width - x), band->height};
+		x, band->y, MIN(setter->side, band->x + band->width - x), band->height};
 }
 
 /* Squares side by side that have few colours each. */
@@ -144,8 +145,8 @@ static void set_few(struct setter *setter, const struct rect *squares)
 
 	if (set_rows(setter, &rest))
 		return;
-	for (uint32_t x = rest.x; x < rest.x + rest.width; x += SIDE) {
-		struct rect square = square_of(&rest, x);
+	for (uint32_t x = rest.x; x < rest.x + rest.width; x += setter->side) {
+		struct rect square = square_of(setter, &rest, x);
 
 		set_square(setter, &square);
 	}
@@ -182,8 +183,8 @@ static void follow_runs(struct setter *setter, struct rect *runs, size_t used)
 
 static bool has_many(struct setter *setter, const struct rect *square)
 {
-	return tight_look(setter->tight, place(setter, square), setter->stride, square->width,
-		       square->height) == TIGHT_FULL;
+	return tight_has_many(setter->tight, place(setter, square), setter->stride, square->width,
+		square->height);
 }
 
 static void set_band(struct setter *setter, const struct rect *band)
@@ -193,8 +194,8 @@ static void set_band(struct setter *setter, const struct rect *band)
 	size_t used = 0;
 	bool many_before = false;
 
-	for (uint32_t x = band->x; x < end; x += SIDE) {
-		struct rect square = square_of(band, x);
+	for (uint32_t x = band->x; x < end; x += setter->side) {
+		struct rect square = square_of(setter, band, x);
 
 		if (!has_many(setter, &square)) {
 			if (!few.width)
@@ -222,7 +223,7 @@ static void set_column(struct setter *setter, const struct rect *column)
 	uint32_t bands_end = rest.y;
 
 	while (!set_rows(setter, &rest)) {
-		struct rect band = {rest.x, rest.y, rest.width, MIN(rest.height, (uint32_t)BAND)};
+		struct rect band = {rest.x, rest.y, rest.width, MIN(rest.height, setter->side)};
 
 		if (rest.y != bands_end)
 			set_runs(setter);
@@ -238,8 +239,12 @@ size_t mosaic_make(struct tight *tight, const uint32_t *pixels, size_t stride,
 	const struct rect *rect, const struct tight_wish *wish, uint8_t *ret,
 	struct mosaic *ret_mosaic)
 {
-	struct setter setter = {
-		.tight = tight, .pixels = pixels, .stride = stride, .wish = wish, .at = ret};
+	struct setter setter = {.tight = tight,
+		.pixels = pixels,
+		.stride = stride,
+		.wish = wish,
+		.at = ret,
+		.side = wish->quality < 0 ? SIDE_EXACT : SIDE};
 	struct rect column = *rect;
 	uint32_t left = rect->width;
 

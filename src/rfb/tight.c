@@ -11,7 +11,6 @@
 #include "rfb/tight.h"
 
 #include <errno.h>
-#include <stdbool.h>
 
 #include "base/mem.h"
 #include "rfb/deflator.h"
@@ -36,6 +35,8 @@
 #define SOLID_ROWS   32
 #define MONO_ROWS    48
 #define PALETTE_ROWS 16
+
+#define PALETTE_SHARE 16 /* pixels for each colour that make a palette worth its bytes */
 
 #define JPEG_PIXELS 1024 /* fewer are not worth JPEG's 600 bytes of tables */
 #define JPEG_SMALL  6	 /* the level from which on bytes count for more than time */
@@ -157,14 +158,15 @@ static uint32_t palette_rows(struct tight *tight, const struct area *area)
 	return y;
 }
 
-/* Three bytes a pixel, or one and the palette? */
+/* It stands in front of the data as it is, and bytes that repeat compress nearly as well in threes. */
 static bool palette_pays(const struct tight *tight, uint32_t pixels)
 {
-	return 3 * tight->palette.used <= pixels;
+	return PALETTE_SHARE * tight->palette.used <= pixels;
 }
 
 struct look {
 	enum tight_kind kind;
+	bool many; /* TIGHT_FULL: more colours than a palette has */
 	uint32_t rows;
 	uint32_t colours[2];
 };
@@ -174,6 +176,7 @@ static struct look look_at(struct tight *tight, const struct area *area, bool cu
 {
 	uint32_t height = area->height;
 	struct look look = {.kind = TIGHT_SOLID, .colours = {area->pixels[0]}};
+	bool pays;
 
 	look.rows = solid_rows(tight, area, &look.colours[1]);
 	if (look.rows == height || (cut && look.rows >= SOLID_ROWS))
@@ -182,12 +185,13 @@ static struct look look_at(struct tight *tight, const struct area *area, bool cu
 	look.rows = mono_rows(tight, area, look.colours);
 	if (look.rows == height || (cut && look.rows >= MONO_ROWS))
 		return look;
-	look.kind = TIGHT_PALETTE;
 	look.rows = palette_rows(tight, area);
-	if ((look.rows == height || (cut && look.rows >= PALETTE_ROWS)) &&
-		palette_pays(tight, look.rows * area->width))
+	pays = palette_pays(tight, look.rows * area->width);
+	look.kind = pays ? TIGHT_PALETTE : TIGHT_FULL;
+	if (look.rows == height || (cut && look.rows >= PALETTE_ROWS && pays))
 		return look;
 	look.kind = TIGHT_FULL;
+	look.many = true;
 	look.rows = height;
 	return look;
 }
@@ -292,7 +296,7 @@ static size_t put(struct tight *tight, const struct area *area, const struct loo
 		at = put_palette(tight->palette.colours, tight->palette.used, at);
 		return put_data(tight, wish, (size_t)area->width * area->height, at) - ret;
 	default:
-		end = put_jpeg(tight, area, wish, at);
+		end = look->many ? put_jpeg(tight, area, wish, at) : NULL;
 		*ret_kind = end ? TIGHT_JPEG : TIGHT_FULL;
 		return (end ? end : put_full(tight, area, wish, at)) - ret;
 	}
@@ -326,23 +330,23 @@ size_t tight_encode_rows(struct tight *tight, const uint32_t *pixels, size_t str
 	look = look_at(tight, &area, true);
 	*ret_rows = area.height = look.rows;
 	*ret_kind = look.kind;
-	return look.kind == TIGHT_FULL ? 0 : put(tight, &area, &look, wish, ret, ret_kind);
+	return look.many ? 0 : put(tight, &area, &look, wish, ret, ret_kind);
 }
 
-enum tight_kind tight_look(
+bool tight_has_many(
 	struct tight *tight, const uint32_t *pixels, size_t stride, uint32_t width, uint32_t height)
 {
 	const struct area area = {pixels, stride, width, height};
 
 	check(&area);
-	return look_at(tight, &area, false).kind;
+	return look_at(tight, &area, false).many;
 }
 
 size_t tight_encode_many(struct tight *tight, const uint32_t *pixels, size_t stride, uint32_t width,
 	uint32_t height, const struct tight_wish *wish, uint8_t *ret, enum tight_kind *ret_kind)
 {
 	const struct area area = {pixels, stride, width, height};
-	const struct look look = {.kind = TIGHT_FULL, .rows = height};
+	const struct look look = {.kind = TIGHT_FULL, .many = true, .rows = height};
 
 	check(&area);
 	return put(tight, &area, &look, wish, ret, ret_kind);

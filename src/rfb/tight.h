@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,13 +43,13 @@ size_t tight_encode(struct tight *tight, const uint32_t *pixels, size_t stride, 
 	uint32_t height, const struct tight_wish *wish, uint8_t *ret, enum tight_kind *ret_kind);
 /* The same for as many of the first rows as go well together: the next ones have too many colours for a palette, or would spoil one
  * colour or two. *ret_rows: 1 to @height. Who goes on with the rest gets fewer bytes in less time than with one rectangle for
- * all. TIGHT_FULL and TIGHT_JPEG: no rows did; nothing is made, 0 bytes. */
+ * all. 0 bytes: no rows did, for even the first have many colours. */
 size_t tight_encode_rows(struct tight *tight, const uint32_t *pixels, size_t stride, uint32_t width,
 	uint32_t height, const struct tight_wish *wish, uint8_t *ret, enum tight_kind *ret_kind,
 	uint32_t *ret_rows);
-/* What tight_encode() would make of it, before JPEG is thought of. */
-enum tight_kind tight_look(struct tight *tight, const uint32_t *pixels, size_t stride,
-	uint32_t width, uint32_t height);
+/* Has it more colours than a palette? */
+bool tight_has_many(struct tight *tight, const uint32_t *pixels, size_t stride, uint32_t width,
+	uint32_t height);
 /* Like tight_encode(), for pixels that are known to have many colours: TIGHT_FULL or TIGHT_JPEG. */
 size_t tight_encode_many(struct tight *tight, const uint32_t *pixels, size_t stride, uint32_t width,
 	uint32_t height, const struct tight_wish *wish, uint8_t *ret, enum tight_kind *ret_kind);

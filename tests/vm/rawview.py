@@ -8,6 +8,7 @@ import struct
 import time
 
 RAW, CURSOR, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE, CURSOR_WITH_ALPHA = 0, -239, -223, -308, -314
+EXTENDED_KEYS = -258
 
 
 def without_x(pixels):
@@ -81,6 +82,13 @@ class Viewer:
     def ask_for_size(self, width, height):
         self._send(struct.pack(">BxHHBxIHHHHI", 251, width, height, 1, 0, 0, 0, width, height, 0))
 
+    def key(self, keysym, down):
+        self._send(struct.pack(">BBxxI", 4, down, keysym))
+
+    def place_of_key(self, keycode, keysym, down):
+        """QEMU Extended Key Event: XT's number, with bit 7 for keys after 0xe0."""
+        self._send(struct.pack(">BBHII", 255, 0, down, keysym, keycode))
+
     def _draw(self, x, y, width, height):
         data = self._read(4 * width * height)
         row = 4 * width
@@ -106,7 +114,7 @@ class Viewer:
             if self._unpack(">i")[0] != RAW:
                 raise ConnectionError("a cursor in an encoding that was not asked for")
             self.cursors.append((width, height, bytes(self._read(4 * width * height)), (x, y)))
-        else:
+        elif encoding != EXTENDED_KEYS:
             raise ConnectionError("an encoding that was not asked for: %d" % encoding)
 
     def _message(self):

@@ -10,7 +10,7 @@ import service
 from console import ALPHABET, Console, Picture
 from checks_guest import ADDRESS, DISPLAY
 from machine import check, command, expect, until
-from rawview import DESKTOP_SIZE, EXTENDED_KEYS, RAW
+from rawview import DESKTOP_SIZE, EXTENDED_KEYS, LEDS, RAW
 from scene import PATIENCE, look, remove_in_time
 
 QMP = "vfio-display-input-qmp@guest.service"
@@ -119,18 +119,39 @@ def leave(viewer):
     viewer.close()
 
 
+def lights_a_led():
+    """The guest lights Caps Lock on its keyboard, which is a device of the host, and a viewer is told."""
+    linux = guest.the_guest()
+    seen = len(linux.said)
+    linux.type("cat /proc/bus/input/devices")
+    found = re.search(r'Name="vfio-displayd guest keyboard"(?:.*\n)+?H: Handlers=.*?\b(event\d+)', linux.said[seen:])
+    expect(found, "the guest has no such keyboard: " + linux.said[seen:])
+    viewer = look(DISPLAY, encodings=(RAW, DESKTOP_SIZE, LEDS))
+    for on in (1, 0):
+        # struct input_event of EV_LED, LED_CAPSL.
+        linux.type("printf '%s' >/dev/input/%s" % ("\\0" * 16 + "\\021\\0\\1\\0\\%d\\0\\0\\0" % on, found[1]))
+        expect(viewer.watch(lambda: viewer.leds == 4 * on, 2 * PATIENCE), "the viewer was told %s, not %d" % (viewer.leds, 4 * on))
+
+
+def wake_adapter():
+    command("systemctl", "kill", "-s", "CONT", guest.UINPUT)
+
+
 @check(early=guest.start)
 def a_command_is_typed_by_devices_of_the_host():
     guest.the_guest().adopt(DISPLAY, "--listen", ADDRESS)
+    wake_adapter()
     until(connected, PATIENCE, "the adapter gives the display its sockets: " + command("journalctl", "-u", guest.UINPUT, "--no-pager"))
     types_a_command(by_keysym, 6)
     hears_releases(leave)
+    lights_a_led()
 
 
 @check(early=guest.start)
 def a_command_is_typed_by_the_monitor():
     linux = guest.the_guest()
     linux.adopt(DISPLAY, "--listen", ADDRESS)
+    wake_adapter()
     os.makedirs("/etc/vfio-displayd/input-qmp", exist_ok=True)
     with open("/etc/vfio-displayd/input-qmp/guest.env", "w") as file:
         file.write("QMP=%s\nOPTIONS=\n" % guest.QMP)
@@ -153,6 +174,7 @@ def a_killed_qemu_leaves_nothing():
     viewer = look(DISPLAY)
     expect(viewer.watch(lambda: viewer.updates, PATIENCE), "no picture")
     linux.kill()
+    command("systemctl", "stop", guest.UINPUT, QMP)
     note = remove_in_time(linux.mdev)
     listed = command("vfio-displayctl", "--json", "list")
     expect('"%s"' % DISPLAY not in listed, "the display is still listed: " + listed)

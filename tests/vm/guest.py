@@ -41,6 +41,8 @@ def input_devices():
     command("systemctl", "start", UINPUT)
     nodes = ["/dev/input/vfio-displayd/guest-" + kind for kind in ("keyboard", "tablet")]
     until(lambda: all(map(os.path.exists, nodes)), 30, "udev's links to the devices")
+    # Until it is wanted it is silent: to ask for its display would start the daemon.
+    command("systemctl", "kill", "-s", "STOP", UINPUT)
     return [word for node in nodes for word in ("-device", "virtio-input-host-pci,evdev=" + node)]
 
 

@@ -8,7 +8,7 @@ import struct
 import time
 
 RAW, CURSOR, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE, CURSOR_WITH_ALPHA = 0, -239, -223, -308, -314
-EXTENDED_KEYS = -258
+EXTENDED_KEYS, LEDS = -258, -261
 
 
 def without_x(pixels):
@@ -27,6 +27,7 @@ class Viewer:
         self.socket.connect(where)
         self.updates = 0
         self.received = 0  # bytes
+        self.leds = None  # bit 0 Scroll Lock, 1 Num Lock, 2 Caps Lock
         self.sizes = []  # (reason, status, width, height) of every ExtendedDesktopSize
         self.cursors = []  # (width, height, mask or R G B A bytes, (hot x, hot y)) of every cursor's shape
         self._handshake()
@@ -114,6 +115,8 @@ class Viewer:
             if self._unpack(">i")[0] != RAW:
                 raise ConnectionError("a cursor in an encoding that was not asked for")
             self.cursors.append((width, height, bytes(self._read(4 * width * height)), (x, y)))
+        elif encoding == LEDS:
+            self.leds = self._read(1)[0]
         elif encoding != EXTENDED_KEYS:
             raise ConnectionError("an encoding that was not asked for: %d" % encoding)
 

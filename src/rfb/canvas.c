@@ -33,7 +33,8 @@
 #include "rfb/wire.h"
 
 #define RECTS_MAX  64
-#define REGION_MAX 400 /* rectangles of a region; of more, what is around them all is sent */
+#define REGION_MAX 400	/* rectangles of a region; of more, what is around them all is sent */
+#define LITTLE	   2048 /* pixels: a few letters */
 #define SLICES_MAX 16
 #define SLICE_PIXELS \
 	(256u << 10) /* 10 ms of encoding at most, since the broker may want to write */
@@ -433,6 +434,22 @@ static const char *update_shared(struct canvas *canvas, const struct tight_wish 
 	return r < 0 ? "out of memory" : NULL;
 }
 
+/* So little that to make it once for all saves less than LibVNCServer's streams, which go on with what this viewer has got before. */
+static bool little_comes(const struct canvas *canvas)
+{
+	sraRegionPtr region = coming(canvas);
+	sraRectangleIterator *iterator = sraRgnGetIterator(region);
+	uint64_t pixels = 0;
+	sraRect part;
+
+	while (iterator && pixels <= LITTLE && sraRgnIteratorNext(iterator, &part))
+		pixels += (uint64_t)(part.x2 - part.x1) * (part.y2 - part.y1);
+	if (iterator)
+		sraRgnReleaseIterator(iterator);
+	sraRgnDestroy(region);
+	return pixels <= LITTLE;
+}
+
 static const char *update(struct canvas *canvas, bool exact, uint64_t now)
 {
 	rfbClientPtr client = canvas->client;
@@ -448,7 +465,8 @@ static const char *update(struct canvas *canvas, bool exact, uint64_t now)
 	settled = (struct tight_wish){levels.quality, levels.subsampling, levels.compression};
 	tight_settle(&settled);
 	/* The studio may have been built without JPEG. */
-	if (canvas->studio && prints_fit(client) && (settled.quality != -1 || levels.quality == -1))
+	if (canvas->studio && prints_fit(client) && !little_comes(canvas) &&
+		(settled.quality != -1 || levels.quality == -1))
 		return update_shared(canvas, &settled, now);
 	update_client(canvas, &levels, now);
 	return NULL;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/probe.h"
 #include "capture/capture.h"
+#include "damage/move.h"
 #include "damage/tiles.h"
 #include "frame/frame.h"
 #include "frame/placard.h"
@@ -372,6 +373,8 @@ void stage_noticed(struct stage *stage, uint64_t ns)
 
 int stage_publish(struct stage *stage)
 {
+	struct move moves[LIMIT_MOVES];
+	size_t count = 0;
 	bool damaged;
 
 	if (!stage->frame || stage->turn == VIEWERS || stage->turn == ASKED || stage->torn)
@@ -379,10 +382,12 @@ int stage_publish(struct stage *stage)
 	damaged = stage->tiles ? tiles_damaged(stage->tiles) : stage->changed;
 	if (stage->turn == FRESH && !damaged)
 		return -EAGAIN; /* the first look failed: there is nothing to see yet */
-	if (stage->tiles)
+	if (stage->tiles) {
+		count = tiles_take_moves(stage->tiles, moves, frame_left(stage->frame));
 		tiles_take_damage(stage->tiles, frame_damage(stage->frame));
-	wall_publish(
-		stage->wall, stage->frame->header.generation, damaged, stage->noticed, NULL, 0);
+	}
+	wall_publish(stage->wall, stage->frame->header.generation, damaged, stage->noticed, moves,
+		count);
 	stage->noticed = 0;
 	damaged |= stage->changed;
 	stage->changed = false;

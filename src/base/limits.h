@@ -134,6 +134,8 @@
 
 /* Moves (damage/moves.h). */
 #define LIMIT_MOVES         8  /* in one publish: windows that scroll at the same moment are few */
+#define LIMIT_MOVE_STEPS    400000 /* of a search for them, each about a nanosecond: more than a guest that scrolls in earnest needs */
+#define LIMIT_MOVE_TABLE    16384 /* entries: twice as many as rows */
 #define LIMIT_MOVES_WAITING 16 /* for a viewer that has not got to them; what moves then is damage for it */
 
 /* The wall (broker <-> RFB program). */

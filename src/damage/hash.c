@@ -115,7 +115,7 @@ static void scalar_sum_lines(
 }
 
 static void scalar_store(const struct hash_key *key, const struct strip *strip, uint8_t *dst,
-	size_t dst_stride, struct hash *blocks)
+	size_t dst_stride, struct hash *blocks, const struct spans *spans)
 {
 	memset(blocks, 0, strip->columns * sizeof(*blocks));
 	for (unsigned int y = 0; y < strip->rows; y++) {

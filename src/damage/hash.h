@@ -24,6 +24,7 @@
 #define HASH_GROUP 4  /* blocks */
 #define HASH_BYTES 64 /* of one row of a block of 4-byte pixels: 16 for each byte of a pixel */
 
+struct spans;
 struct tiling;
 
 struct hash {
@@ -65,9 +66,10 @@ struct hash_kernel {
 		struct hash *hash);
 	/* The hash of each block. Where @dst is not NULL (4-byte pixels only) it also gets the words that were hashed, masked; @dst
 	 * and its stride are 64-byte aligned. Every word is loaded once, so the hash is that of the stored bytes even while the
-	 * source changes. */
+	 * source changes. So are spans (span.h) of them; @spans NULL: not wanted, as where @dst is NULL or has_spans is not set. */
 	void (*store)(const struct hash_key *key, const struct strip *strip, uint8_t *dst,
-		size_t dst_stride, struct hash *blocks);
+		size_t dst_stride, struct hash *blocks, const struct spans *spans);
+	bool has_spans;
 };
 
 extern const struct hash_kernel hash_scalar;

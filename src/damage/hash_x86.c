@@ -12,6 +12,7 @@
  * Streaming stores go past the caches: a frame is larger than they are, and the source of the next row of blocks is to stay.
  */
 #include "damage/hash.h"
+#include "damage/span.h"
 
 #if defined(__x86_64__)
 
@@ -51,8 +52,26 @@ static bool pclmul_usable(void)
 	return __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("pclmul");
 }
 
+/* Spans: each word times the key word of its place, summed up for a row of a group, and brought to 64 bits. */
+INLINE PCLMUL void span_settle(const struct spans *spans, size_t group, size_t y, __m128i sum)
+{
+	const __m128i low = _mm_cvtsi64_si128(SPAN_LOW);
+	__m128i carried = _mm_clmulepi64_si128(sum, low, 0x01);
+
+	sum = _mm_xor_si128(sum, carried);
+	sum = _mm_xor_si128(sum, _mm_clmulepi64_si128(carried, low, 0x01));
+	spans->at[group * spans->pitch + y] = (uint64_t)_mm_cvtsi128_si64(sum) ^ spans->key->salt;
+}
+
+INLINE PCLMUL __m128i pclmul_span(__m128i v, __m128i key, __m128i span)
+{
+	span = _mm_xor_si128(span, _mm_clmulepi64_si128(v, key, 0x00));
+	return _mm_xor_si128(span, _mm_clmulepi64_si128(v, key, 0x11));
+}
+
+/* @span may be NULL, and is of the block with @span_words. */
 INLINE PCLMUL __m128i pclmul_block(const uint64_t *words, const uint8_t *src, unsigned int bytes,
-	__m128i mask, uint8_t *dst, __m128i sum)
+	__m128i mask, uint8_t *dst, __m128i sum, const uint64_t *span_words, __m128i *span)
 {
 	const __m128i *key = (const __m128i *)words;
 
@@ -62,6 +81,8 @@ INLINE PCLMUL __m128i pclmul_block(const uint64_t *words, const uint8_t *src, un
 		PIN(v);
 		if (dst)
 			_mm_stream_si128((__m128i *)(dst + i * 16), v);
+		if (span)
+			*span = pclmul_span(v, ((const __m128i *)span_words)[i], *span);
 		v = _mm_xor_si128(v, key[i]);
 		sum = _mm_xor_si128(sum, _mm_clmulepi64_si128(v, v, 0x10));
 	}
@@ -80,13 +101,13 @@ INLINE PCLMUL void pclmul_row(const uint64_t (*words)[HASH_BYTES / 8], const uin
 		ahead(src, each_line);
 #pragma GCC unroll 4
 		for (unsigned int i = 0; i < HASH_GROUP; i++, src += bytes * 16)
-			sum = pclmul_block(words[i], src, bytes, mask, NULL, sum);
+			sum = pclmul_block(words[i], src, bytes, mask, NULL, sum, NULL, NULL);
 		_mm_storeu_si128((__m128i *)groups, sum);
 	}
 	for (unsigned int i = 0; c < columns; c++, i++, src += bytes * 16) {
 		__m128i sum = _mm_loadu_si128((const __m128i *)groups);
 
-		sum = pclmul_block(words[i], src, bytes, mask, NULL, sum);
+		sum = pclmul_block(words[i], src, bytes, mask, NULL, sum, NULL, NULL);
 		_mm_storeu_si128((__m128i *)groups, sum);
 	}
 }
@@ -113,28 +134,38 @@ PCLMUL static void pclmul_sum_lines(
 	__m128i wide = _mm_set1_epi64x((long long)mask);
 
 	for (unsigned int i = 0; i < lines->used; i++)
-		sum = pclmul_block(lines->key[i], group + lines->at[i], 4, wide, NULL, sum);
+		sum = pclmul_block(
+			lines->key[i], group + lines->at[i], 4, wide, NULL, sum, NULL, NULL);
 	_mm_storeu_si128((__m128i *)hash, sum);
 }
 
-PCLMUL static void pclmul_store(const struct hash_key *key, const struct strip *strip, uint8_t *dst,
-	size_t dst_stride, struct hash *blocks)
+INLINE PCLMUL void pclmul_row_store(const struct hash_key *key, const struct strip *strip,
+	unsigned int y, uint8_t *row, struct hash *blocks, const struct spans *spans)
 {
-	__m128i mask = _mm_set1_epi64x((long long)strip->mask);
+	__m128i mask = _mm_set1_epi64x((long long)strip->mask), span = _mm_setzero_si128();
+	const uint8_t *src = strip->pixels + y * strip->stride;
 
-	memset(blocks, 0, strip->columns * sizeof(*blocks));
-	for (unsigned int y = 0; y < strip->rows; y++) {
-		const uint8_t *src = strip->pixels + y * strip->stride;
-		uint8_t *row = dst ? dst + y * dst_stride : NULL;
+	for (size_t c = 0; c < strip->columns; c++, src += strip->bytes * 16) {
+		__m128i *sum = (__m128i *)&blocks[c];
 
-		for (size_t c = 0; c < strip->columns; c++, src += strip->bytes * 16) {
-			__m128i *sum = (__m128i *)&blocks[c];
-
-			_mm_storeu_si128(sum,
-				pclmul_block(key->words[y][c % HASH_GROUP], src, strip->bytes, mask,
-					row ? row + c * HASH_BYTES : NULL, _mm_loadu_si128(sum)));
+		_mm_storeu_si128(
+			sum, pclmul_block(key->words[y][c % HASH_GROUP], src, strip->bytes, mask,
+				     row ? row + c * HASH_BYTES : NULL, _mm_loadu_si128(sum),
+				     spans ? spans->key->words + c % HASH_GROUP * 8 : NULL,
+				     spans ? &span : NULL));
+		if (spans && (c % HASH_GROUP == HASH_GROUP - 1 || c + 1 == strip->columns)) {
+			span_settle(spans, c / HASH_GROUP, y, span);
+			span = _mm_setzero_si128();
 		}
 	}
+}
+
+PCLMUL static void pclmul_store(const struct hash_key *key, const struct strip *strip, uint8_t *dst,
+	size_t dst_stride, struct hash *blocks, const struct spans *spans)
+{
+	memset(blocks, 0, strip->columns * sizeof(*blocks));
+	for (unsigned int y = 0; y < strip->rows; y++)
+		pclmul_row_store(key, strip, y, dst ? dst + y * dst_stride : NULL, blocks, spans);
 }
 
 const struct hash_kernel hash_pclmul = {
@@ -143,6 +174,7 @@ const struct hash_kernel hash_pclmul = {
 	.sum = pclmul_sum,
 	.sum_lines = pclmul_sum_lines,
 	.store = pclmul_store,
+	.has_spans = true,
 };
 
 /* 256 bits. */
@@ -275,20 +307,43 @@ AVX2 static void avx2_sum_lines(
 	avx2_fold(sum, hash);
 }
 
-INLINE AVX2 void avx2_row_store(const struct avx2_row *row, const uint8_t *src, size_t columns,
-	size_t pitch, bool whole, uint8_t *dst, struct hash *blocks)
+INLINE AVX2 __m256i avx2_span(const struct avx2_row *row, const __m256i v[2], const uint64_t *words)
 {
-	__m256i v[2];
+	const __m256i *key = (const __m256i *)words;
+	__m256i low = _mm256_and_si256(v[0], row->mask), high = _mm256_and_si256(v[1], row->mask);
+
+	low = _mm256_xor_si256(_mm256_clmulepi64_epi128(low, key[0], 0x00),
+		_mm256_clmulepi64_epi128(low, key[0], 0x11));
+	high = _mm256_xor_si256(_mm256_clmulepi64_epi128(high, key[1], 0x00),
+		_mm256_clmulepi64_epi128(high, key[1], 0x11));
+	return _mm256_xor_si256(low, high);
+}
+
+INLINE AVX2 void avx2_row_store(const struct avx2_row *row, const uint8_t *src, size_t columns,
+	size_t pitch, bool whole, uint8_t *dst, struct hash *blocks, const struct spans *spans,
+	unsigned int y)
+{
+	__m256i v[2], span = _mm256_setzero_si256();
 
 	for (size_t c = 0; c < columns; c++, src += pitch) {
 		avx2_load(row, src, whole, v);
+		if (spans) {
+			span = _mm256_xor_si256(
+				span, avx2_span(row, v, spans->key->words + c % HASH_GROUP * 8));
+			if (c % HASH_GROUP == HASH_GROUP - 1 || c + 1 == columns) {
+				span_settle(spans, c / HASH_GROUP, y,
+					_mm_xor_si128(_mm256_castsi256_si128(span),
+						_mm256_extracti128_si256(span, 1)));
+				span = _mm256_setzero_si256();
+			}
+		}
 		v[0] = avx2_product(row, c % HASH_GROUP, v, dst ? dst + c * HASH_BYTES : NULL);
 		avx2_fold(v[0], &blocks[c]);
 	}
 }
 
 AVX2 static void avx2_store(const struct hash_key *key, const struct strip *strip, uint8_t *dst,
-	size_t dst_stride, struct hash *blocks)
+	size_t dst_stride, struct hash *blocks, const struct spans *spans)
 {
 	memset(blocks, 0, strip->columns * sizeof(*blocks));
 	for (unsigned int y = 0; y < strip->rows; y++) {
@@ -297,10 +352,10 @@ AVX2 static void avx2_store(const struct hash_key *key, const struct strip *stri
 
 		if (dst)
 			avx2_row_store(&row, src, strip->columns, HASH_BYTES, true,
-				dst + y * dst_stride, blocks);
+				dst + y * dst_stride, blocks, spans, y);
 		else
-			avx2_row_store(
-				&row, src, strip->columns, strip->bytes * 16, false, NULL, blocks);
+			avx2_row_store(&row, src, strip->columns, strip->bytes * 16, false, NULL,
+				blocks, NULL, y);
 	}
 }
 
@@ -310,6 +365,7 @@ const struct hash_kernel hash_avx2 = {
 	.sum = avx2_sum,
 	.sum_lines = avx2_sum_lines,
 	.store = avx2_store,
+	.has_spans = true,
 };
 
 /* 512 bits. */
@@ -432,10 +488,29 @@ AVX512 static void avx512_sum_lines(
 	avx512_fold(sum, hash);
 }
 
-INLINE AVX512 void avx512_row_store(const struct avx512_row *row, const uint8_t *src,
-	size_t columns, size_t pitch, bool whole, uint8_t *dst, struct hash *blocks)
+INLINE AVX512 __m512i avx512_span(
+	const struct avx512_row *row, const struct spans *spans, unsigned int i, __m512i v)
 {
-	__m512i v[HASH_GROUP];
+	__m512i key = _mm512_load_si512(spans->key->words + i * 8);
+
+	v = _mm512_and_si512(v, row->mask);
+	return _mm512_xor_si512(
+		_mm512_clmulepi64_epi128(v, key, 0x00), _mm512_clmulepi64_epi128(v, key, 0x11));
+}
+
+INLINE AVX512 void avx512_span_settle(
+	const struct spans *spans, size_t group, unsigned int y, __m512i sum)
+{
+	sum = avx512_halve(sum, sum);
+	sum = avx512_halve(sum, sum);
+	span_settle(spans, group, y, _mm512_castsi512_si128(sum));
+}
+
+INLINE AVX512 void avx512_row_store(const struct avx512_row *row, const uint8_t *src,
+	size_t columns, size_t pitch, bool whole, uint8_t *dst, struct hash *blocks,
+	const struct spans *spans, unsigned int y)
+{
+	__m512i v[HASH_GROUP], span;
 	size_t c = 0;
 
 	for (; c + HASH_GROUP <= columns; c += HASH_GROUP, src += pitch * HASH_GROUP) {
@@ -444,6 +519,13 @@ INLINE AVX512 void avx512_row_store(const struct avx512_row *row, const uint8_t 
 #pragma GCC unroll 4
 		for (unsigned int i = 0; i < HASH_GROUP; i++)
 			v[i] = avx512_load(row, src + i * pitch, whole);
+		if (spans) {
+			span = avx512_span(row, spans, 0, v[0]);
+#pragma GCC unroll 4
+			for (unsigned int i = 1; i < HASH_GROUP; i++)
+				span = _mm512_xor_si512(span, avx512_span(row, spans, i, v[i]));
+			avx512_span_settle(spans, c / HASH_GROUP, y, span);
+		}
 #pragma GCC unroll 4
 		for (unsigned int i = 0; i < HASH_GROUP; i++)
 			v[i] = avx512_product(
@@ -452,18 +534,23 @@ INLINE AVX512 void avx512_row_store(const struct avx512_row *row, const uint8_t 
 		v[2] = avx512_halve(v[2], v[3]);
 		_mm512_storeu_si512(&blocks[c], _mm512_xor_si512(sum, avx512_halve(v[0], v[2])));
 	}
+	span = _mm512_setzero_si512();
 #pragma GCC unroll 4
 	for (unsigned int i = 0; i < HASH_GROUP - 1; i++, src += pitch) {
 		if (c + i >= columns)
-			return;
-		v[0] = avx512_product(row, i, avx512_load(row, src, whole),
-			dst ? dst + (c + i) * HASH_BYTES : NULL);
+			break;
+		v[0] = avx512_load(row, src, whole);
+		if (spans)
+			span = _mm512_xor_si512(span, avx512_span(row, spans, i, v[0]));
+		v[0] = avx512_product(row, i, v[0], dst ? dst + (c + i) * HASH_BYTES : NULL);
 		avx512_fold(v[0], &blocks[c + i]);
 	}
+	if (spans && c < columns)
+		avx512_span_settle(spans, c / HASH_GROUP, y, span);
 }
 
 AVX512 static void avx512_store(const struct hash_key *key, const struct strip *strip, uint8_t *dst,
-	size_t dst_stride, struct hash *blocks)
+	size_t dst_stride, struct hash *blocks, const struct spans *spans)
 {
 	memset(blocks, 0, strip->columns * sizeof(*blocks));
 	for (unsigned int y = 0; y < strip->rows; y++) {
@@ -472,10 +559,10 @@ AVX512 static void avx512_store(const struct hash_key *key, const struct strip *
 
 		if (dst)
 			avx512_row_store(&row, src, strip->columns, HASH_BYTES, true,
-				dst + y * dst_stride, blocks);
+				dst + y * dst_stride, blocks, spans, y);
 		else
-			avx512_row_store(
-				&row, src, strip->columns, strip->bytes * 16, false, NULL, blocks);
+			avx512_row_store(&row, src, strip->columns, strip->bytes * 16, false, NULL,
+				blocks, NULL, y);
 	}
 }
 
@@ -485,6 +572,7 @@ const struct hash_kernel hash_avx512 = {
 	.sum = avx512_sum,
 	.sum_lines = avx512_sum_lines,
 	.store = avx512_store,
+	.has_spans = true,
 };
 
 #endif

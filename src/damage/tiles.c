@@ -35,6 +35,8 @@
 #include "damage/band.h"
 #include "damage/hash.h"
 #include "damage/probe.h"
+#include "damage/moves.h"
+#include "damage/span.h"
 #include "plane/tiling.h"
 
 static_assert(BLOCK_PIXELS == HASH_ROWS && BLOCK_PIXELS * 4 == HASH_BYTES, "a block is square");
@@ -57,6 +59,7 @@ struct tiles {
 	struct hash *block_hashes; /* meaningless where the group's hash is unknown */
 	uint64_t *damage;
 	struct probe probe;
+	struct moves *moves;
 
 	/* Learnt from the converter of the last view. */
 	convert_fn convert;
@@ -91,6 +94,7 @@ struct look {
 };
 
 static struct hash_key hash_key;
+static struct span_key span_key;
 static const struct hash_kernel *kernel;
 static int kernel_error;
 
@@ -110,6 +114,8 @@ static int kernel_find(const char *name)
 static void kernel_prepare(void)
 {
 	kernel_error = hash_key_draw(&hash_key);
+	if (!kernel_error)
+		kernel_error = span_key_draw(&span_key);
 	if (!kernel_error)
 		kernel_error = kernel_find(NULL);
 }
@@ -177,7 +183,8 @@ int tiles_create(uint32_t width, uint32_t height, struct tiles **ret)
 	tiles->rows = DIV_ROUND_UP((size_t)height, BLOCK_PIXELS);
 	tiles->groups = DIV_ROUND_UP(tiles->columns, HASH_GROUP);
 	tiles->stride_words = tiles_bitmap_stride(width);
-	if (!tiles_allocate(tiles)) {
+	if (!tiles_allocate(tiles) ||
+		(span_usable() && moves_create(width, height, &span_key, &tiles->moves) < 0)) {
 		tiles_destroy(tiles);
 		return -ENOMEM;
 	}
@@ -190,6 +197,7 @@ void tiles_destroy(struct tiles *tiles)
 	if (!tiles)
 		return;
 	probe_finish(&tiles->probe);
+	moves_destroy(tiles->moves);
 	free(tiles->group_hashes);
 	free(tiles->block_hashes);
 	free(tiles->damage);
@@ -208,6 +216,8 @@ void tiles_forget(struct tiles *tiles)
 {
 	memset(tiles->group_hashes, 0, tiles->rows * tiles->groups * sizeof(struct hash));
 	probe_forget(&tiles->probe, 0, tiles->height);
+	if (tiles->moves)
+		moves_forget(tiles->moves);
 }
 
 /* A converter of 4-byte pixels takes each bit to a place, to several or to none, so a few pixels tell which bits count and whether
@@ -365,16 +375,25 @@ static bool row_sum(struct tiles *tiles, const struct look *look)
 	return any;
 }
 
+static size_t run_groups_end(struct run run)
+{
+	return DIV_ROUND_UP(run.end, (size_t)HASH_GROUP);
+}
+
 static void run_mark(struct tiles *tiles, size_t row, struct run run)
 {
 	uint64_t *damage = tiles->damage + row * tiles->stride_words;
 	struct hash *groups = tiles->group_hashes + row * tiles->groups;
 
 	probe_forget(&tiles->probe, (uint32_t)row * BLOCK_PIXELS, BLOCK_PIXELS);
+	if (tiles->moves)
+		moves_mark(tiles->moves, row, run.begin / HASH_GROUP, run_groups_end(run));
 	for (size_t c = run.begin; c < run.end; c++)
 		damage[c / 64] |= (uint64_t)1 << c % 64;
 	for (size_t g = run.begin / HASH_GROUP; g * HASH_GROUP < run.end; g++) {
 		tiles->unknown[g] = hash_is_zero(groups[g]);
+		if (tiles->unknown[g] && tiles->moves)
+			moves_unknown(tiles->moves, row, g);
 		groups[g] = (struct hash){0, 0};
 	}
 	atomic_signal_fence(memory_order_seq_cst);
@@ -405,31 +424,57 @@ static unsigned int run_settle(struct tiles *tiles, size_t row, struct run run)
 	return changed;
 }
 
+/* Spans are of the frame's pixels. What the store did not hash is hashed there. */
+static void run_spans(struct tiles *tiles, const struct look *look, struct run run)
+{
+	struct spans spans;
+
+	if (!tiles->moves || !moves_wants_spans(tiles->moves))
+		return;
+	spans = moves_spans(tiles->moves, look->row, run.begin / HASH_GROUP);
+	for (unsigned int y = 0; y < look->rows; y++) {
+		const uint8_t *row = look_at(look, run) + y * look->dst_stride;
+
+		for (size_t c = run.begin; c < run.end; c += HASH_GROUP, row += SPAN_PIXELS * 4)
+			spans.at[(c - run.begin) / HASH_GROUP * spans.pitch + y] =
+				span_hash(&span_key, (const uint32_t *)row,
+					MIN(run.end - c, (size_t)HASH_GROUP));
+	}
+}
+
 static void run_convert(
 	struct tiles *tiles, const struct strip *bounced, const struct look *look, struct run run)
 {
 	uint8_t *dst = look_at(look, run);
 
-	kernel->store(&hash_key, bounced, NULL, 0, tiles->blocks_now + run.begin);
+	kernel->store(&hash_key, bounced, NULL, 0, tiles->blocks_now + run.begin, NULL);
 	for (unsigned int y = 0; y < look->rows; y++)
 		tiles->convert((uint32_t *)(dst + y * look->dst_stride),
 			bounced->pixels + y * bounced->stride, run_pixels(tiles, run));
+	run_spans(tiles, look, run);
 }
 
 /* Second pass over groups side by side. */
 static unsigned int run_store(struct tiles *tiles, const struct look *look, struct run run)
 {
 	bool direct = tiles->direct && run.end <= whole_groups(tiles) * HASH_GROUP;
+	bool hashed = tiles->moves && moves_wants_spans(tiles->moves);
+	struct spans spans = {0};
 	struct strip strip;
 
 	run_mark(tiles, look->row, run);
 	strip = direct && !look->view->tiling ? strip_at(tiles, look, run)
 					      : strip_bounce(tiles, look, run);
+	if (hashed && kernel->has_spans)
+		spans = moves_spans(tiles->moves, look->row, run.begin / HASH_GROUP);
 	if (direct)
 		kernel->store(&hash_key, &strip, look_at(look, run), look->dst_stride,
-			tiles->blocks_now + run.begin);
+			tiles->blocks_now + run.begin, spans.at ? &spans : NULL);
 	else
 		run_convert(tiles, &strip, look, run);
+	if (tiles->moves)
+		moves_stored(tiles->moves, look->row, run.begin / HASH_GROUP, run_groups_end(run),
+			look->rows, hashed && (!direct || spans.at));
 	return run_settle(tiles, look->row, run);
 }
 
@@ -480,9 +525,13 @@ int tiles_look(struct tiles *tiles, const struct view *view, uint32_t *dst, size
 			continue;
 		if (!asked && !gate(gate_arg))
 			return -EAGAIN;
+		if (!asked && tiles->moves)
+			moves_begin(tiles->moves, !tiles_damaged(tiles));
 		asked = true;
 		found += row_store(tiles, &look);
 	}
+	if (asked && tiles->moves)
+		moves_end(tiles->moves, dst, dst_stride / 4, readable, found);
 	return found;
 }
 
@@ -503,6 +552,11 @@ bool tiles_probe(
 	return probe_differs(&tiles->probe, &how);
 }
 
+size_t tiles_take_moves(struct tiles *tiles, struct move *ret, uint64_t *left)
+{
+	return tiles->moves ? moves_take(tiles->moves, tiles->damage, ret, left) : 0;
+}
+
 void tiles_take_damage(struct tiles *tiles, uint64_t *bitmap)
 {
 	size_t bytes = tiles_bitmap_words(tiles->width, tiles->height) * sizeof(uint64_t);
@@ -511,6 +565,8 @@ void tiles_take_damage(struct tiles *tiles, uint64_t *bitmap)
 	atomic_thread_fence(memory_order_seq_cst);
 	memcpy(bitmap, tiles->damage, bytes);
 	memset(tiles->damage, 0, bytes);
+	if (tiles->moves)
+		moves_published(tiles->moves);
 }
 
 bool tiles_damaged(const struct tiles *tiles)

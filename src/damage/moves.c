@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Theory of operation
+ *
+ * The frame is overwritten while it is looked at, so what stood in it is known by a hash of each row of each group (span.h) only: `then`. The
+ * store that puts pixels into the frame hashes the very words that it stores, into `now`, and at the end of the look `now` becomes
+ * `then`. Between the two a search can compare what was published with what will be, and needs no pixel of the past. The source may have changed
+ * under the look as it likes: both sides are about the frame.
+ *
+ * So a span is in `then` only if that is sure to be in the frame. A store that is left half way (tiles.c) leaves a group STORED_BEGUN, and the
+ * next look forgets its spans. Rows that a store did not reach keep their spans, for they keep their pixels. Moves are found from one publish to
+ * the next: where a look found something and was not published, the next one looks for none.
+ *
+ * Few moves are wanted, each of many pixels. Shifts come from votes (vote.c), and rectangles that went by them from comparing spans (area.c).
+ * The guest may draw whatever makes that dear; a look pays for it from a purse (LIMIT_MOVE_STEPS), and those that find nothing several
+ * times running are followed by looks that do not try, nor hash spans; what these store is not known afterwards.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "damage/moves_internal.h"
+#include "damage/tiles.h"
+
+#define WORTH	 64 /* blocks: less is not worth a search, nor much to be sent */
+#define TRIES	 3  /* searches that may find nothing before looks are left out */
+#define SKIP_MAX 16
+
+static_assert(SPAN_ROWS == BLOCK_PIXELS, "spans are kept in blocks");
+
+static bool allocate_spans(struct moves *moves)
+{
+	size_t rows = moves->rows / SPAN_ROWS, each = moves->columns * SPAN_ROWS;
+
+	moves->spans = calloc(2 * rows * each, sizeof(uint64_t));
+	moves->then = calloc(2 * rows, sizeof(uint64_t *));
+	if (!moves->spans || !moves->then)
+		return false;
+	moves->now = moves->then + rows;
+	for (size_t i = 0; i < 2 * rows; i++)
+		moves->then[i] = moves->spans + i * each;
+	return true;
+}
+
+static bool moves_allocate(struct moves *moves)
+{
+	size_t bits = moves->columns * moves->words;
+
+	/* Large ones come untouched from the kernel, so nothing is spent on what is not used. */
+	if (!allocate_spans(moves))
+		return false;
+	moves->stored = calloc(moves->columns * (moves->rows / BLOCK_PIXELS), 1);
+	moves->blank = calloc(moves->columns * (moves->rows / SPAN_ROWS), sizeof(bool));
+	moves->changed = calloc(moves->columns, sizeof(bool));
+	moves->explained =
+		calloc(tiles_bitmap_words(moves->width, moves->height), sizeof(uint64_t));
+	moves->votes = calloc(2 * moves->rows, sizeof(uint16_t));
+	moves->table = calloc(LIMIT_MOVE_TABLE, sizeof(uint32_t));
+	moves->rolled = calloc(moves->width, sizeof(uint64_t));
+	moves->differ = (struct strips){calloc(bits, sizeof(uint64_t)), moves->words};
+	for (size_t i = 0; i < SHIFTS; i++) {
+		moves->match[i] = (struct strips){calloc(bits, sizeof(uint64_t)), moves->words};
+		moves->best[i] = calloc(moves->columns, sizeof(struct run));
+		if (!moves->match[i].bits || !moves->best[i])
+			return false;
+	}
+	return moves->stored && moves->blank && moves->changed && moves->explained &&
+	       moves->votes && moves->table && moves->rolled && moves->differ.bits;
+}
+
+int moves_create(uint32_t width, uint32_t height, const struct span_key *key, struct moves **ret)
+{
+	struct moves *moves = new0(struct moves);
+
+	if (!moves)
+		return -ENOMEM;
+	moves->width = width;
+	moves->height = height;
+	moves->key = key;
+	moves->columns = DIV_ROUND_UP((size_t)width, SPAN_PIXELS);
+	moves->rows = ALIGN_UP((size_t)height, BLOCK_PIXELS);
+	moves->words = DIV_ROUND_UP(moves->rows, 64);
+	moves->stale = true;
+	if (!moves_allocate(moves)) {
+		moves_destroy(moves);
+		return -ENOMEM;
+	}
+	*ret = moves;
+	return 0;
+}
+
+void moves_destroy(struct moves *moves)
+{
+	if (!moves)
+		return;
+	free(moves->spans);
+	free(moves->then);
+	free(moves->stored);
+	free(moves->blank);
+	free(moves->changed);
+	free(moves->explained);
+	free(moves->votes);
+	free(moves->table);
+	free(moves->rolled);
+	free(moves->differ.bits);
+	for (size_t i = 0; i < SHIFTS; i++) {
+		free(moves->match[i].bits);
+		free(moves->best[i]);
+	}
+	free(moves);
+}
+
+void moves_forget(struct moves *moves)
+{
+	for (size_t row = 0; row < moves->rows / SPAN_ROWS; row++)
+		memset(moves->then[row], 0, moves->columns * SPAN_ROWS * sizeof(uint64_t));
+	memset(moves->stored, 0, moves->columns * (moves->rows / BLOCK_PIXELS));
+	memset(moves->changed, 0, moves->columns * sizeof(bool));
+	moves->count = 0;
+	moves->stale = true;
+}
+
+/* ---- what stands in the frame ---- */
+
+static uint8_t *stored_at(struct moves *moves, size_t row, size_t column)
+{
+	return &moves->stored[row * moves->columns + column];
+}
+
+static void settle(struct moves *moves, size_t row, size_t g, uint8_t stored)
+{
+	uint64_t *then = moves->then[row] + g * SPAN_ROWS;
+	bool *blank = &moves->blank[row * moves->columns + g];
+
+	if (!(stored & STORED_BEGUN)) {
+		memcpy(then, moves->now[row] + g * SPAN_ROWS,
+			(stored & STORED_ROWS) * sizeof(*then));
+		*blank = false;
+	} else if (!*blank) {
+		memset(then, 0, SPAN_ROWS * sizeof(*then));
+		*blank = true;
+	}
+}
+
+static void settle_row(struct moves *moves, size_t row)
+{
+	uint8_t *stored = stored_at(moves, row, 0);
+	size_t whole = 0;
+
+	for (size_t g = 0; g < moves->columns; g++)
+		whole += (stored[g] & (STORED_ROWS | STORED_BEGUN)) == SPAN_ROWS;
+	if (whole == moves->columns) {
+		uint64_t *then = moves->then[row];
+
+		moves->then[row] = moves->now[row];
+		moves->now[row] = then;
+		memset(moves->blank + row * moves->columns, 0, moves->columns * sizeof(bool));
+	} else {
+		for (size_t g = 0; g < moves->columns; g++)
+			if (stored[g])
+				settle(moves, row, g, stored[g]);
+	}
+	memset(stored, 0, moves->columns);
+}
+
+static void settle_all(struct moves *moves)
+{
+	for (size_t row = 0; row < moves->rows / SPAN_ROWS; row++)
+		settle_row(moves, row);
+	memset(moves->changed, 0, moves->columns * sizeof(bool));
+}
+
+void moves_begin(struct moves *moves, bool published)
+{
+	settle_all(moves); /* of a look that was left */
+	moves->stale = !published;
+	moves->count = 0;
+}
+
+void moves_mark(struct moves *moves, size_t row, size_t begin, size_t end)
+{
+	for (size_t g = begin; g < end; g++) {
+		*stored_at(moves, row, g) = STORED_BEGUN;
+		moves->changed[g] = true;
+	}
+}
+
+bool moves_wants_spans(const struct moves *moves)
+{
+	return moves->skip <= 1; /* the search after the next look compares with this one */
+}
+
+struct spans moves_spans(struct moves *moves, size_t row, size_t begin)
+{
+	return (struct spans){
+		.key = moves->key,
+		.at = moves->now[row] + begin * SPAN_ROWS,
+		.pitch = SPAN_ROWS,
+	};
+}
+
+void moves_unknown(struct moves *moves, size_t row, size_t group)
+{
+	*stored_at(moves, row, group) |= STORED_UNKNOWN;
+}
+
+void moves_stored(
+	struct moves *moves, size_t row, size_t begin, size_t end, unsigned int rows, bool spans)
+{
+	if (!spans)
+		return;
+	for (size_t g = begin; g < end; g++)
+		*stored_at(moves, row, g) =
+			(*stored_at(moves, row, g) & STORED_UNKNOWN) | (uint8_t)rows;
+}
+
+/* ---- a search ---- */
+
+/* Then, what is not known of the past is 0; now, what was not stored is what it was. */
+static void complete(struct moves *moves, size_t column)
+{
+	uint64_t *differ = strips_at(&moves->differ, column);
+
+	memset(differ, 0, moves->words * sizeof(*differ));
+	for (size_t row = 0; row < moves->rows / SPAN_ROWS; row++) {
+		uint64_t *then = moves->then[row] + column * SPAN_ROWS;
+		uint64_t *now = moves->now[row] + column * SPAN_ROWS;
+		uint8_t stored = *stored_at(moves, row, column);
+		size_t known = stored & STORED_ROWS, y = row * SPAN_ROWS;
+
+		if (stored & (STORED_UNKNOWN | STORED_BEGUN))
+			memset(then, 0, SPAN_ROWS * sizeof(*then));
+		if (stored & STORED_BEGUN)
+			memset(now, 0, SPAN_ROWS * sizeof(*now));
+		else
+			memcpy(now + known, then + known, (SPAN_ROWS - known) * sizeof(*now));
+		for (size_t i = 0; i < known && y + i < moves->readable; i++)
+			differ[(y + i) / 64] |= (uint64_t)(then[i] != now[i]) << (y + i) % 64;
+	}
+}
+
+bool moves_list(struct moves *moves, const struct move *move)
+{
+	struct rect to = move_to(move);
+
+	if (moves->count == LIMIT_MOVES)
+		return false;
+	/* Nothing before it may end where it begins, and it must not end where one behind it begins. */
+	for (size_t at = 0; at <= moves->count; at++) {
+		bool fits = true;
+
+		for (size_t i = 0; i < moves->count && fits; i++) {
+			struct rect other = move_to(&moves->list[i]);
+
+			fits = i < at ? !rects_meet(&other, &move->from)
+				      : !rects_meet(&to, &moves->list[i].from);
+		}
+		if (!fits)
+			continue;
+		memmove(&moves->list[at + 1], &moves->list[at],
+			(moves->count - at) * sizeof(*move));
+		moves->list[at] = *move;
+		moves->count++;
+		return true;
+	}
+	return false;
+}
+
+/* Rows of a row of blocks that changed in a column, as bits. */
+static unsigned int rows_changed(const struct moves *moves, size_t column, size_t row)
+{
+	const uint64_t *then = moves->then[row] + column * SPAN_ROWS;
+	const uint64_t *now = moves->now[row] + column * SPAN_ROWS;
+	unsigned int bits = 0;
+
+	for (unsigned int y = 0; y < BLOCK_PIXELS; y++)
+		if (row * BLOCK_PIXELS + y < moves->readable && then[y] != now[y])
+			bits |= 1u << y;
+	return bits;
+}
+
+/* Of the rows of a row of blocks those in which moves put all that is right into block @block. */
+static unsigned int rows_moved(const struct moves *moves, size_t block, size_t row)
+{
+	uint32_t left = block * BLOCK_PIXELS, right = MIN(left + BLOCK_PIXELS, moves->width);
+	uint32_t top = row * BLOCK_PIXELS;
+	unsigned int bits = 0;
+
+	for (size_t i = 0; i < moves->count; i++) {
+		struct rect to = move_to(&moves->list[i]);
+		uint32_t begin = MAX(to.y, top), end = MIN(to.y + to.height, top + BLOCK_PIXELS);
+
+		if (to.x <= left && right <= to.x + to.width && begin < end)
+			bits |= ((1u << (end - begin)) - 1) << (begin - top);
+	}
+	return bits;
+}
+
+static void explain(struct moves *moves)
+{
+	size_t stride = tiles_bitmap_stride(moves->width);
+	size_t blocks = DIV_ROUND_UP((size_t)moves->width, BLOCK_PIXELS);
+
+	memset(moves->explained, 0,
+		tiles_bitmap_words(moves->width, moves->height) * sizeof(uint64_t));
+	for (size_t row = 0; row < DIV_ROUND_UP((size_t)moves->height, BLOCK_PIXELS); row++)
+		for (size_t g = 0; g < moves->columns; g++) {
+			unsigned int changed;
+
+			if (!*stored_at(moves, row, g) || *stored_at(moves, row, g) & STORED_BEGUN)
+				continue;
+			changed = rows_changed(moves, g, row);
+			for (size_t b = g * SPAN_BLOCKS; b < MIN((g + 1) * SPAN_BLOCKS, blocks);
+				b++)
+				if (!(changed & ~rows_moved(moves, b, row)))
+					moves->explained[row * stride + b / 64] |= 1ull << b % 64;
+		}
+}
+
+static void search(struct moves *moves)
+{
+	struct shift shifts[SHIFTS];
+	size_t count;
+
+	moves->steps = LIMIT_MOVE_STEPS;
+	for (size_t g = 0; g < moves->columns; g++)
+		if (moves->changed[g])
+			complete(moves, g);
+	count = vote_upright(moves, shifts);
+	areas_find(moves, shifts, count);
+	count = vote_slanted(moves, shifts);
+	areas_find(moves, shifts, count);
+	if (moves->count)
+		explain(moves);
+}
+
+/* Whether this look tries. */
+static bool worth_it(struct moves *moves, unsigned int changed)
+{
+	if (changed < WORTH) {
+		moves->fruitless = moves->skip = 0;
+		return false;
+	}
+	return !moves->stale && moves->width >= SPAN_PIXELS && !moves->skip;
+}
+
+void moves_end(struct moves *moves, const uint32_t *pixels, size_t stride, uint32_t rows,
+	unsigned int changed)
+{
+	if (worth_it(moves, changed)) {
+		moves->pixels = pixels;
+		moves->stride = stride;
+		moves->readable = rows;
+		search(moves);
+	}
+	if (moves->count) {
+		moves->fruitless = 0;
+	} else if (moves->skip) {
+		moves->skip--;
+	} else if (changed >= WORTH && ++moves->fruitless >= TRIES) {
+		moves->skip = MIN(2u << MIN(moves->fruitless - TRIES, 8u), (unsigned int)SKIP_MAX);
+	}
+	settle_all(moves);
+}
+
+size_t moves_take(struct moves *moves, const uint64_t *damage, struct move *ret, uint64_t *left)
+{
+	size_t words = tiles_bitmap_words(moves->width, moves->height);
+
+	if (!moves->count)
+		return 0;
+	memcpy(ret, moves->list, moves->count * sizeof(*ret));
+	for (size_t i = 0; i < words; i++)
+		left[i] = damage[i] & ~moves->explained[i];
+	return moves->count;
+}
+
+void moves_published(struct moves *moves)
+{
+	moves->count = 0;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* moves_internal.h - what moves.c, vote.c and area.c share: a search. */
+#pragma once
+
+#include "base/limits.h"
+#include "damage/moves.h"
+
+#define SPAN_ROWS 16 /* of a block */
+#define SHIFTS 4 /* at most, that are looked at for one look */
+
+/* How far something may have gone. */
+struct shift {
+	int32_t dx, dy;
+	uint32_t votes;
+};
+
+/* Bits of rows of pixels. */
+struct strips {
+	uint64_t *bits; /* [column][words] */
+	size_t words;
+};
+
+struct moves {
+	uint32_t width, height;
+	size_t columns; /* of spans */
+	size_t rows;	/* of pixels, whole blocks */
+	size_t words;	/* of a column of bits */
+	const struct span_key *key;
+	uint64_t **then, **now; /* of each row of blocks: [column][row]; 0: not known. now: where something was stored in this look, and while a search runs */
+	uint64_t *spans;	/* both */
+	uint8_t *stored;	/* [row of blocks][column]: rows of pixels in this look, 0: as it was; and these flags */
+	bool *blank;		/* [row of blocks][column]: then is all 0 */
+	bool *changed;	      /* [column]: something was stored there */
+	uint64_t *explained;  /* blocks */
+	struct move list[LIMIT_MOVES];
+	size_t count;
+	bool stale;	  /* the frame is not what was published plus this look */
+	unsigned int fruitless, skip;
+
+	/* Of a search. */
+	const uint32_t *pixels; /* the frame */
+	size_t stride;		/* pixels */
+	uint32_t readable;	/* rows */
+	struct strips differ;	/* now and then differ there, and no move explains it yet */
+	struct strips match[SHIFTS]; /* by where a move of that shift would end; column: of where it begins */
+	struct run *best[SHIFTS];    /* [column] */
+	uint16_t *votes;
+	uint32_t *table;
+	uint64_t *rolled; /* a row's */
+	uint32_t steps;	  /* that are left */
+};
+
+#define STORED_ROWS    0x1f
+#define STORED_UNKNOWN 0x20 /* what was there before is not known */
+#define STORED_BEGUN   0x40 /* nobody knows what is there now */
+
+/* Rows [begin, end), and how many of them nothing else explains. */
+struct run {
+	uint32_t begin, end, gain;
+};
+
+/* One of @spans, then or now; those of the other rows of its block lie beside it. */
+static inline uint64_t *span_at(uint64_t *const *spans, size_t column, size_t y)
+{
+	return spans[y / SPAN_ROWS] + column * SPAN_ROWS + y % SPAN_ROWS;
+}
+static inline bool bit_is_set(const uint64_t *bits, size_t i)
+{
+	return bits[i / 64] >> i % 64 & 1;
+}
+static inline uint64_t *strips_at(const struct strips *strips, size_t column)
+{
+	return strips->bits + column * strips->words;
+}
+/* Pays for work. False: there was enough. */
+static inline bool moves_spend(struct moves *moves, uint32_t steps)
+{
+	if (steps > moves->steps)
+		return false;
+	moves->steps -= steps;
+	return true;
+}
+
+/* Up and down: whole columns of spans stay in their place. Best first; returns how many. */
+size_t vote_upright(struct moves *moves, struct shift *ret);
+/* Any way, for what is not explained yet. */
+size_t vote_slanted(struct moves *moves, struct shift *ret);
+/* Finds rectangles that went by one of @shifts, and lists those that explain enough. */
+void areas_find(struct moves *moves, const struct shift *shifts, size_t count);
+/* Puts one in its place in the list. False: there is none. */
+bool moves_list(struct moves *moves, const struct move *move);

@@ -15,7 +15,8 @@
 #define ROWS_MIN   8
 #define COST_RUN   8
 #define COST_HASH  24
-#define PROBE_ROWS 16 /* sideways, one row of so many is tried first */
+#define PROBE_ROWS 16  /* sideways, one row of so many is tried first */
+#define BRIDGE	   160 /* rows between two that went */
 
 /* A rectangle: columns of spans where it begins, rows where it ends. */
 struct area {
@@ -94,6 +95,11 @@ static size_t ends_in(const struct moves *moves, const struct shift *shift, size
 	return middle < 0 ? SIZE_MAX : (size_t)middle / SPAN_PIXELS;
 }
 
+static bool bits_before(const uint64_t *bits, uint32_t y)
+{
+	return y > 0 && bit_is_set(bits, y - 1);
+}
+
 /* In rows where nothing has to be explained nothing is tried: a desktop of one colour goes by any shift. */
 static void match_slanted(
 	struct moves *moves, const struct shift *shift, size_t column, uint64_t *bits)
@@ -118,7 +124,9 @@ static void match_slanted(
 			return;
 		if (!slanted_matches(&slanted, probe))
 			continue;
-		if (done + PROBE_ROWS <= probe)
+		/* What is blank in between has moved, too, as likely as not. */
+		if (done + PROBE_ROWS <= probe &&
+			(probe - done > BRIDGE || !bits_before(bits, done)))
 			done = probe - PROBE_ROWS + 1;
 		for (uint32_t y = done; y < MIN(probe + PROBE_ROWS, end); y++) {
 			if (!match_pays(moves, COST_HASH))
@@ -296,7 +304,7 @@ static void best_all(struct moves *moves, const struct shift *shifts, size_t cou
 			best_run(moves, &shifts[k], k, g);
 }
 
-void areas_find(struct moves *moves, const struct shift *shifts, size_t count)
+void areas_find(struct moves *moves, const struct shift *shifts, size_t count, size_t least)
 {
 	struct area area;
 
@@ -313,7 +321,7 @@ void areas_find(struct moves *moves, const struct shift *shifts, size_t count)
 		grow(moves, shift, &area);
 		move = area_move(moves, shift, &area);
 		to = move_to(&move);
-		if (area.gain >= GAIN_MIN && moves_list(moves, &move)) {
+		if (area.gain >= MAX(least, (size_t)GAIN_MIN) && moves_list(moves, &move)) {
 			take_out(moves, &to);
 			best_all(moves, shifts, count);
 		} else {

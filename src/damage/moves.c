@@ -21,7 +21,10 @@
 #include "damage/moves_internal.h"
 #include "damage/tiles.h"
 
+#define REST \
+	512 /* spans: less than this, and less than a quarter of what there was, is not looked for any way */
 #define WORTH	 64 /* blocks: less is not worth a search, nor much to be sent */
+#define PART_MIN 32 /* of all that changed, that one move must explain */
 #define TRIES	 3  /* searches that may find nothing before looks are left out */
 #define SKIP_MAX 16
 
@@ -316,19 +319,54 @@ static void explain(struct moves *moves)
 		}
 }
 
-static void search(struct moves *moves)
+size_t moves_rest(const struct moves *moves)
 {
-	struct shift shifts[SHIFTS];
-	size_t count;
+	size_t spans = 0;
 
-	moves->steps = LIMIT_MOVE_STEPS;
+	for (size_t g = 0; g < moves->columns; g++) {
+		const uint64_t *differ = strips_at(&moves->differ, g);
+
+		for (size_t i = 0; moves->changed[g] && i < moves->words; i++)
+			spans += __builtin_popcountll(differ[i]);
+	}
+	return spans;
+}
+
+static void complete_all(struct moves *moves)
+{
 	for (size_t g = 0; g < moves->columns; g++)
 		if (moves->changed[g])
 			complete(moves, g);
+}
+
+/* Blank strips go by any shift, and a window that is dragged has some. So what goes up or down explains a good part of it all, or gives way to
+ * what goes any way: it could end where that begins. */
+static void search(struct moves *moves)
+{
+	struct move upright[LIMIT_MOVES];
+	struct shift shifts[SHIFTS];
+	size_t count, kept, all, rest;
+
+	moves->steps = LIMIT_MOVE_STEPS;
+	complete_all(moves);
+	all = moves_rest(moves);
 	count = vote_upright(moves, shifts);
-	areas_find(moves, shifts, count);
-	count = vote_slanted(moves, shifts);
-	areas_find(moves, shifts, count);
+	areas_find(moves, shifts, count, all / PART_MIN);
+	rest = moves_rest(moves);
+	if (rest >= REST && rest >= all / 4) {
+		memcpy(upright, moves->list, sizeof(upright));
+		kept = moves->count;
+		if (rest > all / 2) {
+			moves->count = 0;
+			complete_all(moves);
+		}
+		count = vote_slanted(moves, shifts);
+		areas_find(moves, shifts, count, all / PART_MIN);
+		if (!moves->count) {
+			memcpy(moves->list, upright, sizeof(upright));
+			moves->count = kept;
+		}
+	}
 	if (moves->count)
 		explain(moves);
 }
@@ -357,7 +395,8 @@ void moves_end(struct moves *moves, const uint32_t *pixels, size_t stride, uint3
 	} else if (moves->skip) {
 		moves->skip--;
 	} else if (changed >= WORTH && ++moves->fruitless >= TRIES) {
-		moves->skip = MIN(2u << MIN(moves->fruitless - TRIES, 8u), (unsigned int)SKIP_MAX);
+		moves->skip =
+			moves->fruitless - TRIES < 3 ? 2u << (moves->fruitless - TRIES) : SKIP_MAX;
 	}
 	settle_all(moves);
 }

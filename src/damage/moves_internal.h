@@ -83,9 +83,11 @@ static inline bool moves_spend(struct moves *moves, uint32_t steps)
 
 /* Up and down: whole columns of spans stay in their place. Best first; returns how many. */
 size_t vote_upright(struct moves *moves, struct shift *ret);
+/* Spans that are not explained yet. */
+size_t moves_rest(const struct moves *moves);
 /* Any way, for what is not explained yet. */
 size_t vote_slanted(struct moves *moves, struct shift *ret);
-/* Finds rectangles that went by one of @shifts, and lists those that explain enough. */
-void areas_find(struct moves *moves, const struct shift *shifts, size_t count);
+/* Finds rectangles that went by one of @shifts, and lists those that explain @least spans, or more. */
+void areas_find(struct moves *moves, const struct shift *shifts, size_t count, size_t least);
 /* Puts one in its place in the list. False: there is none. */
 bool moves_list(struct moves *moves, const struct move *move);

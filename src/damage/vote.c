@@ -18,7 +18,6 @@
 #define ROWS	      16   /* that are rolled over */
 #define VOTES_SLANTED 2	   /* of spans that stood in one place only, and went the same way */
 #define WAYS	      32   /* that are counted */
-#define REST	      512  /* spans: what is less than this is not looked for any way */
 #define TABLE_FILL    4096 /* a quarter of it */
 #define COST_LOOKUP   2	   /* steps are about the time of comparing two spans */
 #define COST_ROLL     12
@@ -165,20 +164,6 @@ struct thinned {
 	size_t slots;
 };
 
-/* How many spans no move explains yet. */
-static size_t rest(const struct moves *moves)
-{
-	size_t spans = 0;
-
-	for (size_t g = 0; g < moves->columns; g++) {
-		const uint64_t *differ = strips_at(&moves->differ, g);
-
-		for (size_t i = 0; moves->changed[g] && i < moves->words; i++)
-			spans += __builtin_popcountll(differ[i]);
-	}
-	return spans;
-}
-
 static void table_all(struct moves *moves, const struct thinned *thinned)
 {
 	for (size_t g = 0; g < moves->width / SPAN_PIXELS; g++) {
@@ -267,11 +252,11 @@ static void vote_rows(struct moves *moves, const struct thinned *thinned, size_t
 
 size_t vote_slanted(struct moves *moves, struct shift *ret)
 {
-	size_t spans = rest(moves), way_count = 0, count = 0;
+	size_t spans = moves_rest(moves), way_count = 0, count = 0;
 	struct thinned thinned = {0};
 	struct shift ways[WAYS];
 
-	if (spans < REST || !moves_spend(moves, COST_LOOKUP * spans))
+	if (!moves_spend(moves, COST_LOOKUP * spans))
 		return 0;
 	while (spans / (thinned.mask + 1) > TABLE_FILL)
 		thinned.mask = thinned.mask * 2 + 1;

@@ -5,11 +5,11 @@
 
 /* Where the piece that begins at @from ends, of what ends at @end: at the first line that leaves it half a side at least, or
  * where that would leave less than half a side behind it, at the end: so it is shorter than two sides. */
-static uint32_t piece_end(uint32_t from, uint32_t end)
+static uint32_t piece_end(uint32_t from, uint32_t end, uint32_t side)
 {
-	uint32_t line = DIV_ROUND_UP(from + CUT_SIDE / 2, CUT_SIDE) * CUT_SIDE;
+	uint32_t line = DIV_ROUND_UP(from + side / 2, side) * side;
 
-	return line + CUT_SIDE / 2 > end ? end : line;
+	return line + side / 2 > end ? end : line;
 }
 
 bool cut_begin(struct cut *cut, sraRegionPtr region)
@@ -33,8 +33,8 @@ bool cut_next(struct cut *cut, struct rect *ret)
 		*rest = (struct rect){next.x1, next.y1, next.x2 - next.x1, next.y2 - next.y1};
 		cut->at = rest->x;
 	}
-	right = piece_end(cut->at, rest->x + rest->width);
-	bottom = piece_end(rest->y, rest->y + rest->height);
+	right = piece_end(cut->at, rest->x + rest->width, CUT_WIDTH);
+	bottom = piece_end(rest->y, rest->y + rest->height, CUT_HEIGHT);
 	*ret = (struct rect){cut->at, rest->y, right - cut->at, bottom - rest->y};
 	cut->at = right;
 	if (right == rest->x + rest->width) {

@@ -12,8 +12,9 @@
 
 #include "damage/rects.h"
 
-#define CUT_SIDE   128 /* pixels from line to line */
-#define CUT_PIXELS (4 * CUT_SIDE * CUT_SIDE)
+#define CUT_WIDTH  256 /* pixels from line to line */
+#define CUT_HEIGHT 128
+#define CUT_PIXELS (4 * CUT_WIDTH * CUT_HEIGHT)
 
 struct cut {
 	sraRectangleIterator *iterator; /* owned */

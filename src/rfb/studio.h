@@ -15,7 +15,7 @@
 #include "damage/rects.h"
 #include "rfb/mosaic.h"
 
-#define STUDIO_SHEET (256u << 10) /* bytes; no print needs more than one */
+#define STUDIO_SHEET (512u << 10) /* bytes; no print needs more than one */
 
 struct studio;
 
@@ -42,7 +42,7 @@ struct print_want {
 };
 
 /* Pixels of one print: any of them fits into a sheet. */
-#define STUDIO_PIXELS (64u << 10)
+#define STUDIO_PIXELS TIGHT_PIXELS_MAX
 
 struct studio_options {
 	unsigned int makers; /* prints in the making at the same time, at least 1 */

@@ -15,10 +15,15 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
 #include "plane/source.h"
+
+/* 0 as the kernel's slack is the usual one, 50 microseconds. */
+#define PATIENCE_MS	8
+#define PATIENT_FROM_MS 40
 
 static int add(struct change *change, int fd, uint32_t events)
 {
@@ -102,6 +107,17 @@ void change_hear(struct change *change, struct source *source)
 		tell(source, count);
 }
 
+/* Where it is long anyway: then displays that rest wake up together, which takes somewhat less of a processor where there are many. */
+static void be_patient(struct change *change, int ms)
+{
+	bool patient = ms >= PATIENT_FROM_MS;
+
+	if (ms < 0 || patient == change->patient)
+		return;
+	change->patient = patient;
+	prctl(PR_SET_TIMERSLACK, patient ? PATIENCE_MS * 1000000ul : 0ul);
+}
+
 bool change_wait(struct change *change, struct source *source, int ms, bool known)
 {
 	struct pollfd wake = {.fd = change->wake, .events = POLLIN};
@@ -110,6 +126,7 @@ bool change_wait(struct change *change, struct source *source, int ms, bool know
 	uint64_t count;
 	int n;
 
+	be_patient(change, ms);
 	/* A registrant that signals without end does not wake us: at the end of the sleep there is time for what it says. */
 	if (known && change->listening) {
 		poll(&wake, 1, ms);

@@ -16,6 +16,7 @@ struct change {
 	int event;     /* owned, -EBADF: none. The registrant's eventfd, never read */
 	int interrupt; /* owned, -EBADF: none. The eventfd that the device's display interrupt signals */
 	bool listening;
+	bool patient; /* the kernel may end this thread's sleep some milliseconds late */
 };
 
 /* @event is consumed in every case. -EMFILE, -ENOMEM. Finish it in every case. */

@@ -339,7 +339,7 @@ static void open_all(struct play *p, char **displays, size_t count)
 		open_display(p, scene, displays[p->stages_used], &p->stages[p->stages_used]);
 	scene_destroy(scene);
 	for (size_t i = 0; i < count; i++) {
-		int wrong = stage_wait(p->stages[i], 30000);
+		int wrong = stage_wait(p->stages[i], p->quality < 0 ? 60000 : 2500);
 
 		/* A lossy picture never is the right one. */
 		if (wrong < 0 && p->quality < 0)

@@ -34,7 +34,7 @@ class Plot:
                       f'<text x="{LEFT}" y="22" font-size="15">{title}</text>',
                       f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 16}" text-anchor="middle">{x_name}</text>',
                       f'<text transform="translate(18 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">{y_name}</text>']
-        self.used = []
+        self.label = 0.0
         self.axes()
 
     def x(self, value):
@@ -65,10 +65,8 @@ class Plot:
         for x, ys in points:
             self.parts.append(f'<path d="M{self.x(x):.1f} {self.y(min(ys)):.1f}V{self.y(max(ys)):.1f}" stroke="{colour}"/>'
                               f'<circle cx="{self.x(x):.1f}" cy="{self.y(median(ys)):.1f}" r="3" fill="{colour}"/>')
-        at = self.y(median(points[-1][1])) + 4
-        while any(abs(at - other) < 13 for other in self.used):
-            at -= 13
-        self.used.append(at)
+        self.label = max(self.y(median(points[-1][1])) + 4, self.label + 14)      # lines come from the highest to the lowest
+        at = self.label
         self.parts.append(f'<text x="{WIDTH - RIGHT + 8}" y="{at:.1f}" fill="{colour}">{name}</text>')
 
     def write(self, path):

@@ -447,14 +447,12 @@ static void idle_step(struct scene *s)
 static void area_step(struct scene *s)
 {
 	struct sheet sheet = whole(s);
-	uint32_t width = s->width, height = s->height * s->amount / 100, third;
+	uint32_t side = 1, width, height, third;
 
-	while (width > 400 &&
-		height * 16 < width * 9) { /* as near to the picture's own shape as doubling gets */
-		width /= 2;
-		height *= 2;
-	}
-	height = height > s->height ? s->height : height;
+	while (side * side < 100 * s->amount) /* percent: it has the picture's shape */
+		side++;
+	width = s->width * side / 100;
+	height = s->height * s->amount / side;
 	third = height / 3;
 	brush_box(&sheet, 0, 0, (int32_t)width, (int32_t)height, 0xfffdf8);
 	prose(s, &sheet, 8, 4, (int32_t)width - 16, (int32_t)(height - third), 0x222222);

@@ -238,7 +238,7 @@ class Xvnc(Server):
         self.make_file()
         inlet, outlet = os.pipe()
         self.spawn("Xtigervnc", "-displayfd", outlet, "-geometry", f"{self.width}x{self.height}", "-depth", "24", "-rfbunixpath",
-                   self.socket, "-rfbport", "-1", "-SecurityTypes", "None", "-nolisten", "tcp", "-AlwaysShared",
+                   self.socket, "-rfbport", "-1", "-SecurityTypes", "None", "-nolisten", "tcp", "-AlwaysShared", "-nocursor",
                    pass_fds=[outlet])
         os.close(outlet)
         with open(inlet) as reader:

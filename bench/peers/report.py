@@ -87,8 +87,8 @@ class Results:
         for size in sizes:
             here = [line for line in lines if line["size"] == size]
             scenes = list(dict.fromkeys(line["scene"] for line in here))
-            self.print(f"{title}, {size}, {1 + max(line['rep'] for line in here)} rounds: CPU ms for a frame, median (min..max) / KiB / latency "
-                       "p50 (p10..p90) ms")
+            self.print(f"{title}, {size}, {1 + max(line['rep'] for line in here)} rounds: CPU ms for a frame, median (min..max) / KiB / "
+                       "latency p50 (p10..p90) ms")
             self.print()
             self.print("| | " + " | ".join(scenes) + " |")
             self.print("|---" * (1 + len(scenes)) + "|")
@@ -100,7 +100,8 @@ class Results:
                     for scene in scenes:
                         values, best = self.ratios(row, ours, what, peers, scene=scene, size=size)
                         cells.append(f"{spread(values)} {best or ''}")
-                    self.print(f"| *{ours}, {name}, of the best {'polling ' if peers is POLLING else ''}peer's* | " + " | ".join(cells) + " |")
+                    which = "polling peer's" if peers is POLLING else "peer's"
+                    self.print(f"| *{ours}, {name}, of the best {which}* | {' | '.join(cells)} |")
             self.print()
 
     def cell(self, row, server, scene, size):

@@ -121,7 +121,8 @@ static int load_config(const struct arguments *a, struct config *config)
 		log_err(NULL, "%s", error ? error : "out of memory");
 	if (r < 0 || !config->keyboard_layout || layout_name_valid(config->keyboard_layout))
 		return r;
-	log_err(NULL, "%s: keyboard-layout is no layout's name, such as de or de(nodeadkeys)", path);
+	log_err(NULL, "%s: keyboard-layout is no layout's name, such as de or de(nodeadkeys)",
+		path);
 	return -EINVAL;
 }
 

@@ -231,7 +231,8 @@ static const struct {
 	{"id", "1 to 64 letters, digits, '.', '_' and '-'"},
 	{"inputExclusiveSeconds", "0 to 3600"},
 	{"keyboardLayout", "a layout of xkeyboard-config, such as us, de or de(nodeadkeys)"},
-	{"keys", "keys such as ctrl-alt-del, super-l, f11, or characters that the display's keyboard layout has, and at most 64 of them"},
+	{"keys", "keys such as ctrl-alt-del, super-l, f11, or characters that the display's "
+		 "keyboard layout has, and at most 64 of them"},
 	{"kind", "keyboard, absolutePointer, relativePointer or touch, each once"},
 	{"label", "1 to 128 bytes of text"},
 	{"labels", "up to 32, with keys of 1 to 128 bytes and values of up to 128, together 2048"},
@@ -244,7 +245,8 @@ static const struct {
 		"rsaAes256"},
 	{"sharing", "ignore, allowExclusive or forceShared"},
 	{"source", "vfio or surface"},
-	{"text", "up to 1024 characters that the display's keyboard layout has, of which the one counted there from 0 is none"},
+	{"text", "up to 1024 characters that the display's keyboard layout has, of which the one "
+		 "counted there from 0 is none"},
 	{"transports", "rfb, websocket or secureWebsocket"},
 	{"type", "0 (SYN), 1 (keys), 2 (steps) or 3 (places)"},
 	{"viewersMaximum", "1 to 128"},

@@ -14,7 +14,8 @@ struct queue_chunk {
 
 #define CHUNK_ROOM (QUEUE_CHUNK - sizeof(struct queue_chunk))
 
-#define SPARES 4 /* of each program: what is kept by all of a host's displays together is memory, too */
+#define SPARES \
+	4 /* of each program: what is kept by all of a host's displays together is memory, too */
 
 static struct queue_chunk *spares[SPARES];
 static unsigned int spare_count;

@@ -250,8 +250,7 @@ struct typists *display_typists(struct display *display)
 	return display->typists;
 }
 
-int display_want_layout(
-	struct display *display, layouts_fn fn, void *arg, struct layout_wish **ret)
+int display_want_layout(struct display *display, layouts_fn fn, void *arg, struct layout_wish **ret)
 {
 	return layouts_want(NULL, "us", fn, arg, ret);
 }

@@ -223,7 +223,6 @@ static void test_drags(void **state)
 		look(&s);
 		assert_true(s.count >= 1);
 		assert_true(s.rest < s.changed / 2);
-
 	}
 	scene_end(&s);
 }

@@ -5,12 +5,6 @@
 #include "frame/roster.h"
 #include "varlink/server.h"
 
-static const char *const modes[] = {
-	[LINK_MODE_VIEW] = "view",
-	[LINK_MODE_CONTROL] = "control",
-	[LINK_MODE_EXCLUSIVE] = "exclusive",
-};
-
 static const char *said(const char *text)
 {
 	return text && text[0] ? text : NULL;
@@ -33,7 +27,7 @@ static void tell_viewer(const struct bulletin_event *event, struct audit *fields
 	fields->viewer = viewer->name;
 	fields->address = said(viewer->peer);
 	fields->label = said(viewer->label);
-	fields->mode = viewer->mode < ARRAY_SIZE(modes) ? modes[viewer->mode] : NULL;
+	fields->mode = link_mode_word(viewer->mode);
 	if (event->kind == BULLETIN_VIEWER_AUTHENTICATED) {
 		audit(AUDIT_VIEWER_IN, fields, "viewer %s from %s%s%s may %s", viewer->name,
 			viewer->peer, fields->label ? ", " : "", fields->label ? fields->label : "",

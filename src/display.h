@@ -32,6 +32,13 @@ struct typists;
 struct wall;
 
 enum display_state { DISPLAY_OFFERED, DISPLAY_LIVE, DISPLAY_BLANK, DISPLAY_LOST, DISPLAY_DRAINING };
+#define DISPLAY_STATES (DISPLAY_DRAINING + 1)
+static inline const char *display_state_word(enum display_state state)
+{
+	static const char *const words[DISPLAY_STATES] = {"offered", "live", "blank", "lost", "draining"};
+
+	return words[state];
+}
 enum display_change { DISPLAY_CHANGE_EVENTFD, DISPLAY_CHANGE_INTERRUPT, DISPLAY_CHANGE_TIMER, DISPLAY_CHANGE_IDLE };
 
 struct display_runtime {

@@ -16,23 +16,11 @@
 #include "manager.h"
 #include "plane/format.h"
 
-static const char *const states[] = {
-	[DISPLAY_OFFERED] = "offered",
-	[DISPLAY_LIVE] = "live",
-	[DISPLAY_BLANK] = "blank",
-	[DISPLAY_LOST] = "lost",
-	[DISPLAY_DRAINING] = "draining",
-};
 static const char *const kinds[] = {
 	[PLANE_NONE] = "nothing",
 	[PLANE_REGION] = "region",
 	[PLANE_DMABUF] = "dma-buf",
 	[PLANE_SURFACE] = "surface",
-};
-static const char *const modes[] = {
-	[LINK_MODE_VIEW] = "view",
-	[LINK_MODE_CONTROL] = "control",
-	[LINK_MODE_EXCLUSIVE] = "control, alone",
 };
 
 static void put_planes(FILE *out, const struct display_runtime *runtime)
@@ -83,12 +71,13 @@ static void put_wall(FILE *out, const struct wall *wall)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct wall_viewer *viewer = &viewers[i];
+		const char *mode = link_mode_word(viewer->mode);
 
 		fprintf(out,
 			"  viewer %s: %s from %s%s%s, %s, %" PRIu64
 			" bytes, %u pictures behind%s\n",
-			viewer->name, viewer->mode < ARRAY_SIZE(modes) ? modes[viewer->mode] : "?",
-			viewer->peer, viewer->label[0] ? ", " : "", viewer->label,
+			viewer->name, mode ? mode : "?", viewer->peer, viewer->label[0] ? ", " : "",
+			viewer->label,
 			viewer->encoding[0] ? viewer->encoding : "nothing encoded yet",
 			viewer->bytes_sent, viewer->frames_behind,
 			viewer->ready ? "" : ", not in yet");
@@ -135,7 +124,7 @@ static void put_display(FILE *out, struct display *display)
 	struct display_runtime runtime;
 
 	display_runtime(display, &runtime);
-	fprintf(out, "display %s: %s%s%s\n", context->id, states[runtime.state],
+	fprintf(out, "display %s: %s%s%s\n", context->id, display_state_word(runtime.state),
 		runtime.reason[0] ? ", " : "", runtime.reason);
 	fprintf(out, "  \"%s\", machine \"%s\", %s of uid %u, gid %u, pid %d\n", context->name,
 		context->machine, handover->source == SOURCE_VFIO ? "VFIO device" : "surface",

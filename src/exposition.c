@@ -33,19 +33,6 @@ struct sheet {
 	size_t used;
 };
 
-static const char *const states[] = {
-	[DISPLAY_OFFERED] = "offered",
-	[DISPLAY_LIVE] = "live",
-	[DISPLAY_BLANK] = "blank",
-	[DISPLAY_LOST] = "lost",
-	[DISPLAY_DRAINING] = "draining",
-};
-static const char *const modes[] = {
-	[LINK_MODE_VIEW] = "view",
-	[LINK_MODE_CONTROL] = "control",
-	[LINK_MODE_EXCLUSIVE] = "exclusive",
-};
-
 static int sheet_fill(struct sheet *sheet)
 {
 	struct display *display = NULL;
@@ -70,13 +57,13 @@ static int sheet_fill(struct sheet *sheet)
 static void put_states(struct sheet *sheet)
 {
 	struct openmetrics *m = &sheet->metrics;
-	uint64_t counts[ARRAY_SIZE(states)] = {0};
+	uint64_t counts[DISPLAY_STATES] = {0};
 
 	for (size_t i = 0; i < sheet->used; i++)
 		counts[sheet->rows[i].runtime.state]++;
 	openmetrics_family(m, "displays", OPENMETRICS_GAUGE, NULL, "Displays, by state.");
-	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
-		openmetrics_sample(m, counts[i], "state", states[i], NULL);
+	for (size_t i = 0; i < DISPLAY_STATES; i++)
+		openmetrics_sample(m, counts[i], "state", display_state_word(i), NULL);
 }
 
 static void put_infos(struct sheet *sheet)
@@ -167,14 +154,14 @@ static void put_viewers(struct sheet *sheet)
 		const struct wall_viewer *viewers;
 		struct wall *wall = display_wall(sheet->rows[i].display);
 		size_t n = wall ? wall_viewers(wall, &viewers) : 0;
-		uint64_t counts[ARRAY_SIZE(modes)] = {0};
+		uint64_t counts[LINK_MODE_EXCLUSIVE + 1] = {0};
 
 		for (size_t v = 0; v < n; v++)
 			if (viewers[v].ready)
 				counts[viewers[v].mode]++;
-		for (size_t mode = LINK_MODE_VIEW; mode < ARRAY_SIZE(modes); mode++)
+		for (size_t mode = LINK_MODE_VIEW; mode <= LINK_MODE_EXCLUSIVE; mode++)
 			openmetrics_sample(m, counts[mode], "id", sheet->rows[i].id, "mode",
-				modes[mode], NULL);
+				link_mode_word(mode), NULL);
 	}
 	openmetrics_family(m, "viewer_bytes", OPENMETRICS_COUNTER, NULL,
 		"Bytes that were sent to viewers, by the encoding that they had; up to a second "

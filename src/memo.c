@@ -15,12 +15,6 @@
 
 enum { MEMO_VERSION = 1 };
 
-static const char *const mode_words[] = {
-	[VIEW_MODE_VIEW] = "view",
-	[VIEW_MODE_CONTROL] = "control",
-	[VIEW_MODE_EXCLUSIVE] = "exclusive",
-};
-
 /* ---- writing ---- */
 
 static void write_words(
@@ -62,7 +56,7 @@ static void write_listeners(
 		if (!memo->names[HANDOVER_LISTENERS + i][0])
 			continue;
 		writer_open(w, NULL, '{');
-		writer_text(w, "mode", mode_words[listener->mode]);
+		writer_text(w, "mode", request_mode_names[listener->mode]);
 		writer_number(w, "fileDescriptorIndex", (int64_t)(HANDOVER_LISTENERS + i));
 		write_words(w, "security", listener->security, config_offer);
 		write_words(w, "transports", listener->transports, config_transport);

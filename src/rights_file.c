@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* rights_file.c - reads a policy file: strictly, since what is misread here lets somebody in, or keeps somebody out. */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/complaint.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "idmap.h"
@@ -29,30 +28,8 @@ struct reader {
 	char **ret_error;
 };
 
-/* Returns -EINVAL, so that a caller can end with it. */
-__attribute__((format(printf, 2, 3))) static int complain(
-	struct reader *reader, const char *format, ...)
-{
-	_cleanup_free_ char *what = NULL;
-	va_list args;
-	int r;
-
-	va_start(args, format);
-	r = vasprintf(&what, format, args);
-	va_end(args);
-	if (r < 0) {
-		what = NULL;
-		return -ENOMEM;
-	}
-	for (char *c = what; *c; c++)
-		if (iscntrl((unsigned char)*c))
-			*c = '?';
-	if (asprintf(reader->ret_error, "%s:%u: %s", reader->path, reader->line, what) < 0) {
-		*reader->ret_error = NULL;
-		return -ENOMEM;
-	}
-	return -EINVAL;
-}
+#define complain(reader, ...) \
+	complaint((reader)->ret_error, (reader)->path, (reader)->line, __VA_ARGS__)
 
 static int read_rights(struct reader *reader, char *words, struct rule *rule)
 {

@@ -2,13 +2,13 @@
 /* How a file is read, and what is said when that fails. Which keys there are: config_keys.c. */
 #include "base/config.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/complaint.h"
 #include "base/config_keys.h"
 #include "base/fd.h"
 #include "base/limits.h"
@@ -23,31 +23,8 @@ struct reader {
 	char **ret_error;
 };
 
-/* Returns -EINVAL, so that a caller can end with it. */
-__attribute__((format(printf, 2, 3))) static int complain(
-	struct reader *reader, const char *format, ...)
-{
-	_cleanup_free_ char *what = NULL;
-	va_list args;
-	int r;
-
-	va_start(args, format);
-	r = vasprintf(&what, format, args);
-	va_end(args);
-	if (r < 0) {
-		what = NULL;
-		return -ENOMEM;
-	}
-	/* A file can hold anything, a terminal or a journal should not see it. */
-	for (char *c = what; *c; c++)
-		if (iscntrl((unsigned char)*c))
-			*c = '?';
-	if (asprintf(reader->ret_error, "%s:%u: %s", reader->path, reader->line, what) < 0) {
-		*reader->ret_error = NULL;
-		return -ENOMEM;
-	}
-	return -EINVAL;
-}
+#define complain(reader, ...) \
+	complaint((reader)->ret_error, (reader)->path, (reader)->line, __VA_ARGS__)
 
 /* Cuts white space off both ends. */
 static char *trim(char *text)

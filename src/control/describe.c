@@ -10,13 +10,6 @@
 #include "input/sink.h"
 #include "plane/format.h"
 
-static const char *const state_names[] = {
-	[DISPLAY_OFFERED] = "offered",
-	[DISPLAY_LIVE] = "live",
-	[DISPLAY_BLANK] = "blank",
-	[DISPLAY_LOST] = "lost",
-	[DISPLAY_DRAINING] = "draining",
-};
 static const char *const plane_names[] = {
 	[PLANE_PRIMARY] = "primary",
 	[PLANE_CURSOR] = "cursor",
@@ -27,21 +20,11 @@ static const char *const kind_names[] = {
 	[PLANE_DMABUF] = "dmabuf",
 	[PLANE_SURFACE] = "surface",
 };
-static const char *const mode_names[] = {
-	[LINK_MODE_VIEW] = "view",
-	[LINK_MODE_CONTROL] = "control",
-	[LINK_MODE_EXCLUSIVE] = "exclusive",
-};
 static const char *const sharing_names[] = {
 	[SHARING_IGNORE] = "ignore",
 	[SHARING_ALLOW_EXCLUSIVE] = "allowExclusive",
 	[SHARING_FORCE_SHARED] = "forceShared",
 };
-
-const char *describe_state(enum display_state state)
-{
-	return (size_t)state < ARRAY_SIZE(state_names) ? state_names[state] : "blank";
-}
 
 const char *describe_modifier(uint64_t modifier, char text[24])
 {
@@ -126,7 +109,7 @@ static void write_runtime(struct writer *w, const char *name, const struct displ
 	const struct handover *registrant, const char *const *endpoints, size_t endpoints_used)
 {
 	writer_open(w, name, '{');
-	writer_text(w, "state", describe_state(runtime->state));
+	writer_text(w, "state", display_state_word(runtime->state));
 	writer_text_if(w, "stateReason", runtime->reason);
 	write_planes(w, runtime);
 	writer_number(w, "viewers", runtime->viewers);
@@ -161,14 +144,12 @@ void describe_runtime(struct writer *w, const struct display_runtime *runtime,
 void describe_viewer(
 	struct writer *w, const char *name, const struct wall_viewer *viewer, const char *id)
 {
-	uint32_t mode = viewer->mode > LINK_MODE_VIEW && viewer->mode < ARRAY_SIZE(mode_names)
-				? viewer->mode
-				: LINK_MODE_VIEW;
+	const char *mode = link_mode_word(viewer->mode);
 
 	writer_open(w, name, '{');
 	writer_text_if(w, "viewer", viewer->name);
 	writer_text_if(w, "id", id);
-	writer_text(w, "mode", mode_names[mode]);
+	writer_text(w, "mode", mode ? mode : "view");
 	writer_text_if(w, "label", viewer->label);
 	writer_text_if(w, "peer", viewer->peer);
 	writer_text_if(w, "encoding", viewer->encoding);

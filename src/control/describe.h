@@ -21,6 +21,5 @@ void describe_viewer(struct writer *writer, const char *name, const struct wall_
 void describe_display(struct writer *writer, struct display *display);
 void describe_display_runtime(struct writer *writer, const char *name, struct display *display);
 
-const char *describe_state(enum display_state state);
 /* "0x0100000000000002" without leading zeros. Returns @text. */
 const char *describe_modifier(uint64_t modifier, char text[24]);

@@ -108,7 +108,7 @@ void refuse_format(struct varlink_call *call, uint32_t fourcc, uint64_t modifier
 void refuse_not_live(struct varlink_call *call, const char *id, enum display_state state)
 {
 	varlink_error(call, ERROR(NotLive),
-		json_pack("{s:s, s:s}", "id", id, "state", describe_state(state)));
+		json_pack("{s:s, s:s}", "id", id, "state", display_state_word(state)));
 }
 
 void refuse_no_input(struct varlink_call *call, const char *id, const char *kind)

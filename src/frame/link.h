@@ -80,6 +80,13 @@ enum link_mode {
 	LINK_MODE_CONTROL = 2,
 	LINK_MODE_EXCLUSIVE = 3, /* control, and alone */
 };
+/* "view", as the control interface has it; NULL: it is none. */
+static inline const char *link_mode_word(enum link_mode mode)
+{
+	static const char *const words[LINK_MODE_EXCLUSIVE + 1] = {NULL, "view", "control", "exclusive"};
+
+	return mode <= LINK_MODE_EXCLUSIVE ? words[mode] : NULL;
+}
 enum link_sharing { LINK_SHARING_IGNORE, LINK_SHARING_ALLOW_EXCLUSIVE, LINK_SHARING_FORCE_SHARED };
 
 /* Security types that a listener offers. */

@@ -62,6 +62,9 @@ class Hostile(unittest.TestCase):
         self.stack.close()           # the hostile ones go first, the good one then looks back
         self.good.check(self)
         self.assertLess(grown, GROWTH, "KiB more than before")
+        self.same_program()
+
+    def same_program(self):
         self.assertEqual(self.daemon.rfb_programs(), self.program, "the same RFB program all the time")
 
     @classmethod

@@ -132,17 +132,29 @@ const char *display_layout(const struct display *d)
 	return name[0] ? name : d->config->keyboard_layout ?: "us";
 }
 
+const char *display_layout_in_use(const struct display *d, const char **ret_why)
+{
+	int error = d->layout_error;
+
+	*ret_why = error == 0	       ? NULL
+		   : error == -EAGAIN  ? "it is being read"
+		   : error == -ENOENT  ? "this host has none of this name"
+		   : error == -ENOTSUP ? "this daemon was built without libxkbcommon"
+		   : error == -ENOSPC  ? "there are too many others"
+				       : "out of memory";
+	return error ? "us" : display_layout(d);
+}
+
 static void on_layout(void *arg, const struct layout *layout, int error)
 {
 	struct display *d = arg;
+	const char *used, *why;
 
-	if (error < 0)
-		log_warn(d->handover.context.id, "keyboard layout \"%s\": %s; \"us\" is used",
-			display_layout(d),
-			error == -ENOENT    ? "this host has none of this name"
-			: error == -ENOTSUP ? "this daemon was built without libxkbcommon"
-			: error == -ENOSPC  ? "there are too many others"
-					    : strerror(-error));
+	d->layout_error = error;
+	used = display_layout_in_use(d, &why);
+	if (why)
+		log_warn(d->handover.context.id, "keyboard layout \"%s\": %s; \"%s\" is used",
+			display_layout(d), why, used);
 	hands_layout(d->hands, layout);
 }
 
@@ -159,6 +171,7 @@ static void tell_hands(struct display *d)
 	hands_share(d->hands, seconds * 1000);
 	hands_layout(d->hands, NULL);
 	d->layout_wish = NULL;
+	d->layout_error = -EAGAIN;
 	if (layouts_want(d->layouts, display_layout(d), on_layout, d, &d->layout_wish) < 0)
 		on_layout(d, NULL, -ENOMEM);
 	layout_wish_end(old); /* last, so that the same one stays */

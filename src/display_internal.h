@@ -72,6 +72,7 @@ struct display {
 	struct typists *typists; /* NULL as hands */
 	struct layouts *layouts; /* borrowed; NULL: none yet */
 	struct layout_wish *layout_wish;
+	int layout_error; /* 0: it is in use; -EAGAIN: it has not come yet */
 	struct hands *hands; /* NULL: a ghost's, or while ending */
 	display_check_fn check; /* NULL: nobody answers */
 	void *check_arg;

@@ -194,6 +194,7 @@ void describe_display_runtime(struct writer *w, const char *name, struct display
 	const struct inputs *inputs = display_inputs(display);
 	struct wall *wall = display_wall(display);
 	struct display_runtime runtime;
+	const char *why;
 	size_t n = 0;
 
 	display_runtime(display, &runtime);
@@ -205,6 +206,9 @@ void describe_display_runtime(struct writer *w, const char *name, struct display
 	for (size_t i = 0; i < inputs->used; i++)
 		write_input(w, inputs->slots[i]);
 	writer_close(w, ']');
+	writer_text(w, "keyboardLayout", display_layout_in_use(display, &why));
+	if (why)
+		writer_text(w, "keyboardLayoutReason", why);
 	writer_close(w, '}');
 }
 

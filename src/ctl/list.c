@@ -214,6 +214,20 @@ static void inputs_print(const json_t *inputs)
 	}
 }
 
+static void layout_print(const json_t *runtime)
+{
+	const json_t *why = json_object_get(runtime, "keyboardLayoutReason");
+	char line[160];
+
+	if (!json_is_string(json_object_get(runtime, "keyboardLayout")))
+		return; /* a daemon that is older */
+	snprintf(line, sizeof(line), "%.40s", text_of(runtime, "keyboardLayout"));
+	if (json_is_string(why))
+		snprintf(line, sizeof(line), "%.40s, not the one that is wanted: %.80s",
+			text_of(runtime, "keyboardLayout"), json_string_value(why));
+	line_print("layout", line);
+}
+
 static void runtime_print(const json_t *runtime)
 {
 	const json_t *registrant = json_object_get(runtime, "registrant");
@@ -239,6 +253,7 @@ static void runtime_print(const json_t *runtime)
 		line_print("sizes", line);
 	}
 	inputs_print(json_object_get(runtime, "input"));
+	layout_print(runtime);
 	line_print("lease", text_of(runtime, "lease"));
 	snprintf(line, sizeof(line),
 		"uid %" JSON_INTEGER_FORMAT ", gid %" JSON_INTEGER_FORMAT

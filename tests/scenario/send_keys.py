@@ -122,6 +122,15 @@ class SendKeys(unittest.TestCase):
         self.type(text="z")
         self.expect(tap(Z))
         self.d.until(lambda: "nosuchlayout" in self.d.text(), "a line about the layout")
+        runtime = self.client.call("List", {"id": self.id})["runtime"]
+        self.assertEqual(runtime["keyboardLayout"], "us")
+        self.assertIn("none of this name", runtime["keyboardLayoutReason"])
+        self.assertIn("layout: us, not the one", self.ctl("describe", self.id).stdout)
+        self.layout("de")
+        self.type(text="z")  # waits for it
+        self.expect(tap(Y))
+        runtime = self.client.call("List", {"id": self.id})["runtime"]
+        self.assertEqual((runtime["keyboardLayout"], "keyboardLayoutReason" in runtime), ("de", False))
         for bad in ("../us", "us,de", "de(", "x" * 41, ""):
             with self.assertRaises(varlink.VarlinkError) as caught:
                 self.layout(bad)

@@ -25,6 +25,11 @@ const char *display_change_name(enum display_change change)
 	abort();
 }
 
+const char *display_layout_in_use(const struct display *display, const char **ret_why)
+{
+	abort();
+}
+
 struct inputs *display_inputs(struct display *display)
 {
 	abort();

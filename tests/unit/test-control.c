@@ -250,6 +250,12 @@ struct typists *display_typists(struct display *display)
 	return display->typists;
 }
 
+const char *display_layout_in_use(const struct display *display, const char **ret_why)
+{
+	*ret_why = strcmp(display->handover.context.layout, "nosuch") == 0 ? "there is none" : NULL;
+	return "us";
+}
+
 int display_want_layout(struct display *display, layouts_fn fn, void *arg, struct layout_wish **ret)
 {
 	return layouts_want(NULL, "us", fn, arg, ret);

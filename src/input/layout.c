@@ -323,11 +323,12 @@ static const struct keymap_entry *first_entry(const struct keymap *map, uint32_t
 	return map->entries + low;
 }
 
-/* How much must change for it; keys that not every keyboard has come last. */
+/* How much must change for it; keys that not every keyboard has come last, and before them the one left of 1, whose Shift is not on all systems
+ * what it is here (a French "~"). */
 static unsigned int cost(uint16_t code, unsigned int way, unsigned int now)
 {
 	unsigned int change = (way ^ now) & (LAYOUT_SHIFT | LAYOUT_ALTGR);
-	unsigned int rare = code == KEY_102ND ? 3 : code > KEY_F12 ? 16 : 0;
+	unsigned int rare = code == KEY_102ND || code == KEY_GRAVE ? 3 : code > KEY_F12 ? 16 : 0;
 
 	return rare + 2 * !!(change & LAYOUT_SHIFT) + 4 * !!(change & LAYOUT_ALTGR);
 }

@@ -74,8 +74,9 @@ static void settle(struct entry *entry, struct layout *layout, int error)
 	entry->state = READY;
 	entry->layout = layout;
 	entry->error = error;
-	while ((wish = next_waiting(entry)))
-		grant(wish, layout, error);
+	/* Where its last wish ends, another name's that begins may get its place. */
+	while (entry->state == READY && (wish = next_waiting(entry)))
+		grant(wish, entry->layout, entry->error);
 }
 
 static void on_compiled(void *arg)

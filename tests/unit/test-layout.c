@@ -527,6 +527,66 @@ static void test_only_so_many(void **state)
 	loop_destroy(wisher.loop);
 }
 
+/* One that begins from inside what is told, and gets the place of what was told. */
+struct changing {
+	struct wisher wisher;
+	struct layouts *layouts;
+	struct layout_wish *wish;
+};
+
+static void on_other(void *arg, const struct layout *layout, int error)
+{
+	struct changing *changing = arg;
+
+	assert_int_equal(error, -ENOENT);
+	assert_null(layout);
+	loop_stop(changing->wisher.loop);
+	changing->wisher.told++;
+}
+
+static void on_changed(void *arg, const struct layout *layout, int error)
+{
+	struct changing *changing = arg;
+
+	assert_non_null(layout);
+	layout_wish_end(take_ptr(changing->wish));
+	assert_int_equal(layouts_want(changing->layouts, "nosuchlayout", on_other, changing,
+				 &changing->wish),
+		0);
+	assert_int_equal(changing->wisher.told, 0);
+}
+
+static void test_a_place_changes_hands(void **state)
+{
+	struct layout_wish *wishes[LIMIT_LAYOUTS];
+	struct changing changing = {.layouts = NULL};
+	struct wisher others = {.wanted = LIMIT_LAYOUTS - 1};
+	struct layout *probe = NULL;
+	char name[16];
+
+	if (layout_create("de", &probe) == -ENOTSUP)
+		skip();
+	layout_destroy(probe);
+	assert_int_equal(loop_create(&changing.wisher.loop), 0);
+	others.loop = changing.wisher.loop;
+	assert_int_equal(layouts_create(others.loop, &changing.layouts), 0);
+	for (size_t i = 1; i < LIMIT_LAYOUTS; i++) {
+		snprintf(name, sizeof(name), "none%zu", i);
+		assert_int_equal(
+			layouts_want(changing.layouts, name, on_layout, &others, &wishes[i]), 0);
+	}
+	assert_int_equal(loop_run(others.loop), 0);
+	assert_int_equal(
+		layouts_want(changing.layouts, "de", on_changed, &changing, &changing.wish), 0);
+	assert_int_equal(loop_run(others.loop), 0);
+	assert_int_equal(changing.wisher.told, 1);
+	layouts_destroy(changing.layouts);
+	layout_wish_end(changing.wish);
+	for (size_t i = 1; i < LIMIT_LAYOUTS; i++)
+		layout_wish_end(wishes[i]);
+	loop_destroy(others.loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -545,6 +605,7 @@ int main(void)
 		cmocka_unit_test(test_dead_keys),
 		cmocka_unit_test(test_each_is_compiled_once),
 		cmocka_unit_test(test_only_so_many),
+		cmocka_unit_test(test_a_place_changes_hands),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

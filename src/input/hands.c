@@ -437,8 +437,13 @@ void hands_clear(struct hands *hands)
 
 void hands_share(struct hands *hands, uint32_t idle_ms)
 {
-	if (hands->idle_ms != idle_ms)
-		hands->holder = NULL;
+	if (hands->idle_ms == idle_ms)
+		return;
+	/* Whose turn it will not be could not let go any more. */
+	for (size_t i = 0; i < hands->used; i++)
+		if (hands->at[i]->viewer != HANDS_NOBODY)
+			let_go(hands, hands->at[i]);
+	hands->holder = NULL;
 	hands->idle_ms = idle_ms;
 }
 

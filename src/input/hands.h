@@ -50,7 +50,7 @@ int hands_create(struct inputs *inputs, struct hands **ret);
 void hands_destroy(struct hands *hands);
 
 /* @idle_ms 0: all that may control share keyboard and pointer, which is how it begins. Else who presses something has both until it has
- * done nothing for so long. */
+ * done nothing for so long. Where it changes, what viewers hold is let go. */
 void hands_share(struct hands *hands, uint32_t idle_ms);
 /* Borrowed until the next call; NULL: "us". */
 void hands_layout(struct hands *hands, const struct layout *layout);

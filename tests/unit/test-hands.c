@@ -294,7 +294,31 @@ static void test_one_at_a_time(void **state)
 	hands_key(guest->hands, BOB, false, 'b', 0);
 	usleep(5000);
 	hands_key(guest->hands, BOB, true, 'b', 0);
-	EXPECT(guest, KEYS, KEY(KEY_A, 1), KEY(KEY_A, 0), KEY(KEY_B, 2));
+	EXPECT(guest, KEYS, KEY(KEY_B, 0), KEY(KEY_A, 1), KEY(KEY_A, 0), KEY(KEY_B, 1));
+}
+
+/* What was pressed while all shared is not left to those whose turn it is not. */
+static void test_another_mode_lets_go(void **state)
+{
+	struct guest *guest = *state;
+	struct hands_pointer at = {.x = 1, .y = 1, .buttons = HANDS_LEFT};
+
+	hands_key(guest->hands, ANN, true, 'a', 0);
+	hands_key(guest->hands, BOB, true, 'b', 0);
+	hands_code(guest->hands, HANDS_NOBODY, true, KEY_F1);
+	hands_pointer(guest->hands, BOB, &at);
+	EXPECT(guest, KEYS, KEY(KEY_A, 1), KEY(KEY_B, 1), KEY(KEY_F1, 1));
+	EXPECT(guest, PLACES, {EV_ABS, ABS_X, 48}, {EV_ABS, ABS_Y, 64}, KEY(BTN_LEFT, 1));
+	hands_share(guest->hands, 3600000);
+	EXPECT(guest, KEYS, KEY(KEY_A, 0), KEY(KEY_B, 0));
+	EXPECT(guest, PLACES, KEY(BTN_LEFT, 0));
+	hands_key(guest->hands, ANN, true, 'c', 0);
+	hands_key(guest->hands, BOB, false, 'b', 0);
+	EXPECT(guest, KEYS, KEY(KEY_C, 1));
+	hands_share(guest->hands, 3600000); /* the same one */
+	NOTHING(guest, KEYS);
+	hands_leave(guest->hands, HANDS_NOBODY);
+	EXPECT(guest, KEYS, KEY(KEY_F1, 0));
 }
 
 static void test_steps_and_touches(void **state)
@@ -470,6 +494,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_altgr_and_dead_keys, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_locks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_one_at_a_time, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_another_mode_lets_go, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_steps_and_touches, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nothing_stays_down, set_up, tear_down),
 		cmocka_unit_test(test_a_guest_finds_each_pixel_again),

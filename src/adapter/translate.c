@@ -118,7 +118,8 @@ static int add_key(json_t *events, const struct input_event *event)
 static int add_wheel(json_t *events, const char *forth, const char *back, int32_t steps)
 {
 	const char *button = steps > 0 ? forth : back;
-	int32_t n = MIN(steps > 0 ? steps : -steps, WHEEL_MOST), r = 0;
+	int32_t most = MAX(steps, -WHEEL_MOST);
+	int32_t n = MIN(most < 0 ? -most : most, WHEEL_MOST), r = 0;
 
 	while (n-- > 0 && r == 0) {
 		r = add_button(events, button, true);

@@ -126,9 +126,9 @@ class Monitor:
         for line in peer.makefile("rb"):
             call = json.loads(line)
             name, arguments = call["execute"], call.get("arguments", {})
-            if name == "input-send-event":
-                self.calls.append(arguments)
             result = self.answer(name, arguments) if self.answer else {}
+            if name == "input-send-event":      # who sees it here may change the answers to those that follow
+                self.calls.append(arguments)
             if isinstance(result, bytes):
                 peer.sendall(result)
             elif result is not None:

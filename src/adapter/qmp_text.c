@@ -106,7 +106,7 @@ int qmp_text_next(struct qmp_text *text, json_t **ret)
 		if (r < 0)
 			return r;
 	}
-	if (text->depth == 0)
+	if (text->depth == 0 && text->used)
 		drop(text, text->used);
 	return 0;
 }

@@ -88,7 +88,10 @@ static void endless_and_deep_ones_end(void **state)
 	char bytes[1024];
 	json_t *object;
 	size_t sum = 0;
-	int r = hear(&text, "{\"a\": \"", 7);
+	int r;
+
+	assert_int_equal(qmp_text_next(&text, &object), 0); /* nothing has come */
+	r = hear(&text, "{\"a\": \"", 7);
 
 	memset(bytes, 'x', sizeof(bytes));
 	while (r == 0 && sum <= 2 * LIMIT_QMP_MESSAGE) {

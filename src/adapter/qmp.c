@@ -41,8 +41,9 @@ struct qmp {
 	bool counting;
 	json_t *schema; /* owned */
 	bool absolute;
-	const char *told; /* why it is down, as the log says already */
-	const char *ill;  /* why it took no event, likewise */
+	const char *told;	/* why it is down, as the log says already */
+	const char *ill;	/* why it took no event, likewise */
+	uint64_t ill_ms, up_ms; /* when that was said; when it came up */
 };
 
 static void qmp_wait(struct qmp *qmp)
@@ -68,6 +69,9 @@ static void lose(struct qmp *qmp, const char *why, const char *words)
 {
 	bool was_up = qmp->step == STEP_UP;
 
+	/* One that comes up and goes at once is no better than one that is not there. */
+	if (was_up && loop_now_ms() - qmp->up_ms >= LIMIT_ADAPTER_WAIT)
+		backoff_reset(&qmp->backoff);
 	hang_up(qmp);
 	if (why != qmp->told)
 		log_notice(qmp->settings.id,
@@ -189,7 +193,7 @@ static void come_up(struct qmp *qmp)
 	log_info(qmp->settings.id, "QEMU at %s takes input", qmp->settings.path);
 	qmp->step = STEP_UP;
 	qmp->told = qmp->ill = NULL;
-	backoff_reset(&qmp->backoff);
+	qmp->up_ms = loop_now_ms();
 	qmp->events->up(qmp->arg, &facts);
 	json_decref(take_ptr(qmp->schema));
 }
@@ -198,11 +202,17 @@ static void come_up(struct qmp *qmp)
 static void hear_verdict(struct qmp *qmp, const char *words)
 {
 	const char *why = words ? explain(words) : NULL;
+	uint64_t now = loop_now_ms();
 
-	if (why && why != qmp->ill)
+	/* It may be one that refuses every other: so often that is not worth a line. */
+	if (!why) {
+		qmp->ill = NULL;
+	} else if (why != qmp->ill && (!qmp->ill_ms || now - qmp->ill_ms >= LIMIT_ADAPTER_WAIT)) {
 		log_notice(qmp->settings.id, "QEMU at %s takes no input now: %s",
 			qmp->settings.path, why);
-	qmp->ill = why;
+		qmp->ill = why;
+		qmp->ill_ms = now;
+	}
 	qmp->events->answered(qmp->arg, !why);
 }
 

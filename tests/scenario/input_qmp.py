@@ -6,6 +6,7 @@ import pathlib
 import re
 import shutil
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
@@ -186,6 +187,25 @@ class FakeMonitor(Adapter):
         self.sees(monitor, (KEY_B, False))
         self.assertEqual(len(monitor.calls), count + 1, "what is owed is said once")
         self.assertNotRegex(program.text(), r"\b(30|48)\b")
+
+    def test_one_that_refuses_every_other_is_no_flood(self):
+        count = []
+        monitor = self.monitor(lambda name, arguments: count.append(arguments) or (
+            {"class": "GenericError", "desc": "VM not running"} if len(count) % 2 else {}) if arguments.get("events") else {})
+        program = self.start(monitor.path)
+        begin = time.monotonic()
+        for n in range(200):
+            self.send((KEY, KEY_A, n % 2))
+        until(lambda: len(count) >= 200, lambda: f"{len(count)} calls")
+        most = 1 + (time.monotonic() - begin) / 5      # a line in each LIMIT_ADAPTER_WAIT
+        self.assertLessEqual(program.text().count("takes no input now"), most)
+
+    def test_one_that_comes_and_goes_is_waited_for(self):
+        monitor = self.monitor(lambda name, arguments: monitor.hang_up() if arguments.get("events") else {})
+        begin = time.monotonic()
+        self.start(monitor.path, wait=False)
+        until(lambda: monitor.connections >= 6, lambda: f"{monitor.connections} connections")
+        self.assertGreater(time.monotonic() - begin, (50 + 100 + 200 + 400 + 800) / 1000)      # half of each wait is random
 
     def test_slow(self):
         """A monitor that does not answer: few calls are under way, the newest place wins, keys stay in order, buttons where they were."""

@@ -329,6 +329,9 @@ size_t tight_encode_rows(struct tight *tight, const uint32_t *pixels, size_t str
 	check(&area);
 	look = look_at(tight, &area, true);
 	*ret_rows = area.height = look.rows;
+	/* Rows too few to be cut off for their one or two colours: a palette of two has bits, and of one there is none. */
+	if (look.kind == TIGHT_PALETTE && tight->palette.used <= 2)
+		look = look_at(tight, &area, false);
 	*ret_kind = look.kind;
 	return look.many ? 0 : put(tight, &area, &look, wish, ret, ret_kind);
 }

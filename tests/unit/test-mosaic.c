@@ -342,6 +342,26 @@ static void test_wide_and_low_is_not_cut(void **state)
 	assert_int_equal(made.rectangles, 1);
 }
 
+/* What stands above many colours, in so few rows that it is no rectangle for its one or two colours' sake. */
+static void test_few_rows_above_many_colours(void **state)
+{
+	static const struct rect area = {0, 0, 256, 128};
+	struct fixture *f = *state;
+
+	for (uint32_t rows = 1; rows < 64; rows++) {
+		const struct rect above = {0, 0, area.width, rows};
+
+		for (uint32_t colours = 0; colours < 3; colours++) {
+			paint_noise(f, &area);
+			if (colours)
+				paint_colours(f, &above, colours);
+			else
+				memset(f->pixels, 0x20, rows * sizeof(f->pixels[0]));
+			assert_int_equal(check(f, &area, &exact), 0);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +372,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_photo_is_one_rectangle, begin, end),
 		cmocka_unit_test_setup_teardown(test_loss_is_told, begin, end),
 		cmocka_unit_test_setup_teardown(test_wide_and_low_is_not_cut, begin, end),
+		cmocka_unit_test_setup_teardown(test_few_rows_above_many_colours, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

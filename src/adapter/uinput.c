@@ -13,6 +13,7 @@
 #include <linux/input-event-codes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "adapter/evdev.h"
 #include "adapter/held.h"
@@ -144,6 +145,15 @@ static void on_readable(int fd, unsigned int events, void *arg)
 	uinput->leds_fn(uinput->arg, leds);
 }
 
+static const char *what_to_do(int error)
+{
+	if (access("/dev/uinput", F_OK) < 0)
+		return "; 'modprobe uinput' makes it";
+	return error == -EACCES || error == -EPERM ? "; it and /dev/input/event* are to be opened: "
+						     "run this as root, or in their groups"
+						   : "";
+}
+
 int uinput_create(struct loop *loop, const struct uinput_settings *settings, uinput_leds_fn leds,
 	void *arg, struct uinput **ret)
 {
@@ -160,8 +170,8 @@ int uinput_create(struct loop *loop, const struct uinput_settings *settings, uin
 		r = loop_fd_add(loop, evdev_fd(uinput->evdev), LOOP_READ, on_readable, uinput,
 			&uinput->source);
 	if (r < 0) {
-		log_err(settings->id, "cannot make a %s with /dev/uinput: %s",
-			kind_word(settings->kind), strerror(-r));
+		log_err(settings->id, "cannot make a %s with /dev/uinput: %s%s",
+			kind_word(settings->kind), strerror(-r), what_to_do(r));
 		uinput_destroy(uinput);
 		return r;
 	}

@@ -299,6 +299,48 @@ class Ways(Case):
         self.assertEqual(scene.keyboard.wait(1), [(KEY, A, 1)])
 
 
+class Turns(Case):
+    def tries(self, viewer, keysym=0x61):
+        """Types; when this returns its program has told the daemon, before whatever other viewers do next."""
+        viewer.key(keysym)
+        viewer.key(keysym, False)
+        viewer.fences.clear()
+        viewer.fence(rfb.FENCE_REQUEST | rfb.FENCE_BEFORE, b"done")
+        viewer.until(lambda: (rfb.FENCE_BEFORE, b"done") in viewer.fences)
+
+    def come(self, scene):
+        viewer = scene.come()
+        viewer.set_encodings(rfb.RAW, rfb.FENCE)
+        return viewer
+
+    def test_one_at_a_time(self):
+        scene = self.scene(inputExclusiveSeconds=3600)
+        one, two = self.come(scene), self.come(scene)
+        self.tries(one)
+        self.assertEqual(scene.keyboard.wait(2), [(KEY, A, 1), (KEY, A, 0)])
+        self.tries(two, 0x62)
+        two.point(5, 5, 1)
+        two.point(5, 5, 0)
+        self.tries(two, 0x62)
+        self.tries(one)                                     # nothing of the other's came before
+        self.assertEqual(scene.keyboard.wait(2), [(KEY, A, 1), (KEY, A, 0)])
+        self.assertEqual((scene.keyboard.take(), scene.pointer.take()), ([], []))
+        one.close()                                         # whoever comes next has it
+        scene.until(lambda: len(scene.listed()) == 1, "the first has gone")
+        self.tries(two, 0x62)
+        self.assertEqual(scene.keyboard.wait(2), [(KEY, B, 1), (KEY, B, 0)])
+        # Shared again, while they look.
+        three = self.come(scene)
+        self.tries(three)
+        self.tries(two, 0x62)
+        self.assertEqual(scene.keyboard.wait(2), [(KEY, B, 1), (KEY, B, 0)])
+        scene.call("Update", {"id": "guest", "context": {"inputExclusiveSeconds": 0}})
+        self.tries(three)
+        self.assertEqual(scene.keyboard.wait(2), [(KEY, A, 1), (KEY, A, 0)])
+        self.tries(two, 0x62)
+        self.assertEqual(scene.keyboard.wait(2), [(KEY, B, 1), (KEY, B, 0)])
+
+
 class Hygiene(Case):
     def test_nothing_stays_down(self):
         scene = self.scene()

@@ -144,7 +144,12 @@ class StillPictureEndsExact(unittest.TestCase):
             number += 1
             # Between two changes there is a moment in which nothing else is wanted, also on a busy machine.
             viewer.request()
-            time.sleep(0.05)
+            try:
+                while viewer.hear(time.monotonic() + 0.05) != 0:  # an update
+                    pass
+                viewer.request()
+            except TimeoutError:
+                pass
             self.canvas.noise(number, 0, 0, WIDTH, 32)
             self.canvas.signal()
             viewer.update()

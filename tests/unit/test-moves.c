@@ -331,6 +331,7 @@ static void test_kernels_take_turns(void **state)
 	scene_end(&s);
 }
 
+#ifndef __SANITIZE_THREAD__
 struct drawer {
 	struct scene *scene;
 	_Atomic bool stop;
@@ -352,7 +353,6 @@ static void *draw(void *arg)
 	return NULL;
 }
 
-#ifndef __SANITIZE_THREAD__
 /* The source changes under the look: what is found is about the frame. */
 static void test_under_the_look(void **state)
 {

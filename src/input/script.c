@@ -149,7 +149,8 @@ int script_add_chord(struct script *script, const struct layout *layout, const c
 	int r;
 
 	while (true) {
-		size_t length = strcspn(text, "-");
+		size_t length =
+			*text == '+' ? 1 : strcspn(text, "-+"); /* where a key stands, "+" is one */
 
 		r = chord_add_word(&chord, layout, text, length);
 		if (r < 0)

@@ -20,7 +20,7 @@ struct script {
 };
 
 void script_finish(struct script *script);
-/* "ctrl-alt-del", "super-l", "f11", "ctrl-+": names of keys, or characters that @layout has, with "-" between; all go down, and up in the
+/* "ctrl-alt-del", "super-l", "f11", "ctrl-+": names of keys, or characters that @layout has, with "-" or "+" between; all go down, and up in the
  * other order. "-" itself is "minus". -EINVAL: it is none; -ENOENT: the layout has no such character; -ENOMEM. */
 int script_add_chord(struct script *script, const struct layout *layout, const char *chord);
 /* @text: valid UTF-8. Line feed is Return, and there are tab, backspace and escape. -ENOENT: the layout has no key for character

@@ -84,20 +84,29 @@ class OwnPace(unittest.TestCase):
 
     def test_a_silent_one_with_fences_beside_a_fast_one(self):
         d = self.daemon()
-        silent = d.viewer("x")
-        silent.answers_fences = False
-        silent.set_encodings(rfb.RAW, rfb.FENCE)
-        began = time.monotonic()
-        silent.request(incremental=False)
         with Beside(d.dir / "rfb" / "x", self.canvas) as good:
-            # Two: while the rate is not known, one more than fits is not sent before an answer, for two seconds.
-            self.hear(silent, 1)
-            if time.monotonic() < began + 1.9:  # else this machine let nobody run
-                self.assertIn(len(silent.updates), (1, 2))
+            # Two: while the rate is not known, one more than fits is not sent before an answer, for two seconds. A machine on which a
+            # second takes that long tells nothing: once more.
+            for _ in range(10):
+                silent, began = self.silent(d), time.monotonic()
+                self.hear(silent, 1)
+                if time.monotonic() < began + 1.9:
+                    break
+                silent.close()
+            else:
+                self.fail("no second took less than two")
+            self.assertIn(len(silent.updates), (1, 2))
             # Then it is one that does not know fences.
             self.hear(silent, 3)
             self.assertGreater(len(silent.updates), 4)
         good.check(self)
+
+    def silent(self, d):
+        viewer = d.viewer("x")
+        viewer.answers_fences = False
+        viewer.set_encodings(rfb.RAW, rfb.FENCE)
+        viewer.request(incremental=False)
+        return viewer
 
     def hear(self, viewer, seconds):
         end = time.monotonic() + seconds

@@ -183,16 +183,16 @@ void canvas_move(struct canvas *canvas, const struct move *moves, size_t count)
 		move_cursor(canvas, moves, count);
 }
 
-static bool send_moves(struct canvas *canvas)
+/* The head of an update of so many rectangles, and of the moves, which come first. */
+static bool put_head(void *arg, unsigned int rectangles)
 {
+	struct canvas *canvas = arg;
 	rfbClientPtr client = canvas->client;
 	size_t count = canvas->move_count;
-	bool going = true;
+	bool going = update_put_head(
+		client, rectangles == PRINTS_MANY ? PRINTS_MANY : rectangles + count);
 
 	canvas->move_count = 0;
-	if (!count)
-		return true;
-	going = update_put_head(client, count);
 	for (size_t i = 0; i < count && going; i++) {
 		struct rect to = move_to(&canvas->moves[i]);
 		uint8_t from[4];
@@ -203,7 +203,12 @@ static bool send_moves(struct canvas *canvas)
 				client, to.x, to.y, to.width, to.height, ENCODING_COPY_RECT) &&
 			update_put(client, from, sizeof(from));
 	}
-	return going && update_flush(client);
+	return going;
+}
+
+static bool send_moves(struct canvas *canvas)
+{
+	return !canvas->move_count || (put_head(canvas, 0) && update_flush(canvas->client));
 }
 
 static void follow_damage(struct canvas *canvas, const uint64_t *damage)
@@ -362,8 +367,11 @@ static void update_client(struct canvas *canvas, const struct quality_levels *le
 	int preferred = client->preferredEncoding;
 	const struct quality_levels wish = {
 		client->turboQualityLevel, client->turboSubsampLevel, client->tightCompressLevel};
-	sraRegionPtr region = coming(canvas);
+	sraRegionPtr region;
 
+	if (!send_moves(canvas))
+		return;
+	region = coming(canvas);
 	client->turboQualityLevel = levels->quality;
 	client->turboSubsampLevel = levels->subsampling;
 	client->tightCompressLevel = levels->compression;
@@ -419,6 +427,8 @@ static const char *update_shared(struct canvas *canvas, const struct tight_wish 
 		.own = canvas->frame,
 		.drawn = &canvas->cursor.drawn,
 		.wish = *wish,
+		.head = put_head,
+		.head_arg = canvas,
 		.sent = on_sent,
 		.arg = &sending,
 	};
@@ -487,14 +497,14 @@ static const char *draw(struct canvas *canvas, bool exact, uint64_t now)
 
 const char *canvas_draw(struct canvas *canvas, uint64_t now)
 {
-	bool moved = canvas->move_count;
-
-	if (!notices_write(canvas->notices, canvas->client, &canvas->cursor, canvas->frame) ||
-		!send_moves(canvas))
+	if (!notices_write(canvas->notices, canvas->client, &canvas->cursor, canvas->frame)) {
+		canvas->move_count = 0;
 		return NULL;
+	}
 	/* Moves alone are an answer, too. */
-	if (moved && nothing_coming(canvas)) {
+	if (canvas->move_count && nothing_coming(canvas)) {
 		sraRgnMakeEmpty(canvas->client->requestedRegion);
+		send_moves(canvas);
 		return NULL;
 	}
 	return draw(canvas, false, now);

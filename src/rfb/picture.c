@@ -16,7 +16,8 @@
  * comes in beside it: a viewer with a cheap encoding keeps up beside many with a dear one.
  *
  * A broker that asks again right after a publish must not shut out those who were just woken: each publish calls the first in
- * line, and the grant waits until they have come, or passed.
+ * line, and the grant waits until they have come, or passed. The rest of the line sleeps on: each who comes in or leaves wakes the
+ * next one while there is room, so that nobody wakes up for nothing.
  *
  * Frames are counted: the picture holds one reference, each reader inside another, so that a new frame never pulls the old
  * one away from under an encoder. Readers of an older frame do not delay grants for the new one.
@@ -263,6 +264,16 @@ static void call_readers(struct picture *picture)
 			call(picture, reader);
 }
 
+/* But for those whose turn comes later: first_in_line() then. */
+static void wake_readers(const struct picture *picture)
+{
+	struct picture_reader *reader;
+
+	TAILQ_FOREACH (reader, &picture->readers, entry)
+		if (reader->called || !reader->ticket)
+			reader_wake(reader);
+}
+
 void picture_published(struct picture *picture, bool damaged)
 {
 	struct picture_reader *reader;
@@ -282,9 +293,9 @@ void picture_published(struct picture *picture, bool damaged)
 		reader->behind++;
 		if (!reader->noticed)
 			reader->noticed = picture->noticed;
-		reader_wake(reader);
 	}
 	call_readers(picture);
+	wake_readers(picture);
 out:
 	picture->noticed = 0;
 	picture->move_count = 0;
@@ -490,6 +501,8 @@ const struct frame *picture_begin(
 		frame = reader->inside->frame;
 		if (ret_damage)
 			*ret_damage = reader->bitmaps.taken;
+		if (picture->inside + picture->called < picture->inside_maximum)
+			wake_next(picture);
 	} else if (!reader->ticket) {
 		reader->ticket = ++picture->last_ticket;
 	}

@@ -17,8 +17,7 @@
 #include "rfb/studio.h"
 #include "rfb/update.h"
 
-#define BATCH	   512
-#define COUNT_LAST 0xffff /* rectangles: LastRect ends them */
+#define BATCH 512
 
 static_assert(CUT_PIXELS <= STUDIO_PIXELS, "a piece is no larger than a print");
 
@@ -92,8 +91,8 @@ static bool write_prints(struct job *job, struct batch *batch)
 	if (!batch->print_count)
 		return going;
 	if (going && !job->begun)
-		going = update_put_head(
-			job->client, job->last_rect ? COUNT_LAST : batch->rectangles);
+		going = order->head(
+			order->head_arg, job->last_rect ? PRINTS_MANY : batch->rectangles);
 	job->begun = job->last_rect;
 	for (unsigned int i = 0; i < batch->print_count; i++)
 		order->sent(order->arg, &batch->prints[i]->rect, &batch->prints[i]->lossy);

@@ -13,6 +13,8 @@
 struct picture_reader;
 struct studio;
 
+#define PRINTS_MANY 0xffff /* rectangles: LastRect ends them */
+
 struct prints_order {
 	struct studio *studio;
 	const struct picture_reader *reader; /* inside */
@@ -20,6 +22,9 @@ struct prints_order {
 		*own; /* the viewer's mapping of the same frame, with a cursor in it ... */
 	const struct rect *drawn; /* ... here; width 0: nowhere */
 	struct tight_wish wish; /* settled */
+	/* Puts the head of an update of so many rectangles, or PRINTS_MANY; others may come first. False: the connection is gone. */
+	bool (*head)(void *arg, unsigned int rectangles);
+	void *head_arg;
 	/* What was sent. @lossy: a part of it that is not exact; width 0: none. */
 	void (*sent)(void *arg, const struct rect *rect, const struct rect *lossy);
 	void *arg;

@@ -246,6 +246,60 @@ static void dear_readers_take_turns(void **state)
 	picture_leave(f->picture, cheap);
 }
 
+static bool woken(int wake)
+{
+	eventfd_t count;
+
+	return eventfd_read(wake, &count) == 0;
+}
+
+/* Of those who wait for the same publish, as many wake up as may come in; each of the others when it is its turn. */
+static void nobody_wakes_for_nothing(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int n = processors() + 2;
+	struct picture_reader *reader[CPU_SETSIZE];
+	int wake[CPU_SETSIZE];
+
+	assert_in_range(n, 3, CPU_SETSIZE);
+	for (unsigned int i = 0; i < n; i++) {
+		wake[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		assert_int_equal(picture_join(f->picture, wake[i], &reader[i]), 0);
+		picture_pass(f->picture, reader[i], true);
+	}
+	picture_published(f->picture, true);
+	for (unsigned int i = 0; i < n; i++)
+		assert_int_equal(woken(wake[i]), i < n - 2);
+	for (unsigned int i = 0; i < n - 2; i++)
+		assert_non_null(picture_begin(f->picture, reader[i], NULL));
+	assert_false(woken(wake[n - 2]));
+
+	/* Two leave before the first of those who wait has come: it makes the other one come, too. */
+	picture_end(f->picture, reader[0]);
+	assert_true(woken(wake[n - 2]));
+	if (n > 3)
+		picture_end(f->picture, reader[1]);
+	assert_false(woken(wake[n - 1]));
+	assert_non_null(picture_begin(f->picture, reader[n - 2], NULL));
+	assert_int_equal(woken(wake[n - 1]), n > 3);
+	picture_end(f->picture, reader[n - 2]);
+	assert_non_null(picture_begin(f->picture, reader[n - 1], NULL));
+	picture_end(f->picture, reader[n - 1]);
+
+	/* Who does not listen has other reasons to look. */
+	picture_pass(f->picture, reader[0], false);
+	for (unsigned int i = 0; i < n; i++)
+		woken(wake[i]);
+	picture_published(f->picture, true);
+	assert_true(woken(wake[0]));
+	for (unsigned int i = 2; i + 2 < n; i++)
+		picture_end(f->picture, reader[i]);
+	for (unsigned int i = 0; i < n; i++) {
+		picture_leave(f->picture, reader[i]);
+		fd_close(wake[i]);
+	}
+}
+
 static void publish_twice(struct fixture *f, unsigned int first, unsigned int second)
 {
 	damage_only(f, 0, first);
@@ -425,6 +479,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(writer_goes_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_publish_is_seen_before_the_next, setup, teardown),
 		cmocka_unit_test_setup_teardown(dear_readers_take_turns, setup, teardown),
+		cmocka_unit_test_setup_teardown(nobody_wakes_for_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(damage_adds_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(new_frame_while_inside, setup, teardown),
 		cmocka_unit_test_setup_teardown(threads, setup, teardown),

@@ -17,12 +17,20 @@
 #include "peers/stage.h"
 #include "peers/usage.h"
 
-enum { PIDS = 16, ACTIVE_MS = 200, KEY_BEFORE_MS = 20, TIMEOUT_MS = 6000 };
+enum {
+	PIDS = 16,
+	ACTIVE_MS = 200,
+	KEY_BEFORE_MS = 20,
+	TIMEOUT_MS = 6000,
+	REFRESH_MS =
+		1200, /* no update for so long: none that makes a lossy picture exact is to come */
+};
 
 struct play {
 	const char *mode, *scene, *record, *marks;
 	uint32_t width, height;
 	int frames, viewers, slow, quality, pause_ms, fps, settle_ms, seconds, pokes, active;
+	int rests, active_rests;
 	bool keys, hold;
 	pid_t pids[PIDS];
 	size_t pids_used;
@@ -100,7 +108,6 @@ static void play_lock(struct play *p)
 
 	next(p, first(p)); /* one for what a server does only at its first change */
 	note(p, stage_wait(first(p), TIMEOUT_MS));
-	sleep_ms(p->settle_ms);
 	begin(p, &usage);
 	for (int i = 0; i < p->frames; i++) {
 		sleep_ms(pause_of(p));
@@ -111,36 +118,40 @@ static void play_lock(struct play *p)
 	end(p, &usage);
 }
 
-/* Frames come at their own pace; how near the picture is to the last one is measured just before the next. */
+/* Frames come at their own pace; just before the next one it is measured how near the picture is to the last, if it is that one. */
 static void play_flow(struct play *p)
 {
 	struct usage usage;
 	double at = now_ms();
 
+	first(p)->keeps = true;
 	begin(p, &usage);
 	for (int i = 0; i < p->frames; i++) {
 		next(p, first(p));
 		at += 1000.0 / p->fps;
 		sleep_ms(at - now_ms());
-		p->missed += !stage_done(first(p));
-		samples_add(&p->errors, stage_error(first(p)));
+		if (stage_late(first(p)))
+			p->missed++;
+		else
+			samples_add(&p->errors, stage_error(first(p)));
 	}
 	end(p, &usage);
 }
 
-/* Displays at rest; `active` of them are typed on meanwhile. */
-static void rest(struct play *p)
+/* Displays at rest; the first `active` of them are typed on meanwhile. */
+static void rest(struct play *p, int active)
 {
 	double stop = now_ms() + p->seconds * 1000.0, at = now_ms();
 	struct usage usage;
 
+	p->missed = 0;
 	begin(p, &usage);
 	for (size_t i = 0; now_ms() < stop; i++) {
-		at += p->active ? (double)ACTIVE_MS / p->active : 50;
+		at += active ? (double)ACTIVE_MS / active : 50;
 		sleep_ms(at - now_ms());
-		if (!p->active)
+		if (!active)
 			continue;
-		struct stage *stage = p->stages[i % (size_t)p->active];
+		struct stage *stage = p->stages[i % (size_t)active];
 
 		note(p, stage_done(stage) ? 0 : -1);
 		viewer_type(stage->seats[0].viewer, 'a');
@@ -182,28 +193,44 @@ static void print(struct play *p)
 	fflush(stdout);
 }
 
-/* First the rest, as a JSON line of its own; then one change at a time at displays that were at rest. */
-static void play_idle(struct play *p)
+/* One change at a time, at displays that were at rest. */
+static void poke(struct play *p, size_t active)
 {
+	size_t quiet = p->stages_used - active;
 	struct usage usage;
 
-	rest(p);
-	if (!p->pokes)
-		return;
-	print(p);
 	p->missed = 0;
 	begin(p, &usage);
 	for (int i = 0; i < p->pokes; i++) {
-		size_t quiet = p->stages_used - (size_t)p->active;
-		size_t which = (size_t)p->active +
-			       (p->pokes <= (int)quiet ? (size_t)i
-						       : brush_below(&p->random, (uint32_t)quiet));
+		size_t which = active + (p->pokes <= (int)quiet
+							? (size_t)i
+							: brush_below(&p->random, (uint32_t)quiet));
 
 		sleep_ms(pause_of(p));
 		next(p, p->stages[which]);
 		note(p, stage_wait(p->stages[which], TIMEOUT_MS));
 	}
 	end(p, &usage);
+}
+
+/* Rests, each a JSON line of its own, and after each the pokes, another one; the last one is printed by who called. */
+static void play_idle(struct play *p)
+{
+	int rests = p->rests + p->active_rests;
+
+	for (int i = 0; i < rests; i++) {
+		int active = i < p->rests ? 0 : p->active;
+
+		rest(p, active);
+		if (!p->pokes && i + 1 == rests)
+			break;
+		print(p);
+		if (!p->pokes)
+			continue;
+		poke(p, (size_t)active);
+		if (i + 1 < rests)
+			print(p);
+	}
 }
 
 /* ---- Options ---- */
@@ -234,6 +261,8 @@ enum {
 	SECONDS,
 	POKES,
 	ACTIVE,
+	RESTS,
+	ACTIVE_RESTS,
 	KEYS,
 	HOLD,
 	THE_PIDS,
@@ -256,6 +285,9 @@ static const struct option options[] = {
 		SETTLE}, /* ms after the first picture, before anything counts */
 	{"seconds", required_argument, NULL, SECONDS}, /* of rest */
 	{"pokes", required_argument, NULL, POKES},
+	{"rests", required_argument, NULL, RESTS},
+	{"active-rests", required_argument, NULL,
+		ACTIVE_RESTS}, /* and so many more with `active` displays typed on */
 	{"active", required_argument, NULL, ACTIVE},
 	{"keys", no_argument, NULL,
 		KEYS}, /* a key from the first viewer, 20 ms before each frame */
@@ -275,7 +307,7 @@ static void set(struct play *p, int option, char *value)
 	} numbers[] = {{FRAMES, &p->frames}, {VIEWERS, &p->viewers}, {SLOW, &p->slow},
 		{QUALITY, &p->quality}, {PAUSE, &p->pause_ms}, {FPS, &p->fps},
 		{SETTLE, &p->settle_ms}, {SECONDS, &p->seconds}, {POKES, &p->pokes},
-		{ACTIVE, &p->active}};
+		{ACTIVE, &p->active}, {RESTS, &p->rests}, {ACTIVE_RESTS, &p->active_rests}};
 	const struct {
 		int option;
 		const char **text;
@@ -338,16 +370,15 @@ static void open_all(struct play *p, char **displays, size_t count)
 	for (; p->stages_used < count; p->stages_used++)
 		open_display(p, scene, displays[p->stages_used], &p->stages[p->stages_used]);
 	scene_destroy(scene);
-	for (size_t i = 0; i < count; i++) {
-		int wrong = stage_wait(p->stages[i], p->quality < 0 ? 60000 : 2500);
+	for (size_t i = 0; i < count && p->quality < 0; i++) {
+		int wrong = stage_wait(p->stages[i], 60000);
 
-		/* A lossy picture never is the right one. */
-		if (wrong < 0 && p->quality < 0)
+		if (wrong < 0)
 			die("the first picture does not come", -ETIMEDOUT);
 		p->wrong = wrong > p->wrong ? wrong : p->wrong;
-		if (p->quality >= 0)
-			break;
 	}
+	if (p->quality >= 0)
+		stage_rest(first(p), REFRESH_MS);
 	sleep_ms(p->settle_ms);
 }
 
@@ -362,8 +393,9 @@ int main(int argc, char **argv)
 		.quality = -1,
 		.pause_ms = 170,
 		.fps = 10,
-		.settle_ms = 500,
+		.settle_ms = 300,
 		.seconds = 10,
+		.rests = 1,
 		.random = 1};
 	int option;
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Two drawings from peers/run's JSON lines: docs/bench-area.svg, CPU for a frame against how much of it changes, and
-docs/bench-displays.svg, cores against displays at rest; and where one host ends, by the slopes.
+docs/bench-displays.svg, cores against displays at rest.
 
     bench/peers/plot.py RESULTS [FOLDER]
 """
@@ -89,11 +89,12 @@ def collect(lines, x, y):
     return {name: sorted(points.items()) for name, points in series.items()}
 
 
-def slope(points):
-    """Of the straight line through the medians, by least squares."""
+def line_through(points):
+    """Slope and height at 0 of the straight line through the medians, by least squares."""
     xs, ys = [x for x, _ in points], [median(v) for _, v in points]
     mx, my = sum(xs) / len(xs), sum(ys) / len(ys)
-    return sum((x - mx) * (y - my) for x, y in zip(xs, ys)) / sum((x - mx) ** 2 for x in xs)
+    slope = sum((x - mx) * (y - my) for x, y in zip(xs, ys)) / (sum((x - mx) ** 2 for x in xs) or 1)
+    return slope, my - slope * mx
 
 
 def last(lines, row):
@@ -101,19 +102,34 @@ def last(lines, row):
     return [line for line in lines if line["row"] == row and line["run"] == runs[-1]] if runs else []
 
 
+def area(lines, what="cpu_ms"):
+    return collect(last(lines, "area"), lambda line: int(line["scene"].split("-")[1]), lambda line: line[what] / line["frames"])
+
+
+def displays(lines, what="cpu_ms"):
+    """By what happens in a second of rest: CPU in seconds, or wake-ups. 100 pollers are of row 12."""
+    many = [line for line in last(lines, 12) if not line["active"]] if last(lines, "displays") else []
+    factor = 1 if what == "cpu_ms" else 1000
+    series = collect(last(lines, "displays") + [dict(line, server="vfd polls") for line in many], lambda line: line["displays"],
+                     lambda line: factor * line[what] / line["took_ms"])
+    return {name: points for name, points in series.items() if len(points) > 1}
+
+
+def draw_all(lines, folder):
+    """Returns what was written."""
+    drawn = []
+    for series, name, title, x_name, y_name in (
+            (area(lines), "bench-area.svg", "One frame of 1920x1080 to one viewer, lossless", "changed, % of the picture", "CPU ms"),
+            (displays(lines), "bench-displays.svg", "Displays of 1920x1080 at rest, a viewer each", "displays", "cores")):
+        if series:
+            draw(folder / name, title, x_name, y_name, series)
+            drawn.append(folder / name)
+    return drawn
+
+
 def main():
     lines = [json.loads(line) for line in open(sys.argv[1])]
-    folder = pathlib.Path(sys.argv[2] if len(sys.argv) > 2 else pathlib.Path(__file__).resolve().parents[2] / "docs")
-    if area := last(lines, "area"):
-        series = collect(area, lambda line: int(line["scene"].split("-")[1]), lambda line: line["cpu_ms"] / line["frames"])
-        draw(folder / "bench-area.svg", "One frame of 1920x1080 to one viewer, lossless", "changed, % of the picture", "CPU ms", series)
-        for name, points in series.items():
-            print(f"{name}: {slope(points):.3f} ms for each % of the picture")
-    if displays := last(lines, "displays"):
-        series = collect(displays, lambda line: line["displays"], lambda line: line["cpu_ms"] / line["took_ms"])
-        draw(folder / "bench-displays.svg", "Displays of 1920x1080 at rest, a viewer each", "displays", "cores", series)
-        for name, points in series.items():
-            print(f"{name}: {100 * slope(points):.4f} % of a core for each display at rest")
+    draw_all(lines, pathlib.Path(sys.argv[2] if len(sys.argv) > 2 else pathlib.Path(__file__).resolve().parents[2] / "docs"))
 
 
 if __name__ == "__main__":

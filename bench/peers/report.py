@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The tables that peers/run prints, from its JSON lines; of each row the last run in the file.
 
-    bench/peers/report.py RESULTS [README]       README: what lies between its two marks is written anew
+    bench/peers/report.py RESULTS          publish.py writes them, and what follows from them, into the tree
 """
 import collections
 import json
@@ -20,9 +20,8 @@ GOALS = {                       # of the five scenes: goal, floor
     4: ((.5, .1, .4, .07, .3), (.75, .3, .65, .25, .5)),
     5: ((1, .08, .8, .04, 1), (1.2, .3, 1.3, .3, 1.15)),
 }
+HD = "1920x1080"
 INTERACTIVE_MS = 1000 / 60      # between two looks of a poller while somebody types
-MARKS = ("<!-- figures: made by peers/report.py -->", "<!-- end of figures -->")
-
 
 def percentile(values, part):
     values = sorted(values)
@@ -41,7 +40,7 @@ class Results:
     def __init__(self, lines):
         last = {line["row"]: line["run"] for line in lines}
         self.lines = [line for line in lines if line["run"] == last[line["row"]]]
-        self.out = []
+        self.out, self.verdicts = [], {}
 
     def print(self, text=""):
         self.out.append(text)
@@ -54,9 +53,13 @@ class Results:
             return "not measured"
         return "goal" if value <= goal else "floor" if value <= floor else "**missed**"
 
-    def row(self, number, what, values, goal, floor, form="{:.2f}", more=""):
+    def row(self, number, what, values, goal, floor, form="{:.2f}", more="", key=None):
+        """A line of the table; `verdicts` has it for others, by number and `key`."""
         value = median(values) if values else math.nan
-        self.print(f"| {number} | {what} | {spread(values, form)}{more} | {goal} | {floor} | {self.verdict(value, goal, floor)} |")
+        verdict = self.verdict(value, goal, floor)
+        self.verdicts[number, key] = {"what": what, "value": value, "text": spread(values, form), "goal": goal, "floor": floor,
+                                      "verdict": verdict}
+        self.print(f"| {number} | {what} | {spread(values, form)}{more} | {goal} | {floor} | {verdict} |")
 
     # ---- Servers by scenes ----
 
@@ -137,27 +140,32 @@ class Results:
         self.row(2, "look, everything changed / one memcpy of the frame", second, .9, 1.2)
 
     def rows_3_4_5(self):
-        size = "1920x1080"
         for number, what, server, peers in ((3, "cpu_ms", "vfd polls", POLLING), (4, "cpu_ms", "vfd told", PEERS),
                                             (5, "bytes", "vfd told", PEERS)):
             name = {3: "CPU per delivered frame as a poller / best polling peer", 4: "CPU per delivered frame, told / best peer",
                     5: "bytes / best peer that delivers every frame"}[number]
             for scene, goal, floor in zip(SCENES, *GOALS[number]):
-                values, best = self.ratios(3, server, what, peers, scene=scene, size=size)
-                self.row(number, f"{name}: {scene} ({best})", values, goal, floor)
+                values, best = self.ratios(3, server, what, peers, scene=scene, size=HD)
+                self.row(number, f"{name}: {scene} ({best})", values, goal, floor, key=scene)
+
+    def point(self, line):
+        """PSNR, CPU ms and bytes of a picture that was there in time; None where fewer than half of them were."""
+        if 2 * len(line["errors"]) < line["frames"]:
+            return None
+        error = median(line["errors"])
+        return (10 * math.log10(255 ** 2 / error) if error else math.inf, self.per_frame(line, "cpu_ms"), self.per_frame(line, "bytes"))
 
     def curve(self, server, scene, rep):
-        """Of one server: PSNR, CPU ms and bytes of a frame, by quality."""
-        points = []
-        for line in self.of(6, server=server, scene=scene, rep=rep):
-            error = median(line["errors"])
-            psnr = 10 * math.log10(255 ** 2 / error) if error else math.inf
-            points.append((psnr, line["cpu_ms"] / line["frames"], line["bytes"] / line["frames"]))
-        return sorted(points)
+        """Of one server, by PSNR."""
+        points = [self.point(line) for line in self.of(6, server=server, scene=scene, rep=rep)]
+        return sorted(point for point in points if point)
 
     @staticmethod
     def at(curve, psnr):
-        """CPU and bytes at that PSNR, on straight lines between the qualities; None outside."""
+        """CPU and bytes at that PSNR, on straight lines between the qualities; where our worst picture is better than that, what it
+        takes; None where our best one is worse."""
+        if curve and psnr < curve[0][0]:
+            return curve[0][1:]
         for (p, c, b), (p2, c2, b2) in zip(curve, curve[1:]):
             if p - .5 <= psnr <= p2 + .5 and p2 > p and p2 < 70:
                 part = (psnr - p) / (p2 - p)
@@ -169,18 +177,35 @@ class Results:
             for index, name in ((0, "CPU"), (1, "bytes")):
                 ratios = collections.defaultdict(list)
                 for line in self.of(6, scene=scene):
-                    peer = line["server"]
-                    error = median(line["errors"])
-                    if peer not in PEERS or not error:
+                    peer, theirs = line["server"], self.point(line)
+                    if peer not in PEERS or not theirs or theirs[0] > 60:
                         continue
-                    psnr = 10 * math.log10(255 ** 2 / error)
-                    ours = self.at(self.curve("vfd polls" if peer in POLLING else "vfd told", scene, line["rep"]), psnr)
-                    if ours and psnr < 60:
-                        theirs = (line["cpu_ms"] / line["frames"], line["bytes"] / line["frames"])
-                        ratios[peer, line["quality"]].append(ours[index] / theirs[index])
+                    ours = self.at(self.curve("vfd polls" if peer in POLLING else "vfd told", scene, line["rep"]), theirs[0])
+                    if ours:
+                        ratios[peer, line["quality"]].append(ours[index] / theirs[1 + index])
                 worst = max(ratios, key=lambda k: median(ratios[k]), default=None)
-                self.row(6, f"JPEG, {name} at equal PSNR / peers: {scene} (worst: {worst and '%s, quality %s' % worst})",
-                         ratios.get(worst, []), .8, 1.0)
+                self.row(6, f"JPEG, {name} at equal PSNR / peers: {scene} (worst: {worst and '%s, quality %s' % worst}, of {len(ratios)} "
+                         "points)", ratios.get(worst, []), .8, 1.0, key=(scene, name))
+
+    def points(self):
+        """What row 6 compares."""
+        scenes = [scene for scene in ("video", "scroll", "drag") if self.of(6, scene=scene)]
+        self.print("JPEG, eight frames a second: dB / CPU ms / KiB of a picture that was there before the next one, medians; the share of "
+                   "those that were late")
+        self.print()
+        self.print("| server, quality | " + " | ".join(scenes) + " |")
+        self.print("|---" * (1 + len(scenes)) + "|")
+        for server, quality in sorted({(line["server"], line["quality"]) for line in self.of(6)}):
+            cells = []
+            for scene in scenes:
+                lines = self.of(6, server=server, quality=quality, scene=scene)
+                points = [point for point in map(self.point, lines) if point]
+                late = sum(line["missed"] for line in lines) / max(1, sum(line["frames"] for line in lines))
+                text = " / ".join(form.format(median(column)) for form, column in
+                                  zip(("{:.1f}", "{:.1f}", "{:.0f}"), zip(*((p, c, b / 1024) for p, c, b in points)))) or "-"
+                cells.append(text.replace("inf", "lossless") + (f", {100 * late:.0f} % late" if late >= .01 else ""))
+            self.print(f"| {server}, {quality} | {' | '.join(cells)} |")
+        self.print()
 
     def row_7(self):
         for server in ("vfd told", "vfd polls"):
@@ -194,23 +219,25 @@ class Results:
                     peers[peer] = 100 / 7 * (median(self.per_frame(x, "cpu_ms") for x in b) /
                                              median(self.per_frame(x, "cpu_ms") for x in a) - 1)
             more = "; peers: " + ", ".join(f"{k} {v:.0f}" for k, v in peers.items()) if server == "vfd told" else ""
-            self.row(7, f"{server}: each further viewer, % of the first one's CPU (8 viewers{more})", slopes, 3, 10, "{:.1f}")
+            self.row(7, f"{server}: each further viewer, % of the first one's CPU (8 viewers{more})", slopes, 3, 10, "{:.1f}", key=server)
 
     def row_8(self):
         for server in ("vfd told", "vfd polls"):
             without = {line["rep"]: percentile(line["latency_ms"], .9) for line in self.of(8, server=server, slow=0)}
             values = [percentile(line["latency_ms"], .9) / without[line["rep"]] for line in self.of(8, server=server)
                       if line["slow"] and line["rep"] in without]
-            self.row(8, f"{server}: p90 latency of three fast viewers beside a slow one / without", values, 1.05, 1.2)
+            self.row(8, f"{server}: p90 latency of three fast viewers beside a slow one / without", values, 1.05, 1.2, key=server)
 
     def row_9(self):
-        late = {server: [percentile(line["latency_ms"], .5) for line in self.of(9, server=server)] for server in ("vfd told",) + PEERS}
+        typed = {"scene": "type", "size": HD}
+        late = {server: [percentile(line["latency_ms"], .5) for line in self.of(3, server=server, **typed)]
+                for server in ("vfd told",) + PEERS}
         best = min((p for p in PEERS if late[p]), key=lambda p: median(late[p]), default=None)
         if best:
             ratios = [a / b for a, b in zip(late["vfd told"], late[best])]
-            self.row(9, f"latency of a typed letter, told, p50 / best peer ({best}, {median(late[best]):.1f} ms)", ratios, .3, .5)
-        over = [percentile(line["latency_ms"], .9) - INTERACTIVE_MS for line in self.of(9, server="vfd polls")]
-        self.row(9, "as a poller, p90 beyond 16.7 ms, ms", over, 2, 5, "{:.1f}")
+            self.row(9, f"latency of a typed letter, told, p50 / best peer ({best}, {median(late[best]):.1f} ms)", ratios, .3, .5, key="told")
+        over = [percentile(line["latency_ms"], .9) - INTERACTIVE_MS for line in self.of(3, server="vfd polls", **typed)]
+        self.row(9, "as a poller, p90 beyond 16.7 ms, ms", over, 2, 5, "{:.1f}", key="polls")
 
     def rows_10_11(self):
         def core(line):
@@ -218,21 +245,23 @@ class Results:
         theirs = {line["rep"]: core(line) for line in self.of(10, server="x11vnc")}
         ours = self.of(10, server="vfd polls")
         self.row(10, f"idle CPU as a poller / x11vnc ({spread([core(x) for x in ours], '{:.2f}')} % of a core)",
-                 [core(line) / theirs[line["rep"]] for line in ours if line["rep"] in theirs], .4, .7)
+                 [core(line) / theirs[line["rep"]] for line in ours if line["rep"] in theirs], .4, .7, key="CPU")
         late = [percentile(line["latency_ms"], .9) for line in self.of(10, server="vfd polls, ten displays")]
-        self.row(10, "a change after a minute of silence, p90 ms", late, 100, 100, "{:.0f}")
+        self.row(10, "a change after a minute of silence, p90 ms", late, 100, 100, "{:.0f}", key="letter")
         told = self.of(10, server="vfd told")
         self.row(11, "idle CPU with an eventfd and a viewer, % of a core", [core(line) for line in told], 0, .05, "{:.3f}",
-                 f", {spread([line['wakeups'] / line['took_ms'] * 1000 for line in told])} wake-ups a second")
+                 f", {spread([line['wakeups'] / line['took_ms'] * 1000 for line in told])} wake-ups a second", key="viewer")
         nobody = self.of(11, viewers=0)
-        self.row(11, "wake-ups in 20 s without a viewer", [line["wakeups"] for line in nobody], 0, 0, "{:.0f}")
+        self.row(11, "wake-ups in 20 s without a viewer", [line["wakeups"] for line in nobody], 0, 0, "{:.0f}", key="nobody")
 
     def row_12(self):
         for active in (0, 10):
             lines = self.of(12, active=active)
             name = "all at rest" if not active else "ten of them typed at, 5 letters a second each"
-            self.row(12, f"100 displays, a viewer each, pollers, {name}: cores", [x["cpu_ms"] / x["took_ms"] for x in lines], .3, .6)
-            self.row(12, "a letter at one at rest meanwhile, p90 ms", [percentile(x["latency_ms"], .9) for x in lines], 150, 150, "{:.0f}")
+            self.row(12, f"100 displays, a viewer each, pollers, {name}: cores", [x["cpu_ms"] / x["took_ms"] for x in lines], .3, .6,
+                     key=("cores", active))
+            self.row(12, "a letter at one at rest meanwhile, p90 ms", [percentile(x["latency_ms"], .9) for x in lines], 150, 150, "{:.0f}",
+                     key=("letter", active))
 
     def row_13(self):
         for viewers in (0, 1):
@@ -240,12 +269,12 @@ class Results:
                 lines = self.of(13, server=server, viewers=viewers)
                 beyond = [100 * (x["bytes_each"] / x["frame"] - (1 if viewers else 0)) for x in lines]
                 self.row(13, f"{server}: memory of a display {'with a viewer beyond its frame' if viewers else 'without viewers'}, "
-                         "% of a frame", beyond, 5, 30, "{:.1f}")
+                         "% of a frame", beyond, 5, 30, "{:.1f}", key=(server, viewers))
 
     def goals(self):
-        rows = (("1", self.rows_1_2), (3, self.rows_3_4_5), (6, self.row_6), (7, self.row_7), (8, self.row_8), (9, self.row_9),
+        rows = ((1, self.rows_1_2), (3, self.rows_3_4_5), (6, self.row_6), (7, self.row_7), (8, self.row_8), (3, self.row_9),
                 (10, self.rows_10_11), (12, self.row_12), (13, self.row_13))
-        there = [method for row, method in rows if self.of(int(row))]
+        there = [method for row, method in rows if self.of(row)]
         if not there:
             return
         self.print("| # | what | measured | goal | floor | |")
@@ -254,24 +283,29 @@ class Results:
             method()
         self.print()
 
+    def host(self):
+        """Where it was measured, when, and beside what else."""
+        measured = [line for line in self.lines if line["row"] != "host"]
+        times, loads = sorted(line["at"] for line in measured), [line["load"] for line in measured]
+        text = f"Measured {times[0]} to {times[-1]}; load average meanwhile {min(loads)} to {max(loads)} (median {median(loads)})"
+        if host := self.of("host"):
+            peers = ", ".join(f"{name} {version}" for name, version in host[-1]["peers"].items())
+            text += f" on {host[-1]['cpus']} CPUs, {host[-1]['model']}, {host[-1]['memory'] / 2 ** 30:.0f} GiB; {peers}"
+        return text + "."
+
     def everything(self):
-        if not self.lines:
+        if not [line for line in self.lines if line["row"] != "host"]:
             return "nothing was measured"
-        times = sorted(line["at"] for line in self.lines)
-        loads = [line["load"] for line in self.lines]
-        self.print(f"Measured {times[0]} to {times[-1]}; load average meanwhile {min(loads)} to {max(loads)} on {cpus()}.")
+        self.print(self.host())
         self.print()
         self.goals()
         for row, title in ((3, "Lock step, lossless Tight"), ("sizes", "Other sizes"), ("fraction", "Moves by fractions of a pixel"),
                            ("scenes", "Other scenes"), ("smoke", "Smoke")):
             if self.of(row):
                 self.matrix(row, title)
+        if self.of(6):
+            self.points()
         return "\n".join(self.out)
-
-
-def cpus():
-    text = pathlib.Path("/proc/cpuinfo").read_text()
-    return f"{text.count('processor')} CPUs, {re.search(r'model name.*: (.*)', text)[1]}"
 
 
 def table(lines):
@@ -279,14 +313,7 @@ def table(lines):
 
 
 def main():
-    lines = [json.loads(line) for line in open(sys.argv[1])]
-    text = Results(lines).everything()
-    if len(sys.argv) < 3:
-        print(text)
-        return
-    readme = pathlib.Path(sys.argv[2])
-    before, rest = readme.read_text().split(MARKS[0])
-    readme.write_text(before + MARKS[0] + "\n\n" + text.strip() + "\n\n" + MARKS[1] + rest.split(MARKS[1])[1])
+    table([json.loads(line) for line in open(sys.argv[1])])
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -42,8 +43,7 @@ class Server:
     needs = ()                    # programs
 
     def __init__(self, scratch, width, height, lossy=False):
-        self.dir = pathlib.Path(scratch) / self.name
-        self.dir.mkdir()
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}.", dir=scratch))
         self.width, self.height, self.lossy = width, height, lossy
         self.processes, self.flips, self.log = [], [], open(self.dir / "log", "wb")
         self.socket = self.dir / "rfb"

@@ -18,6 +18,9 @@
 
 #include "peers/usage.h"
 
+#define LATE \
+	0.5 /* of the error beside the picture before: more says that a seventh or more of what changed is not there */
+
 pthread_mutex_t stage_events = PTHREAD_MUTEX_INITIALIZER;
 struct samples stage_latency;
 static pthread_cond_t event = PTHREAD_COND_INITIALIZER;
@@ -115,6 +118,12 @@ int stage_open(const char *path, size_t offset, size_t stride, int flip, const s
 
 void stage_next(struct stage *stage)
 {
+	size_t bytes = (size_t)stage->scene->width * stage->scene->height * 4;
+
+	if (stage->keeps && !stage->before)
+		stage->before = malloc(bytes);
+	if (stage->before)
+		memcpy(stage->before, stage->scene->pixels, bytes);
 	scene_step(stage->scene);
 	publish(stage);
 }
@@ -265,6 +274,20 @@ int stage_wait(struct stage *s, double timeout_ms)
 	return r == 1000 ? -1 : r;
 }
 
+void stage_rest(struct stage *s, double quiet_ms)
+{
+	double since = now_ms(), end = since + 8 * quiet_ms;
+
+	while (!stage_done(s) && now_ms() < since + quiet_ms && now_ms() < end) {
+		usleep(20000);
+		pthread_mutex_lock(&stage_events);
+		for (size_t i = 0; i < s->seats_used; i++)
+			if (s->seats[i].update_ms > since)
+				since = s->seats[i].update_ms;
+		pthread_mutex_unlock(&stage_events);
+	}
+}
+
 bool stage_done(struct stage *s)
 {
 	int r;
@@ -277,14 +300,15 @@ bool stage_done(struct stage *s)
 
 /* ---- Figures ---- */
 
-double stage_error(struct stage *s)
+/* Mean square error of the first seat's picture, beside rows of @stride bytes. */
+static double error_beside(const struct stage *s, const void *pixels, size_t stride)
 {
 	struct viewer *v = s->seats[0].viewer;
 	uint64_t sum = 0;
 
 	pthread_mutex_lock(&v->lock);
 	for (uint32_t y = 0; y < v->height; y++) {
-		const uint8_t *a = (const uint8_t *)row_of(s, y);
+		const uint8_t *a = (const uint8_t *)pixels + y * stride;
 		const uint8_t *b = (const uint8_t *)&v->pixels[(size_t)y * v->width];
 		uint32_t row = 0; /* 4095 * 4 * 255^2 fits; wider rows are summed in parts */
 
@@ -301,6 +325,18 @@ double stage_error(struct stage *s)
 	}
 	pthread_mutex_unlock(&v->lock);
 	return (double)sum / (3.0 * v->width * v->height);
+}
+
+double stage_error(struct stage *s)
+{
+	return error_beside(s, s->map + s->offset, s->stride);
+}
+
+bool stage_late(struct stage *s)
+{
+	if (!s->before)
+		return false;
+	return stage_error(s) > LATE * error_beside(s, s->before, (size_t)s->scene->width * 4);
 }
 
 uint64_t stage_bytes(const struct stage *s)
@@ -323,5 +359,6 @@ void stage_close(struct stage *s)
 	scene_destroy(s->scene);
 	pthread_rwlock_destroy(&s->lock);
 	free(s->seats);
+	free(s->before);
 	free(s);
 }

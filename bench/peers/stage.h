@@ -39,6 +39,8 @@ struct stage {
 	size_t map_size, offset, stride;
 	int flip;	      /* gets 8 bytes when a picture is complete, -1: nobody is told */
 	pthread_rwlock_t lock; /* @map and @written */
+	bool keeps;	      /* @before is kept */
+	uint32_t *before;     /* the picture before the last one, rows without gaps */
 	uint64_t written;
 	double written_ms;
 	struct seat *seats;
@@ -65,8 +67,12 @@ void stage_next(struct stage *stage);
  * a few, where a server says for QUIET_MS that this is all; -1 where it is not there. */
 int stage_wait(struct stage *stage, double timeout_ms);
 bool stage_done(struct stage *stage);
+/* Waits until all pictures are right, or no update has come for @quiet_ms: a lossy one may never be. */
+void stage_rest(struct stage *stage, double quiet_ms);
 
 /* Mean square error of the first seat's picture, over all channels of all pixels. */
 double stage_error(struct stage *stage);
+/* Is it rather the picture before than the last one, or part of both? A lossy one differs from either. Needs stage->keeps. */
+bool stage_late(struct stage *stage);
 uint64_t stage_bytes(const struct stage *stage);
 void stage_close(struct stage *stage);

@@ -30,7 +30,7 @@ struct play {
 	const char *mode, *scene, *record, *marks;
 	uint32_t width, height;
 	int frames, viewers, slow, quality, pause_ms, fps, settle_ms, seconds, pokes, active;
-	int rests, active_rests;
+	int rests, active_rests, refresh_ms;
 	bool keys, hold;
 	pid_t pids[PIDS];
 	size_t pids_used;
@@ -101,7 +101,8 @@ static void next(struct play *p, struct stage *stage)
 	stage_next(stage);
 }
 
-/* Each frame waits until the one before it has arrived everywhere. */
+/* Each frame waits until the one before it has arrived everywhere. As many pauses are measured as frames; what is left to do after the
+ * last one stands against what was left after the first, which is not measured. */
 static void play_lock(struct play *p)
 {
 	struct usage usage;
@@ -114,7 +115,6 @@ static void play_lock(struct play *p)
 		next(p, first(p));
 		note(p, stage_wait(first(p), TIMEOUT_MS));
 	}
-	sleep_ms(pause_of(p));
 	end(p, &usage);
 }
 
@@ -263,6 +263,7 @@ enum {
 	ACTIVE,
 	RESTS,
 	ACTIVE_RESTS,
+	REFRESH,
 	KEYS,
 	HOLD,
 	THE_PIDS,
@@ -285,6 +286,8 @@ static const struct option options[] = {
 		SETTLE}, /* ms after the first picture, before anything counts */
 	{"seconds", required_argument, NULL, SECONDS}, /* of rest */
 	{"pokes", required_argument, NULL, POKES},
+	{"refresh", required_argument, NULL,
+		REFRESH}, /* ms without an update, then a lossy first picture remains so */
 	{"rests", required_argument, NULL, RESTS},
 	{"active-rests", required_argument, NULL,
 		ACTIVE_RESTS}, /* and so many more with `active` displays typed on */
@@ -307,7 +310,8 @@ static void set(struct play *p, int option, char *value)
 	} numbers[] = {{FRAMES, &p->frames}, {VIEWERS, &p->viewers}, {SLOW, &p->slow},
 		{QUALITY, &p->quality}, {PAUSE, &p->pause_ms}, {FPS, &p->fps},
 		{SETTLE, &p->settle_ms}, {SECONDS, &p->seconds}, {POKES, &p->pokes},
-		{ACTIVE, &p->active}, {RESTS, &p->rests}, {ACTIVE_RESTS, &p->active_rests}};
+		{ACTIVE, &p->active}, {RESTS, &p->rests}, {ACTIVE_RESTS, &p->active_rests},
+		{REFRESH, &p->refresh_ms}};
 	const struct {
 		int option;
 		const char **text;
@@ -378,7 +382,7 @@ static void open_all(struct play *p, char **displays, size_t count)
 		p->wrong = wrong > p->wrong ? wrong : p->wrong;
 	}
 	if (p->quality >= 0)
-		stage_rest(first(p), REFRESH_MS);
+		stage_rest(first(p), p->refresh_ms);
 	sleep_ms(p->settle_ms);
 }
 
@@ -393,9 +397,10 @@ int main(int argc, char **argv)
 		.quality = -1,
 		.pause_ms = 170,
 		.fps = 10,
-		.settle_ms = 300,
+		.settle_ms = 100,
 		.seconds = 10,
 		.rests = 1,
+		.refresh_ms = 1200,
 		.random = 1};
 	int option;
 

@@ -40,6 +40,7 @@ class Server:
     """`displays`: for bench-play; `pids`: whose CPU time counts; `flips`: descriptors that bench-play inherits."""
     name = "?"
     polls = False
+    refreshes = False             # lossy pictures become exact when they rest
     needs = ()                    # programs
 
     def __init__(self, scratch, width, height, lossy=False):
@@ -112,6 +113,7 @@ class Ours(Server):
     """vfio-displayd with a surface for each display, on the same memory as a guest's would be."""
     count = 1
     event = True
+    refreshes = True
     config = ""
 
     def start(self):
@@ -232,7 +234,7 @@ class Neatvnc(Lvs):
 
 class Xvnc(Server):
     """TigerVNC's; who puts the picture into it is not counted."""
-    name, needs = "xvnc", ("Xtigervnc", "bench-put-x")
+    name, needs, refreshes = "xvnc", ("Xtigervnc", "bench-put-x"), True
 
     def start(self):
         self.make_file()

@@ -30,7 +30,7 @@ struct play {
 	const char *mode, *scene, *record, *marks;
 	uint32_t width, height;
 	int frames, viewers, slow, quality, pause_ms, fps, settle_ms, seconds, pokes, active;
-	int rests, active_rests, refresh_ms;
+	int rests, active_rests, refresh_ms, windows;
 	bool keys, hold;
 	pid_t pids[PIDS];
 	size_t pids_used;
@@ -193,6 +193,18 @@ static void print(struct play *p)
 	fflush(stdout);
 }
 
+/* One after the other without a break, a JSON line for each; the last one is printed by who called. */
+static void play_flows(struct play *p)
+{
+	for (int i = 0; i < p->windows; i++) {
+		if (i)
+			print(p);
+		p->missed = 0;
+		p->errors.count = 0;
+		play_flow(p);
+	}
+}
+
 /* One change at a time, at displays that were at rest. */
 static void poke(struct play *p, size_t active)
 {
@@ -264,6 +276,7 @@ enum {
 	RESTS,
 	ACTIVE_RESTS,
 	REFRESH,
+	WINDOWS,
 	KEYS,
 	HOLD,
 	THE_PIDS,
@@ -286,6 +299,8 @@ static const struct option options[] = {
 		SETTLE}, /* ms after the first picture, before anything counts */
 	{"seconds", required_argument, NULL, SECONDS}, /* of rest */
 	{"pokes", required_argument, NULL, POKES},
+	{"windows", required_argument, NULL,
+		WINDOWS}, /* how often `frames` are measured, in flow */
 	{"refresh", required_argument, NULL,
 		REFRESH}, /* ms without an update, then a lossy first picture remains so */
 	{"rests", required_argument, NULL, RESTS},
@@ -311,7 +326,7 @@ static void set(struct play *p, int option, char *value)
 		{QUALITY, &p->quality}, {PAUSE, &p->pause_ms}, {FPS, &p->fps},
 		{SETTLE, &p->settle_ms}, {SECONDS, &p->seconds}, {POKES, &p->pokes},
 		{ACTIVE, &p->active}, {RESTS, &p->rests}, {ACTIVE_RESTS, &p->active_rests},
-		{REFRESH, &p->refresh_ms}};
+		{REFRESH, &p->refresh_ms}, {WINDOWS, &p->windows}};
 	const struct {
 		int option;
 		const char **text;
@@ -401,6 +416,7 @@ int main(int argc, char **argv)
 		.seconds = 10,
 		.rests = 1,
 		.refresh_ms = 1200,
+		.windows = 1,
 		.random = 1};
 	int option;
 
@@ -422,7 +438,7 @@ int main(int argc, char **argv)
 	if (strcmp(p.mode, "lock") == 0)
 		play_lock(&p);
 	else if (strcmp(p.mode, "flow") == 0)
-		play_flow(&p);
+		play_flows(&p);
 	else
 		play_idle(&p);
 	print(&p);

@@ -13,6 +13,7 @@
 #include "control/control.h"
 #include "input/layout.h"
 #include "manager.h"
+#include "varlink/wire.h"
 #include "vfio/guard.h"
 
 #define CONFIG_PATH  SYSCONFDIR "/vfio-displayd/vfio-displayd.conf"
@@ -217,6 +218,7 @@ int main(int argc, char **argv)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);
 	raise_descriptor_limit();
+	wire_forget();
 	config_init(&config);
 	r = run(&arguments, &config);
 	free(config.rfb_program);

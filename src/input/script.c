@@ -28,7 +28,8 @@ static const struct {
 	{"f23", KEY_F23}, {"f24", KEY_F24},
 	{"kp0", KEY_KP0}, {"kp1", KEY_KP1}, {"kp2", KEY_KP2}, {"kp3", KEY_KP3}, {"kp4", KEY_KP4}, {"kp5", KEY_KP5}, {"kp6", KEY_KP6},
 	{"kp7", KEY_KP7}, {"kp8", KEY_KP8}, {"kp9", KEY_KP9}, {"kpdot", KEY_KPDOT}, {"kpenter", KEY_KPENTER}, {"kpplus", KEY_KPPLUS},
-	{"kpminus", KEY_KPMINUS}, {"kpmultiply", KEY_KPASTERISK}, {"kpdivide", KEY_KPSLASH},
+	{"kpminus", KEY_KPMINUS}, {"kpmultiply", KEY_KPASTERISK}, {"kpdivide", KEY_KPSLASH}, {"kpequal", KEY_KPEQUAL},
+	{"kpdecimal", KEY_KPDOT}, {"kpadd", KEY_KPPLUS}, {"kpsubtract", KEY_KPMINUS},
 	{"mute", KEY_MUTE}, {"volumedown", KEY_VOLUMEDOWN}, {"volumeup", KEY_VOLUMEUP}, {"play", KEY_PLAYPAUSE}, {"power", KEY_POWER},
 	{"sleep", KEY_SLEEP}, {"wakeup", KEY_WAKEUP},
 	/* clang-format on */
@@ -39,9 +40,16 @@ const char *script_name(size_t n)
 	return n < ARRAY_SIZE(names) ? names[n].name : NULL;
 }
 
+static void forget(const struct script *script)
+{
+	if (script->steps)
+		explicit_bzero(script->steps, script->room * sizeof(script->steps[0]));
+	free(script->steps);
+}
+
 void script_finish(struct script *script)
 {
-	free(script->steps);
+	forget(script);
 	*script = (struct script){.steps = NULL};
 }
 
@@ -52,9 +60,12 @@ static int reserve(struct script *script, size_t more)
 
 	if (script->used + more <= script->room)
 		return 0;
-	steps = reallocarray(script->steps, room, sizeof(*steps));
+	steps = reallocarray(NULL, room, sizeof(*steps));
 	if (!steps)
 		return -ENOMEM;
+	if (script->used)
+		memcpy(steps, script->steps, script->used * sizeof(*steps));
+	forget(script);
 	script->steps = steps;
 	script->room = room;
 	return 0;
@@ -125,14 +136,23 @@ static int chord_add_character(struct chord *chord, const struct layout *layout,
 	return r < 0 ? r : chord_add(chord, key.code);
 }
 
+/* "_" and case do not count: kp_enter, KP_Enter, caps_lock. */
+static bool is_name(const char *name, const char *word, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (word[i] != '_' &&
+			*name++ != (word[i] | ('A' <= word[i] && word[i] <= 'Z' ? 0x20 : 0)))
+			return false;
+	return *name == '\0';
+}
+
 static int chord_add_word(
 	struct chord *chord, const struct layout *layout, const char *word, size_t length)
 {
 	const char *end = word;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strlen(names[i].name) == length &&
-			strncasecmp(names[i].name, word, length) == 0)
+		if (is_name(names[i].name, word, length))
 			return chord_add(chord, names[i].code);
 	if (length == strlen("minus") && strncasecmp(word, "minus", length) == 0)
 		return chord_add_character(chord, layout, '-');

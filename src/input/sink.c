@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <linux/input-event-codes.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/discard.h"
@@ -101,6 +102,8 @@ static void shift(struct sink *sink, size_t n, size_t part)
 {
 	sink->used -= n;
 	memmove(sink->queue, sink->queue + n, sink->used * sizeof(sink->queue[0]));
+	explicit_bzero(
+		sink->queue + sink->used, n * sizeof(sink->queue[0])); /* which keys they were */
 	sink->written = part;
 	sink->motion = sink->motion >= n + !!part ? sink->motion - n : sink->used;
 }

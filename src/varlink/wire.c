@@ -4,10 +4,15 @@
  * One buffer holds the bytes of the message that is being received, and perhaps some of the next one. While it begins
  * with a complete message there is no room, so it never holds more than one message's limit. The descriptors belong to
  * the message that the buffer begins with: they are taken in only while it is empty, and leave with that message.
+ *
+ * Messages carry passwords, and what somebody types. So bytes are overwritten as soon as they are no message's any more, here and in
+ * what the parser makes of them (wire_forget()).
  */
 #include "varlink/wire.h"
 
 #include <errno.h>
+#include <malloc.h>
+#include <string.h>
 
 #include "base/discard.h"
 #include "base/fd.h"
@@ -43,11 +48,28 @@ int wire_create(struct wire **ret)
 	return 0;
 }
 
+static void forget(char *bytes, size_t size)
+{
+	if (bytes)
+		explicit_bzero(bytes, size);
+	free(bytes);
+}
+
+static void free_forgotten(void *memory)
+{
+	forget(memory, memory ? malloc_usable_size(memory) : 0);
+}
+
+void wire_forget(void)
+{
+	json_set_alloc_funcs(malloc, free_forgotten);
+}
+
 static void wire_clear(struct wire *wire)
 {
 	close_all(wire->fds, wire->fds_used);
 	wire->fds_used = 0;
-	free(take_ptr(wire->bytes));
+	forget(take_ptr(wire->bytes), wire->size);
 	wire->size = wire->used = 0;
 	wire->complete = false;
 }
@@ -71,10 +93,13 @@ static int wire_grow(struct wire *wire)
 {
 	size_t twice = MAX(wire->size * 2, (size_t)WIRE_FIRST);
 	size_t size = MIN(twice, (size_t)LIMIT_VARLINK_MESSAGE + 1);
-	char *bytes = realloc(wire->bytes, size);
+	char *bytes = malloc(size);
 
 	if (!bytes)
 		return -ENOMEM;
+	if (wire->used)
+		memcpy(bytes, wire->bytes, wire->used);
+	forget(wire->bytes, wire->size);
 	wire->bytes = bytes;
 	wire->size = size;
 	return 0;
@@ -189,6 +214,7 @@ int wire_take(struct wire *wire, struct wire_message *ret)
 	wire->fds_used = 0;
 	wire->used -= wire->end + 1;
 	memmove(wire->bytes, wire->bytes + wire->end + 1, wire->used);
+	explicit_bzero(wire->bytes + wire->used, wire->end + 1);
 	wire_scan(wire, 0);
 	if (wire->used == 0 && wire->size > WIRE_KEEP) {
 		free(take_ptr(wire->bytes));

@@ -36,5 +36,8 @@ int wire_feed(struct wire *wire, size_t bytes, const int *fds, size_t fds_used, 
 int wire_take(struct wire *wire, struct wire_message *ret);
 void wire_message_finish(struct wire_message *message);
 
+/* From now on what jansson frees in this process is overwritten first. (malloc_usable_size() says how much.) */
+void wire_forget(void);
+
 /* The other way: compact JSON and its NUL, to be freed. -EMSGSIZE: longer than the other side would take; -ENOMEM. */
 int wire_encode(const json_t *object, char **ret, size_t *ret_size);

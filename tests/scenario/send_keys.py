@@ -190,6 +190,32 @@ class SendKeys(unittest.TestCase):
         self.error("InvalidParameter", text="hasHAS\N{GREEK SMALL LETTER ALPHA}")
         self.assertNotIn("hasHAS", self.d.text())
 
+    def memory(self):
+        """All that the daemon can write to, but for what sanitizers reserve."""
+        with open(f"/proc/{self.d.process.pid}/maps") as maps, open(f"/proc/{self.d.process.pid}/mem", "rb") as memory:
+            for line in maps:
+                where, rights = line.split()[:2]
+                begin, end = (int(each, 16) for each in where.split("-"))
+                if rights.startswith("rw") and end - begin <= 64 << 20:
+                    memory.seek(begin)
+                    yield memory.read(end - begin)
+
+    def test_nothing_of_it_stays_in_memory(self):
+        text = "Quick wafting zephyrs vex bold Jim"
+        client = self.d.connect()
+        client.send("SendKeys", {"id": self.id, "text": text})
+        self.records(1)
+        try:
+            self.assertTrue(any(text[-8:].encode() in each for each in self.memory()), "it is looked for in the wrong place")
+        except PermissionError:
+            self.skipTest("the daemon's memory cannot be read by this user")
+        self.assertEqual(client.result(), {})
+        self.addCleanup(client.close)
+        steps = b"".join(struct.pack("<B3xI", down, ord(c)) for c in text[-8:] for down in (1, 0))
+        for each in self.memory():
+            for form in (text.encode(), text[8:].encode(), text[-8:].encode(), steps):
+                self.assertNotIn(form, each)
+
     def ctl(self, *arguments, text=None):
         return subprocess.run([daemon.BUILD / "vfio-displayctl", "--socket", self.d.control, *arguments], input=text,
                               capture_output=True, text=True, timeout=60 * daemon.SLOW)

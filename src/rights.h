@@ -38,7 +38,7 @@ enum right {
 /* Reads the policy file at @path. Where there is none, and it need not be there: the policy for that. Names of users and groups are looked up
  * now, which may take as long as the host's name services do. On an error *ret_error, to be freed (NULL: out of memory), is one
  * line, "PATH:LINE: what is wrong"; -ENOENT; -EINVAL: its content, or it names ids that cannot be told apart in this user namespace;
- * -EPERM: everybody may write it; -EFBIG: LIMIT_POLICY_BYTES. */
+ * -EPERM: others than root and this user could have written it; -EFBIG: LIMIT_POLICY_BYTES. */
 int rights_read(const char *path, bool must_exist, struct rights **ret, char **ret_error);
 /* The policy in @text, of which @path is the name; @text is changed, and has room for a byte more. */
 int rights_parse(const char *path, char *text, size_t size, struct rights **ret, char **ret_error);

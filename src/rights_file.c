@@ -218,8 +218,18 @@ int rights_parse(const char *path, char *text, size_t size, struct rights **ret,
 	return r;
 }
 
-/* The whole file into @text, which has room for LIMIT_POLICY_BYTES + 1. */
-static int read_file(const char *path, char *text, size_t *ret_size)
+/* NULL: nobody but root and who we are ourselves can have written it. */
+static const char *why_untrusted(const struct stat *st)
+{
+	if (st->st_mode & S_IWOTH)
+		return "everybody may write it";
+	return st->st_uid == 0 || st->st_uid == geteuid() ? NULL
+							  : "it belongs neither to root nor to the "
+							    "user that the daemon runs as";
+}
+
+/* The whole file into @text, which has room for LIMIT_POLICY_BYTES + 1. *ret_why: static text, where strerror() does not say it. */
+static int read_file(const char *path, char *text, size_t *ret_size, const char **ret_why)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	size_t size = 0;
@@ -227,10 +237,9 @@ static int read_file(const char *path, char *text, size_t *ret_size)
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -ENOTSUP;
-	if (st.st_mode & S_IWOTH)
-		return -EPERM;
+	*ret_why = S_ISREG(st.st_mode) ? why_untrusted(&st) : "it is no file";
+	if (*ret_why)
+		return S_ISREG(st.st_mode) ? -EPERM : -ENOTSUP;
 	while (size <= LIMIT_POLICY_BYTES) {
 		ssize_t n = read(fd, text + size, LIMIT_POLICY_BYTES + 1 - size);
 
@@ -242,28 +251,26 @@ static int read_file(const char *path, char *text, size_t *ret_size)
 		}
 		size += (size_t)n;
 	}
+	*ret_why = "it is too large";
 	return -EFBIG;
 }
 
 int rights_read(const char *path, bool must_exist, struct rights **ret, char **ret_error)
 {
 	_cleanup_free_ char *text = malloc(LIMIT_POLICY_BYTES + 1);
+	const char *why = NULL;
 	size_t size = 0;
 	int r;
 
 	*ret_error = NULL;
 	if (!text)
 		return -ENOMEM;
-	r = read_file(path, text, &size);
+	r = read_file(path, text, &size, &why);
 	if (r == -ENOENT && !must_exist)
 		return rights_create(ret);
 	if (r == 0)
 		return rights_parse(path, text, size, ret, ret_error);
-	if (asprintf(ret_error, "%s: cannot be used: %s", path,
-		    r == -EPERM	    ? "everybody may write it"
-		    : r == -ENOTSUP ? "it is no file"
-		    : r == -EFBIG   ? "it is too large"
-				    : strerror(-r)) < 0)
+	if (asprintf(ret_error, "%s: cannot be used: %s", path, why ? why : strerror(-r)) < 0)
 		*ret_error = NULL;
 	return r;
 }

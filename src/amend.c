@@ -136,12 +136,7 @@ const char *display_layout_in_use(const struct display *d, const char **ret_why)
 {
 	int error = d->layout_error;
 
-	*ret_why = error == 0	       ? NULL
-		   : error == -EAGAIN  ? "it is being read"
-		   : error == -ENOENT  ? "this host has none of this name"
-		   : error == -ENOTSUP ? "this daemon was built without libxkbcommon"
-		   : error == -ENOSPC  ? "there are too many others"
-				       : "out of memory";
+	*ret_why = layouts_why(error);
 	return error ? "us" : display_layout(d);
 }
 
@@ -193,9 +188,10 @@ void amend_inputs_end(struct display *d)
 	inputs_finish(&d->inputs);
 }
 
-int display_want_layout(struct display *d, layouts_fn fn, void *arg, struct layout_wish **ret)
+int display_want_layout(
+	struct display *d, const char *name, layouts_fn fn, void *arg, struct layout_wish **ret)
 {
-	return layouts_want(d->layouts, display_layout(d), fn, arg, ret);
+	return layouts_want(d->layouts, name ? name : display_layout(d), fn, arg, ret);
 }
 
 struct typists *display_typists(struct display *d)

@@ -132,8 +132,8 @@ void display_on_layouts(struct display *display, struct layouts *layouts);
 const char *display_layout(const struct display *display);
 /* The one that is in use: that one, or "us" where it is not to be had. @ret_why: why not, in words; NULL: it is. */
 const char *display_layout_in_use(const struct display *display, const char **ret_why);
-/* layouts_want() of that one. */
-int display_want_layout(struct display *display, layouts_fn fn, void *arg, struct layout_wish **ret);
+/* layouts_want() of @name, or (NULL) of that one. */
+int display_want_layout(struct display *display, const char *name, layouts_fn fn, void *arg, struct layout_wish **ret);
 /* Who types there beside viewers (input/typist.h); NULL as display_hands(). */
 struct typists *display_typists(struct display *display);
 /* @inputs take the place of all that are there. Descriptors are taken on success only. -ENOMEM, -EINVAL; -ENODATA: it ends. */

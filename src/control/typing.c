@@ -3,30 +3,26 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "base/log.h"
 #include "base/mem.h"
+#include "control/layout_wait.h"
 #include "control/methods.h"
 #include "control/refuse.h"
 #include "control/request.h"
-#include "input/layouts.h"
 #include "input/script.h"
 #include "input/typist.h"
 #include "manager.h"
 #include "varlink/server.h"
 
 struct typing {
-	struct varlink_call *call;
-	struct manager *manager;
-	char id[LIMIT_ID_CHARS + 1];
+	struct layout_wait wait;
 	json_t *parameters; /* owned: what `request` borrows of */
 	struct request_send_keys request;
-	struct layout_wish *wish; /* owned */
-	struct typist *typist;	  /* NULL: it does not type yet */
+	struct typist *typist;
 };
 
 static void typing_free(struct typing *typing)
 {
-	layout_wish_end(typing->wish);
+	layout_wait_finish(&typing->wait);
 	json_decref(typing->parameters);
 	free(typing);
 }
@@ -36,46 +32,35 @@ static void on_caller_gone(void *arg)
 {
 	struct typing *typing = arg;
 
-	if (typing->typist)
-		typist_stop(typing->typist);
-	varlink_reply(typing->call, NULL);
+	typist_stop(typing->typist);
+	varlink_reply(typing->wait.call, NULL);
 	typing_free(typing);
-}
-
-static void refuse_ended(const struct typing *typing)
-{
-	struct display *display = manager_find(typing->manager, typing->id);
-	struct display_runtime runtime;
-
-	if (!display)
-		return refuse_no_such_display(typing->call, typing->id);
-	display_runtime(display, &runtime);
-	refuse_not_live(typing->call, typing->id, runtime.state);
 }
 
 static void on_typed(void *arg, int error)
 {
 	struct typing *typing = arg;
+	struct varlink_call *call = typing->wait.call;
 
-	varlink_call_on_gone(typing->call, NULL, NULL);
+	varlink_call_on_gone(call, NULL, NULL);
 	switch (error) {
 	case 0:
-		varlink_reply(typing->call, NULL);
+		varlink_reply(call, NULL);
 		break;
 	case -ENODEV:
-		refuse_no_input(typing->call, typing->id, input_kind_name(INPUT_KEYBOARD));
+		refuse_no_input(call, typing->wait.id, input_kind_name(INPUT_KEYBOARD));
 		break;
 	case -ESHUTDOWN:
-		refuse_ended(typing);
+		layout_wait_refuse_ended(&typing->wait);
 		break;
 	case -EUSERS:
-		refuse_limit(typing->call, "typing", LIMIT_TYPISTS);
+		refuse_limit(call, "typing", LIMIT_TYPISTS);
 		break;
 	case -ENOBUFS:
-		refuse_unavailable(typing->call, "its VMM does not read what is typed");
+		refuse_unavailable(call, "its VMM does not read what is typed");
 		break;
 	default:
-		refuse_unavailable(typing->call, "out of memory");
+		refuse_unavailable(call, "out of memory");
 	}
 	typing_free(typing);
 }
@@ -102,52 +87,45 @@ static int make_script(const struct request_send_keys *request, const struct lay
 
 static int start(struct typing *typing, struct script *script)
 {
-	struct display *display = manager_find(typing->manager, typing->id);
-	struct typists *typists = display ? display_typists(display) : NULL;
+	struct typists *typists = display_typists(typing->wait.display);
+	int r;
 
 	if (!typists)
 		return -ESHUTDOWN;
-	return typists_type(typists, script, on_typed, typing, &typing->typist);
+	r = typists_type(typists, script, on_typed, typing, &typing->typist);
+	if (r == 0)
+		varlink_call_on_gone(typing->wait.call, on_caller_gone, typing);
+	return r;
 }
 
-static void on_layout(void *arg, const struct layout *layout, int error)
+static void on_layout(struct layout_wait *wait, const struct layout *layout, int error)
 {
-	struct typing *typing = arg;
+	struct typing *typing = (struct typing *)wait;
 	struct script script = {.steps = NULL};
 	char path[32] = "";
 	int r;
 
 	r = make_script(&typing->request, layout, &script, path);
 	if (r == -EINVAL) {
-		script_finish(&script);
-		varlink_call_on_gone(typing->call, NULL, NULL);
-		varlink_invalid_parameter(typing->call, path);
-		return typing_free(typing);
+		varlink_invalid_parameter(wait->call, path);
+		typing_free(typing);
+	} else {
+		if (r == 0)
+			r = start(typing, &script);
+		if (r < 0)
+			on_typed(typing, r);
 	}
-	if (r == 0)
-		r = start(typing, &script);
 	script_finish(&script);
-	if (r < 0)
-		on_typed(typing, r);
 }
 
-static void send_keys(struct varlink_call *call, struct manager *manager, struct display *display,
-	json_t *parameters, const struct request_send_keys *request)
+static void on_over(struct layout_wait *wait)
 {
-	struct typing *typing = new0(struct typing);
-
-	if (!typing)
-		return refuse_unavailable(call, "out of memory");
-	*typing = (struct typing){.call = call,
-		.manager = manager,
-		.parameters = json_incref(parameters),
-		.request = *request};
-	memcpy(typing->id, request->id, sizeof(typing->id));
-	varlink_call_on_gone(call, on_caller_gone, typing);
-	/* It may be over when this returns. */
-	if (display_want_layout(display, on_layout, typing, &typing->wish) < 0)
-		on_typed(typing, -ENOMEM);
+	typing_free((struct typing *)wait);
 }
+
+static const struct layout_wait_events wait_events = {.come = on_layout, .over = on_over};
+
+static_assert(offsetof(struct typing, wait) == 0, "one address");
 
 void method_send_keys(struct varlink_call *call, json_t *parameters, void *arg)
 {
@@ -155,6 +133,7 @@ void method_send_keys(struct varlink_call *call, json_t *parameters, void *arg)
 	struct request_send_keys request;
 	struct fields_reader reader;
 	struct display *display;
+	struct typing *typing;
 	int r;
 
 	method_reader(&reader, call);
@@ -169,5 +148,10 @@ void method_send_keys(struct varlink_call *call, json_t *parameters, void *arg)
 	display_runtime(display, &runtime);
 	if (runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING)
 		return refuse_not_live(call, request.id, runtime.state);
-	send_keys(call, arg, display, parameters, &request);
+	typing = new0(struct typing);
+	if (!typing)
+		return refuse_unavailable(call, "out of memory");
+	typing->parameters = json_incref(parameters);
+	typing->request = request;
+	layout_wait_begin(&typing->wait, call, arg, display, NULL, &wait_events);
 }

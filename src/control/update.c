@@ -5,9 +5,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/describe.h"
+#include "control/layout_wait.h"
 #include "control/methods.h"
 #include "control/refuse.h"
 #include "control/request.h"
+#include "input/layouts.h"
 #include "manager.h"
 #include "varlink/server.h"
 
@@ -69,15 +71,11 @@ static int merge(
 static void update(
 	struct varlink_call *call, struct display *display, const struct request_update *request)
 {
-	const struct context *old = display_context(display);
-	const char *fixed = fixed_field(old, request);
 	struct context context;
 	struct writer writer;
 	int r;
 
-	if (fixed)
-		return varlink_invalid_parameter(call, fixed);
-	r = merge(old, request, &context);
+	r = merge(display_context(display), request, &context);
 	if (r == 0)
 		display_update(display, &context);
 	context_finish(&context);
@@ -89,6 +87,61 @@ static void update(
 	describe_context(&writer, "context", display_context(display));
 	writer_close(&writer, '}');
 	reply_or_refuse(call, writer_json(&writer));
+}
+
+/* ---- Another layout: all is as it was where this host does not have it ---- */
+
+struct updating {
+	struct layout_wait wait;
+	struct request_update request;
+};
+
+static_assert(offsetof(struct updating, wait) == 0, "one address");
+
+static void on_over(struct layout_wait *wait)
+{
+	struct updating *updating = (struct updating *)wait;
+
+	layout_wait_finish(wait);
+	context_finish(&updating->request.changes);
+	free(updating);
+}
+
+static void on_layout(struct layout_wait *wait, const struct layout *layout, int error)
+{
+	struct updating *updating = (struct updating *)wait;
+
+	if (error == -ENOENT)
+		varlink_invalid_parameter(wait->call, "context.keyboardLayout");
+	else if (error < 0)
+		refuse_unavailable(wait->call, layouts_why(error));
+	else
+		update(wait->call, wait->display, &updating->request);
+	on_over(wait);
+}
+
+static const struct layout_wait_events wait_events = {.come = on_layout, .over = on_over};
+
+/* Its labels are taken where this goes on later. */
+static void begin(struct varlink_call *call, struct manager *manager, struct display *display,
+	struct request_update *request)
+{
+	const struct context *old = display_context(display);
+	const char *layout = request->changes.layout, *fixed = fixed_field(old, request);
+	struct updating *updating;
+
+	if (fixed)
+		return varlink_invalid_parameter(call, fixed);
+	/* What is said again is no wish for another one. */
+	if (!layout[0] || strcmp(layout, old->layout) == 0)
+		return update(call, display, request);
+	updating = new0(struct updating);
+	if (!updating)
+		return refuse_unavailable(call, "out of memory");
+	updating->request = *request;
+	request->changes.labels_used = 0;
+	layout_wait_begin(&updating->wait, call, manager, display, updating->request.changes.layout,
+		&wait_events);
 }
 
 void method_update(struct varlink_call *call, json_t *parameters, void *arg)
@@ -111,7 +164,7 @@ void method_update(struct varlink_call *call, json_t *parameters, void *arg)
 		if (runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING)
 			refuse_not_live(call, request.id, runtime.state);
 		else
-			update(call, display, &request);
+			begin(call, arg, display, &request);
 	}
 	context_finish(&request.changes);
 }

@@ -204,6 +204,16 @@ int layouts_want(struct layouts *layouts, const char *name, layouts_fn fn, void 
 	return 0;
 }
 
+const char *layouts_why(int error)
+{
+	return error == 0	   ? NULL
+	       : error == -EAGAIN  ? "it is being read"
+	       : error == -ENOENT  ? "this host has none of this name"
+	       : error == -ENOTSUP ? "this daemon was built without libxkbcommon"
+	       : error == -ENOSPC  ? "there are too many others"
+				   : "out of memory";
+}
+
 void layout_wish_end(struct layout_wish *wish)
 {
 	if (!wish)

@@ -24,3 +24,5 @@ void layouts_destroy(struct layouts *layouts);
 int layouts_want(struct layouts *layouts, const char *name, layouts_fn fn, void *arg,
 	struct layout_wish **ret);
 void layout_wish_end(struct layout_wish *wish); /* takes NULL */
+/* Why a layout is not to be had, in words: static text. @error: as above; -EAGAIN: it is being compiled; NULL for 0. */
+const char *layouts_why(int error);

@@ -33,13 +33,16 @@ class SendKeys(unittest.TestCase):
         cls.client, cls.number = cls.d.connect(), 0
 
     def setUp(self):
+        self.register("us")
+
+    def register(self, layout):
         type(self).number += 1
         self.id = f"k{self.number}"
         self.canvas = surface.Surface(64, 48)
         self.addCleanup(self.canvas.close)
         lease, self.held = os.pipe()
         self.addCleanup(self.let_go)
-        self.client.call("Register", {"context": {"id": self.id, "keyboardLayout": "us"}, "source": "surface",
+        self.client.call("Register", {"context": {"id": self.id, "keyboardLayout": layout}, "source": "surface",
                                       "deviceFileDescriptorIndex": 0, "leaseFileDescriptorIndex": 1}, [self.canvas.fd, lease])
         os.close(lease)
         self.vmm, theirs = socket.socketpair()
@@ -118,16 +121,12 @@ class SendKeys(unittest.TestCase):
         self.layout("fr")
         self.type(text="a2\N{LATIN SMALL LETTER E WITH ACUTE}")
         self.expect(tap(Q), [(SHIFT, 1), (DIGIT2, 1), (DIGIT2, 0), (SHIFT, 0)], tap(DIGIT2))
-        self.layout("nosuchlayout")  # it is as "us", and that is said
-        self.type(text="z")
-        self.expect(tap(Z))
-        self.d.until(lambda: "nosuchlayout" in self.d.text(), "a line about the layout")
-        runtime = self.client.call("List", {"id": self.id})["runtime"]
-        self.assertEqual(runtime["keyboardLayout"], "us")
-        self.assertIn("none of this name", runtime["keyboardLayoutReason"])
-        self.assertIn("layout: us, not the one", self.ctl("describe", self.id).stdout)
+        with self.assertRaises(varlink.VarlinkError) as caught:
+            self.client.call("Update", {"id": self.id, "context": {"keyboardLayout": "nosuchlayout", "name": "new"}})
+        self.assertEqual(caught.exception.parameters, {"parameter": "context.keyboardLayout"})
+        self.assertNotIn("name", self.client.call("List", {"id": self.id})["context"])
         self.layout("de")
-        self.type(text="z")  # waits for it
+        self.type(text="z")
         self.expect(tap(Y))
         runtime = self.client.call("List", {"id": self.id})["runtime"]
         self.assertEqual((runtime["keyboardLayout"], "keyboardLayoutReason" in runtime), ("de", False))
@@ -135,6 +134,19 @@ class SendKeys(unittest.TestCase):
             with self.assertRaises(varlink.VarlinkError) as caught:
                 self.layout(bad)
             self.assertEqual(caught.exception.parameters, {"parameter": "context.keyboardLayout"})
+
+    def test_a_layout_that_nobody_has(self):
+        """It is as "us" for who registers with it, and that is said; changed to it is nothing."""
+        self.doCleanups()
+        self.register("nosuchlayout")
+        self.type(text="z")
+        self.expect(tap(Z))
+        self.d.until(lambda: "nosuchlayout" in self.d.text(), "a line about the layout")
+        runtime = self.client.call("List", {"id": self.id})["runtime"]
+        self.assertEqual(runtime["keyboardLayout"], "us")
+        self.assertIn("keyboardLayoutReason", runtime)
+        self.assertIn("layout: us, not the one", self.ctl("describe", self.id).stdout)
+        self.layout("nosuchlayout")  # it may be said again
 
     def test_the_guests_capslock_counts(self):
         self.vmm.sendall(struct.pack("<HHiHHi", LED, 1, 1, 0, 0, 0))

@@ -256,9 +256,25 @@ const char *display_layout_in_use(const struct display *display, const char **re
 	return "us";
 }
 
-int display_want_layout(struct display *display, layouts_fn fn, void *arg, struct layout_wish **ret)
+/* Who waits for a layout, where `wanted`. */
+static struct {
+	bool wanted;
+	layouts_fn fn;
+	void *arg;
+} waiting;
+
+int display_want_layout(struct display *display, const char *name, layouts_fn fn, void *arg,
+	struct layout_wish **ret)
 {
-	return layouts_want(NULL, "us", fn, arg, ret);
+	if (name && strcmp(name, "nosuch") == 0)
+		fn(arg, NULL, -ENOENT);
+	else if (name && strcmp(name, "many") == 0)
+		fn(arg, NULL, -ENOSPC);
+	else if (!waiting.wanted)
+		return layouts_want(NULL, "us", fn, arg, ret);
+	waiting.fn = fn;
+	waiting.arg = arg;
+	return 0;
 }
 
 int display_set_inputs(struct display *display, struct handover_input *inputs, size_t n)
@@ -1526,6 +1542,78 @@ static void test_update_is_refused(void **state)
 	assert_string_equal(manager.displays[0].handover.context.name, "");
 }
 
+static void test_update_of_the_layout(void **state)
+{
+	static const char fr[] =
+		"{\"id\":\"vm1\",\"context\":{\"keyboardLayout\":\"fr\",\"labels\":{\"a\":\"b\"}}}";
+	struct display *display = add_display("vm1", 1000);
+	struct context *context = &display->handover.context;
+
+	call_begin(false, 1000);
+	call_run(method_update,
+		"{\"id\":\"vm1\",\"context\":{\"name\":\"new\",\"keyboardLayout\":\"nosuch\"}}");
+	assert_string_equal(text(reply(0, "org.varlink.service.InvalidParameter"), "parameter"),
+		"context.keyboardLayout");
+	assert_string_equal(context->name, "");
+	assert_string_equal(context->layout, "");
+	call_finish();
+	call_begin(false, 1000);
+	call_run(method_update, "{\"id\":\"vm1\",\"context\":{\"keyboardLayout\":\"many\"}}");
+	assert_non_null(strstr(text(reply(0, ERROR("Unavailable")), "reason"), "too many"));
+	call_finish();
+	/* One that was there from the beginning may be said again. */
+	strcpy(context->layout, "nosuch");
+	call_begin(false, 1000);
+	call_run(method_update, "{\"id\":\"vm1\",\"context\":{\"keyboardLayout\":\"nosuch\"}}");
+	reply(0, NULL);
+	call_finish();
+	waiting.wanted = true;
+	call_begin(false, 1000);
+	call_run(method_update, fr);
+	assert_int_equal(json_array_size(call.replies), 0);
+	waiting.fn(waiting.arg, NULL, 0);
+	assert_string_equal(
+		text(json_object_get(reply(0, NULL), "context"), "keyboardLayout"), "fr");
+	assert_string_equal(context->labels[0].key, "a");
+	call_finish();
+	strcpy(context->layout, "us");
+	call_begin(false, 1000);
+	call_run(method_update, fr);
+	call.gone(call.gone_arg);
+	call_finish();
+	assert_string_equal(context->layout, "us");
+	waiting.wanted = false;
+}
+
+/* The layout that SendKeys waits for comes, or the display ends before. */
+static void test_typing_waits(void **state)
+{
+	static const char keys[] = "{\"id\":\"vm1\",\"text\":\"secret\"}";
+	struct display *display = add_display("vm1", 1000);
+
+	waiting.wanted = true;
+	call_begin(false, 1000);
+	call_run(method_send_keys, keys);
+	display->runtime.state = DISPLAY_LOST; /* it lets go of its device */
+	waiting.fn(waiting.arg, NULL, 0);
+	assert_string_equal(text(reply(0, ERROR("NotLive")), "state"), "lost");
+	call_finish();
+	display->runtime.state = DISPLAY_LIVE;
+	call_begin(false, 1000);
+	call_run(method_send_keys, keys);
+	/* As if another one had its id by then: nobody types there. */
+	display_ends(display);
+	reply(0, ERROR("NoSuchDisplay"));
+	call_finish();
+	call_begin(false, 1000);
+	call_run(method_send_keys, keys);
+	call.gone(call.gone_arg);
+	call_finish();
+	for (size_t i = 0; i < ARRAY_SIZE(display->on_end); i++)
+		assert_null(display->on_end[i].fn);
+	waiting.wanted = false;
+}
+
 static void input_lost(void *arg, size_t n, const char *why)
 {
 }
@@ -2067,6 +2155,8 @@ int main(void)
 		TEST(test_ticket_is_refused),
 		TEST(test_update_changes_what_it_says),
 		TEST(test_update_is_refused),
+		TEST(test_update_of_the_layout),
+		TEST(test_typing_waits),
 		TEST(test_power_is_asked_for),
 		TEST(test_input_is_set_and_sent),
 		TEST(test_input_is_refused),

@@ -166,7 +166,6 @@ static int take_importer(struct display *d)
 		.node = d->handover.render,
 		.node_path = d->config->render_node,
 		.policy = d->config->import,
-		.log_level = d->config->log_level,
 		.stopping = is_stopping,
 		.arg = d,
 	};

@@ -305,6 +305,12 @@ void gate_renew(struct gate *gate)
 		entrance_secrets(gate->options.entrance, gate->wall);
 }
 
+void gate_log_level(struct gate *gate)
+{
+	if (gate)
+		wall_log_level(gate->wall);
+}
+
 void gate_destroy(struct gate *gate)
 {
 	if (!gate)

@@ -34,3 +34,5 @@ int gate_create(const struct gate_options *options, struct gate **ret);
 void gate_destroy(struct gate *gate);
 /* There are other certificates. Takes NULL. */
 void gate_renew(struct gate *gate);
+/* log_level() is another. Takes NULL. */
+void gate_log_level(struct gate *gate);

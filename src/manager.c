@@ -174,6 +174,16 @@ static void renew_secrets(void *arg)
 	gate_renew(m->gate);
 }
 
+void manager_log_level(struct manager *m, enum log_level level)
+{
+	struct display *display = NULL;
+
+	log_set_level(level);
+	while ((display = registry_next(&m->displays, display)))
+		wall_log_level(display_wall(display));
+	gate_log_level(m->gate);
+}
+
 static const char *policy_path(const struct manager *m)
 {
 	return m->config->policy ? m->config->policy : m->options.policy_path;

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "base/log.h"
 #include "display.h"
 
 struct config;
@@ -42,6 +43,8 @@ struct display *manager_find(struct manager *manager, const char *id);
 /* Reads certificates and keys again, for new connections. On an error, which has been logged, what was there is kept; *ret_error,
  * to be freed, says why (NULL: out of memory). */
 int manager_reload(struct manager *manager, char **ret_error);
+/* What is logged from now on, also by the programs that serve viewers. */
+void manager_log_level(struct manager *manager, enum log_level level);
 /* NULL begins; NULL ends. Order of registration. */
 struct display *manager_next(struct manager *manager, struct display *after);
 /* registry_after(). */

@@ -58,6 +58,11 @@ int log_level_from_name(const char *name, enum log_level *ret)
 	return -EINVAL;
 }
 
+enum log_level log_level(void)
+{
+	return shown;
+}
+
 bool log_enabled(enum log_level level)
 {
 	return (int)level <= shown;

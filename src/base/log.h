@@ -21,6 +21,7 @@ void log_open(const char *ident, enum log_level level);
 void log_set_level(enum log_level level);
 /* Returns 0 or -EINVAL. Names: err, warning, notice, info, debug. */
 int log_level_from_name(const char *name, enum log_level *ret);
+enum log_level log_level(void);
 bool log_enabled(enum log_level level);
 
 void log_write(enum log_level level, const char *id, const char *format, ...)

@@ -198,7 +198,7 @@ static int say_hello(struct importer *importer)
 {
 	struct import_message message = {.type = IMPORT_HELLO, .version = IMPORT_VERSION};
 
-	message.hello.log_level = importer->options.log_level;
+	message.hello.log_level = log_level();
 	snprintf(message.hello.id, sizeof(message.hello.id), "%s", importer->options.id);
 	return import_send(importer->socket, &message, importer->options.node);
 }

@@ -21,7 +21,6 @@ struct importer_options {
 	const char *node_path; /* render node of the configuration, opened when first needed; NULL: none */
 	int node;	       /* render node that came with the display, taken on success; -EBADF: none */
 	enum import_policy policy;
-	enum log_level log_level;
 	/* Asked about every 50 ms while the program is waited for: true: the display ends, give up. May be NULL. */
 	bool (*stopping)(void *arg);
 	void *arg;

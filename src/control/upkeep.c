@@ -25,8 +25,7 @@ const char service_text[] =
 	"\n"
 	"# What is logged from now on, by the numbers of syslog(3): 0 to 3 "
 	"errors, 4 warnings, too, 5 notices, 6 information, 7 all.\n"
-	"# Programs for viewers that run already keep theirs. For who has "
-	"the right admin.\n"
+	"# Programs for viewers hear of it, too. For who has the right admin.\n"
 	"method SetLogLevel(level: int) -> ()\n";
 
 /* True: there are no parameters, as there should be. */
@@ -77,6 +76,6 @@ void method_set_log_level(struct varlink_call *call, json_t *parameters, void *a
 	log_set_level(LOG_LEVEL_NOTICE);
 	log_notice(NULL, "uid %u, pid %d sets the log level to %u", (unsigned int)peer->uid,
 		(int)peer->pid, (unsigned int)request.level);
-	log_set_level(levels[request.level]);
+	manager_log_level(arg, levels[request.level]);
 	varlink_reply(call, NULL);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/packet.h"
 
 int link_send(int link, const struct link_message *message, int fd)
@@ -82,6 +83,7 @@ static bool broker_message_valid(const struct link_message *m, bool has_fd)
 	case LINK_HELLO:
 	case LINK_RESUME:
 		return !has_fd && m->hello.version == LINK_VERSION &&
+		       m->hello.log_level <= LOG_LEVEL_DEBUG &&
 		       m->hello.role <= LINK_ROLE_GATE && policy_valid(&m->hello.policy) &&
 		       text_ends(m->hello.id, sizeof(m->hello.id)) && m->hello.id[0] &&
 		       text_ends(m->hello.name, sizeof(m->hello.name));
@@ -105,6 +107,8 @@ static bool broker_message_valid(const struct link_message *m, bool has_fd)
 		return !has_fd && m->leds.bits <= 7;
 	case LINK_POINTER_MODE:
 		return !has_fd && is_switch(m->pointer_mode.relative);
+	case LINK_LOG_LEVEL:
+		return !has_fd && m->log.level <= LOG_LEVEL_DEBUG;
 	case LINK_FRAME:
 		return has_fd && size_valid(m->frame.width, m->frame.height);
 	case LINK_SIZES:

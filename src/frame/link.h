@@ -55,6 +55,7 @@ enum link_type {
 	LINK_LEDS,     /* of the guest's keyboard; before the first: not known */
 	LINK_POINTER_MODE, /* does the guest's pointer want places or steps? Before the first: places */
 	LINK_RESUME,   /* from a broker that has taken over this link; as HELLO, of the same role and id */
+	LINK_LOG_LEVEL, /* what is logged from now on */
 	/* rfb -> broker */
 	LINK_READY = 64,
 	LINK_MAY_WRITE,
@@ -207,6 +208,9 @@ struct link_message {
 		struct {
 			uint32_t relative; /* 0 or 1 */
 		} pointer_mode;
+		struct {
+			uint32_t level; /* enum log_level, as hello's */
+		} log;
 		struct {
 			uint32_t viewer; /* odd; one check at a time for each */
 			uint32_t kind;	 /* enum link_check_kind */

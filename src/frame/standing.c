@@ -30,8 +30,7 @@ int standing_greet(struct standing *standing, int link, const uint32_t *turn)
 	struct link_message first;
 	int r;
 
-	standing->hello.hello.log_level =
-		log_enabled(LOG_LEVEL_DEBUG) ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
+	standing->hello.hello.log_level = log_level();
 	first = standing->hello;
 	if (turn) {
 		first.type = LINK_RESUME;

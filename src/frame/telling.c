@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "frame/child.h"
 #include "frame/wall_internal.h"
 
@@ -28,6 +29,14 @@ void wall_name(struct wall *wall, const char *name)
 
 	if (standing_name(&wall->standing, name, &message))
 		wall_tell(wall, &message, -EBADF);
+}
+
+void wall_log_level(struct wall *wall)
+{
+	struct link_message message = {.type = LINK_LOG_LEVEL};
+
+	message.log.level = log_level();
+	wall_tell(wall, &message, -EBADF);
 }
 
 void wall_leds(struct wall *wall, uint32_t bits)

@@ -111,6 +111,7 @@ void wall_programs_begin(uint32_t last);
 void wall_challenge(struct wall *wall, const uint8_t challenge[LINK_CHALLENGE]);
 /* Now, and to programs started later. */
 void wall_policy(struct wall *wall, const struct link_policy *policy);
+void wall_log_level(struct wall *wall); /* log_level() is another */
 void wall_name(struct wall *wall, const char *name); /* the desktop's, UTF-8 */
 void wall_leds(struct wall *wall, uint32_t bits);    /* as in frame/link.h */
 void wall_pointer_mode(struct wall *wall, bool relative);

@@ -306,7 +306,7 @@ static void got_resume(struct broker *broker, const struct link_message *message
 		finish(broker, -EPROTO);
 		return;
 	}
-	log_set_level(MIN(message->hello.log_level, (uint32_t)LOG_LEVEL_DEBUG));
+	log_set_level(message->hello.log_level);
 	outbox_clear(&broker->outbox);
 	grant_resume(&broker->grant);
 	resumed.resumed.version = LINK_VERSION;
@@ -384,6 +384,9 @@ static void dispatch(struct broker *broker, struct link_message *message, int fd
 	case LINK_POINTER_MODE:
 	case LINK_POLICY:
 		got_fact(broker, message);
+		break;
+	case LINK_LOG_LEVEL:
+		log_set_level(message->log.level);
 		break;
 	case LINK_UNLISTEN:
 		door_unlisten(broker->door);

@@ -3,6 +3,7 @@
 """Update reaches viewers that are there, and what a viewer asks for reaches the registrant."""
 import os
 import pathlib
+import re
 import sys
 import unittest
 
@@ -43,6 +44,22 @@ class Changes(unittest.TestCase):
         self.assertIsNone(shows(other, self.canvas))
         later = self.viewer()
         self.assertEqual(later.name, "Grüße")
+        os.close(held)
+
+    def logged(self):
+        """Of which viewers the program has said, for who debugs it, that they have come."""
+        return set(re.findall(r"viewer (\d+) from", self.d.text()))
+
+    def test_how_much_is_logged(self):
+        held = self.d.register(self.canvas, "a")
+        client = self.d.connect()
+        self.viewer()
+        for level, more in ((7, 1), (6, 0), (7, 1)):
+            client.call("io.systemd.service.SetLogLevel", {"level": level})
+            before = self.logged()
+            self.viewer()
+            self.d.until(lambda: len(self.logged() - before) >= more, "a line")
+        self.assertEqual(len(self.logged()), 2)
         os.close(held)
 
     def test_how_many_viewers(self):

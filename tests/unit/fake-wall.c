@@ -94,6 +94,10 @@ void wall_policy(struct wall *wall, const struct link_policy *policy)
 {
 }
 
+void wall_log_level(struct wall *wall)
+{
+}
+
 void wall_name(struct wall *wall, const char *name)
 {
 }

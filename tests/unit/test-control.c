@@ -418,6 +418,11 @@ int manager_reload(struct manager *manager, char **ret_error)
 	return manager->reload_result;
 }
 
+void manager_log_level(struct manager *m, enum log_level level)
+{
+	log_set_level(level);
+}
+
 bool manager_leaves(const struct manager *manager)
 {
 	return false;

@@ -90,7 +90,6 @@ static struct fixture *fixture_create(const char *way)
 		.program = stand_in,
 		.id = way,
 		.node = open("/dev/null", O_RDWR | O_CLOEXEC),
-		.log_level = LOG_LEVEL_DEBUG,
 	};
 	f->plane = (struct plane){
 		.kind = PLANE_DMABUF,

@@ -12,7 +12,7 @@
 #include "frame/listeners.h"
 #include "frame/wall.h"
 #include "input/inputs.h"
-#include "input/sink.h"
+#include "input/pending.h"
 #include "memo.h"
 #include "state/record.h"
 #include "state/store.h"

@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "input/pending.h"
 #include "input/sink.h"
 
 enum { NOBODY = LIMIT_INPUTS };

@@ -9,18 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/mem.h"
 #include "input/event.h"
 
 struct loop;
 struct sink;
-
-/* What the guest may believe to be down, as far as its VMM was told. */
-struct sink_seen {
-	uint64_t keys[DIV_ROUND_UP(LIMIT_INPUT_KEYS, 64)];
-	uint32_t contacts; /* bit n: slot n */
-	uint32_t slot;	   /* that is spoken of */
-};
+struct sink_seen;
 
 /* From inside neither may the sink be destroyed. @why: static text. */
 struct sink_events {

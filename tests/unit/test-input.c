@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "input/inputs.h"
+#include "input/pending.h"
 #include "input/sink.h"
 
 struct vmm {

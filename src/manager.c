@@ -23,6 +23,7 @@
 #include "frame/wall.h"
 #include "handover/address.h"
 #include "input/layouts.h"
+#include "input/parting.h"
 #include "lookout.h"
 #include "registry.h"
 #include "restore.h"
@@ -85,7 +86,7 @@ static void on_changed(void *arg)
 	struct manager *m = arg;
 
 	if (m->stopping && !m->displays.used)
-		loop_stop(m->loop);
+		partings_settle(on_stopped, m);
 }
 
 /* ---- For the control room ---- */
@@ -527,6 +528,7 @@ void manager_destroy(struct manager *m)
 	entrance_destroy(m->entrance);
 	audit_end();
 	rights_destroy(m->rights);
+	partings_end();
 	if (!m->displays.used) {
 		layouts_destroy(m->layouts);
 		loop_destroy(m->loop);

@@ -37,6 +37,8 @@
 #define LIMIT_INPUT_GROUP    64   /* events that belong together: ten fingers have some fifty */
 #define LIMIT_INPUT_QUEUE    640  /* records for a VMM that does not read, some 256 keys; then groups are dropped and counted */
 #define LIMIT_INPUT_SOCKET   4096 /* bytes in the kernel's buffer: what is there is too late to be replaced by something newer */
+#define LIMIT_INPUT_PARTING_MS 2000 /* so long a VMM may take to read what was left when its sink ended */
+#define LIMIT_INPUT_PARTINGS 256  /* such VMMs at a time, each with 9 KiB and a descriptor; more are not waited for */
 #define LIMIT_INPUT_BACK     1000 /* records that are read from a VMM in a second: LEDs, which people switch */
 #define LIMIT_INPUT_STEP     1000000 /* of a relative axis: more than any screen, and sums stay far from 32 bits */
 #define LIMIT_INPUT_CONTACTS 16   /* fingers at the same time */

@@ -104,7 +104,7 @@ void inputs_finish(struct inputs *inputs)
 
 	inputs->used = 0;
 	for (size_t i = 0; i < used; i++) {
-		sink_release(inputs->slots[i]->sink);
+		sink_part(take_ptr(inputs->slots[i]->sink));
 		slot_free(take_ptr(inputs->slots[i]));
 	}
 }

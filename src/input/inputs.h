@@ -57,7 +57,7 @@ void inputs_init(
 /* Takes the place of all that are there, whose keys are let go. Descriptors are taken out of @from on success only. -ENOMEM, -EINVAL:
  * those that are there stay. */
 int inputs_set(struct inputs *inputs, struct handover_input *from, size_t n);
-/* Lets go of all keys and closes all. */
+/* Lets go of all keys and closes all, as sink_part() does. */
 void inputs_finish(struct inputs *inputs);
 
 /* sink_note() for each, in one of LIMIT_INPUTS that follow each other, by its kind. NULL: nobody's. */

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "input/parting.h"
 #include "input/pending.h"
 
 enum {
@@ -18,6 +19,7 @@ enum {
 };
 
 struct sink {
+	struct loop *loop;
 	struct loop_source *source, *timer;
 	const struct sink_events *events;
 	void *arg;
@@ -78,14 +80,6 @@ bool sink_send(struct sink *sink, const struct input_event *events, size_t n)
 	sink->sent += n;
 	flush(sink);
 	return true;
-}
-
-void sink_release(struct sink *sink)
-{
-	if (sink->fd < 0)
-		return;
-	pending_release(&sink->pending);
-	flush(sink);
 }
 
 void sink_note(struct sink *sink, struct sink_seen *seen)
@@ -182,6 +176,7 @@ int sink_create(
 		return -ENOMEM;
 	sink->fd = -EBADF;
 	pending_init(&sink->pending);
+	sink->loop = loop;
 	sink->events = events;
 	sink->arg = arg;
 	sink->back_budget = LIMIT_INPUT_BACK;
@@ -206,6 +201,21 @@ void sink_destroy(struct sink *sink)
 	loop_source_free(sink->timer);
 	fd_discard(sink->fd);
 	free(sink);
+}
+
+void sink_part(struct sink *sink)
+{
+	if (!sink)
+		return;
+	if (sink->fd >= 0) {
+		pending_release(&sink->pending);
+		flush(sink);
+	}
+	if (sink->fd >= 0) {
+		loop_source_free(take_ptr(sink->source));
+		parting_begin(sink->loop, take_fd(&sink->fd), &sink->pending);
+	}
+	sink_destroy(sink);
 }
 
 bool sink_connected(const struct sink *sink)

@@ -26,15 +26,15 @@ struct sink_events {
 /* @fd, a connected stream socket, is consumed on success only. -ENOMEM, -EINVAL. */
 int sink_create(
 	struct loop *loop, int fd, const struct sink_events *events, void *arg, struct sink **ret);
-/* Takes NULL. */
+/* What waits is thrown away. Takes NULL. */
 void sink_destroy(struct sink *sink);
+/* Lets go of all keys and contacts, and destroys it; a VMM that does not read just now gets what waits a little later (parting.h). Takes NULL. */
+void sink_part(struct sink *sink);
 
 /* Events that belong together, @n at most LIMIT_INPUT_GROUP, without the EV_SYN that ends them. What a group says of contacts begins with
  * ABS_MT_SLOT. A VMM that does not read: the newest position takes an older one's place, steps add up, keys wait, and where there is no room
  * for them the group is dropped. False: it was. */
 bool sink_send(struct sink *sink, const struct input_event *events, size_t n);
-/* Lets go of all keys and contacts that are down. */
-void sink_release(struct sink *sink);
 /* From now on that is noted in @seen, which may outlive this process; what is down there already, after another one has ended, is let go. NULL:
  * it is nobody's any more. Borrowed. */
 void sink_note(struct sink *sink, struct sink_seen *seen);

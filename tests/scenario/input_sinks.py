@@ -219,6 +219,7 @@ class Input(unittest.TestCase):
                     last = value
             self.assertLess(len(data), 64 << 10)
         self.assertIsNotNone(last)
+        self.assertEqual(down, set())
 
     def test_one_that_reads_late(self):
         """What waited comes, in order, and after it what is sent then."""

@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "input/inputs.h"
+#include "input/parting.h"
 #include "input/pending.h"
 #include "input/sink.h"
 
@@ -94,6 +95,7 @@ static int tear_down(void **state)
 	struct vmm *vmm = *state;
 
 	inputs_finish(&vmm->inputs);
+	partings_end();
 	for (size_t i = 0; i < ARRAY_SIZE(vmm->fds); i++)
 		fd_close(vmm->fds[i]);
 	loop_source_free(vmm->timer);
@@ -562,6 +564,70 @@ static void test_another_set(void **state)
 	assert_int_equal(vmm->lost, 1); /* the new one's end was closed just now */
 }
 
+/* A VMM that does not read, whose sink then gives way to another. */
+static void stop_reading_and_set(struct vmm *vmm)
+{
+	const enum input_kind one[] = {INPUT_KEYBOARD};
+	int old = vmm->fds[KEYS];
+
+	SENT(vmm, K(KEY_LEFTSHIFT, 1));
+	while (!SEND(vmm, K(KEY_A, 2)).dropped)
+		;
+	vmm_set(vmm, one, 1);
+	fd_close(vmm->fds[KEYS]);
+	vmm->fds[KEYS] = old;
+}
+
+static void count(void *arg)
+{
+	++*(int *)arg;
+}
+
+static void test_what_waits_at_the_end_is_written(void **state)
+{
+	struct input_event got[4096];
+	struct vmm *vmm = *state;
+	int released = 0, settled = 0;
+	size_t used;
+	char byte;
+
+	stop_reading_and_set(vmm);
+	partings_settle(count, &settled);
+	assert_int_equal(settled, 0);
+	used = read_all(vmm, KEYS, got, ARRAY_SIZE(got));
+	for (size_t i = 0; i < used; i++)
+		released += got[i].code == KEY_LEFTSHIFT && got[i].value == 0;
+	assert_int_equal(released, 1);
+	assert_int_equal(got[used - 1].type, EV_SYN);
+	assert_int_equal(recv(vmm->fds[KEYS], &byte, 1, MSG_DONTWAIT), 0);
+	assert_int_equal(settled, 1);
+}
+
+/* One that goes on not reading is not kept for ever, and what it has got is whole. */
+static void test_nobody_waits_for_ever(void **state)
+{
+	const enum input_kind one[] = {INPUT_KEYBOARD};
+	struct input_event got[4096];
+	struct vmm *vmm = *state;
+	int settled = 0;
+	char byte;
+
+	stop_reading_and_set(vmm);
+	partings_settle(count, &settled);
+	while (!settled) {
+		loop_timer_once(vmm->timer, 50);
+		assert_int_equal(loop_run(vmm->loop), 0);
+	}
+	read_all(vmm, KEYS, got, ARRAY_SIZE(got));
+	assert_int_equal(recv(vmm->fds[KEYS], &byte, 1, MSG_DONTWAIT), 0);
+	fd_close(vmm->fds[KEYS]);
+	vmm_set(vmm, one, 1);
+	stop_reading_and_set(vmm);
+	partings_end();
+	read_all(vmm, KEYS, got, ARRAY_SIZE(got));
+	assert_int_equal(recv(vmm->fds[KEYS], &byte, 1, MSG_DONTWAIT), 0);
+}
+
 static void test_what_fails_changes_nothing(void **state)
 {
 	struct vmm *vmm = *state;
@@ -603,6 +669,8 @@ int main(void)
 		TEST(test_flood_is_paced),
 		TEST(test_death),
 		TEST(test_another_set),
+		TEST(test_what_waits_at_the_end_is_written),
+		TEST(test_nobody_waits_for_ever),
 		TEST(test_what_fails_changes_nothing),
 	};
 

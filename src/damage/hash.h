@@ -52,6 +52,7 @@ struct hash_lines {
 	_Alignas(64) uint64_t key[HASH_LINES][HASH_BYTES / 8];
 	uint32_t at[HASH_LINES]; /* bytes */
 	unsigned int used;
+	uint32_t ahead; /* bytes: with each line another one so far behind it is fetched; 0: none */
 };
 
 struct hash_kernel {
@@ -64,6 +65,10 @@ struct hash_kernel {
 	/* Xors the hash of the tiled group at @group into @hash. @mask as in a strip. */
 	void (*sum_lines)(const struct hash_lines *lines, const uint8_t *group, uint64_t mask,
 		struct hash *hash);
+	/* The same for lines that are one row of groups of 4-byte pixels; @spans gets that row's, of the words that were hashed and
+	 * masked. Every word is loaded once. NULL: not in this kernel. */
+	void (*sum_spans)(const struct hash_lines *lines, const uint8_t *row, uint64_t mask,
+		const struct spans *spans, struct hash *hash);
 	/* The hash of each block. Where @dst is not NULL (4-byte pixels only) it also gets the words that were hashed, masked; @dst
 	 * and its stride are 64-byte aligned. Every word is loaded once, so the hash is that of the stored bytes even while the
 	 * source changes. So are spans (span.h) of them; @spans NULL: not wanted, as where @dst is NULL or has_spans is not set. */

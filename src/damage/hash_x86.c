@@ -296,6 +296,7 @@ AVX2 static void avx2_sum_lines(
 		const __m256i *key = (const __m256i *)lines->key[i];
 		const __m256i *src = (const __m256i *)(group + lines->at[i]);
 
+		__builtin_prefetch((const uint8_t *)src + lines->ahead, 0, 2);
 		for (unsigned int half = 0; half < 2; half++) {
 			__m256i v = _mm256_and_si256(_mm256_loadu_si256(src + half), wide);
 
@@ -317,6 +318,36 @@ INLINE AVX2 __m256i avx2_span(const struct avx2_row *row, const __m256i v[2], co
 	high = _mm256_xor_si256(_mm256_clmulepi64_epi128(high, key[1], 0x00),
 		_mm256_clmulepi64_epi128(high, key[1], 0x11));
 	return _mm256_xor_si256(low, high);
+}
+
+AVX2 static void avx2_sum_spans(const struct hash_lines *lines, const uint8_t *row, uint64_t mask,
+	const struct spans *spans, struct hash *hash)
+{
+	const struct avx2_row kept = {.mask = _mm256_set1_epi64x((long long)mask)};
+	__m256i sum = _mm256_setzero_si256(), span = sum, v[2];
+
+	for (unsigned int i = 0; i < lines->used; i++) {
+		const __m256i *key = (const __m256i *)lines->key[i];
+		const uint8_t *src = row + lines->at[i];
+
+		__builtin_prefetch(src + lines->ahead, 0, 2);
+		avx2_load(&kept, src, true, v);
+		span = _mm256_xor_si256(
+			span, avx2_span(&kept, v, spans->key->words + i % HASH_GROUP * 8));
+		if (i % HASH_GROUP == HASH_GROUP - 1) {
+			span_settle(spans, i / HASH_GROUP, 0,
+				_mm_xor_si128(_mm256_castsi256_si128(span),
+					_mm256_extracti128_si256(span, 1)));
+			span = _mm256_setzero_si256();
+		}
+		for (unsigned int half = 0; half < 2; half++) {
+			v[half] = _mm256_and_si256(v[half], kept.mask);
+			v[half] = _mm256_xor_si256(v[half], key[half]);
+			v[half] = _mm256_clmulepi64_epi128(v[half], v[half], 0x10);
+			sum = _mm256_xor_si256(sum, v[half]);
+		}
+	}
+	avx2_fold(sum, hash);
 }
 
 INLINE AVX2 void avx2_row_store(const struct avx2_row *row, const uint8_t *src, size_t columns,
@@ -364,6 +395,7 @@ const struct hash_kernel hash_avx2 = {
 	.usable = avx2_usable,
 	.sum = avx2_sum,
 	.sum_lines = avx2_sum_lines,
+	.sum_spans = avx2_sum_spans,
 	.store = avx2_store,
 	.has_spans = true,
 };
@@ -482,6 +514,7 @@ AVX512 static void avx512_sum_lines(
 	for (unsigned int i = 0; i < lines->used; i++) {
 		__m512i v = _mm512_loadu_si512(group + lines->at[i]);
 
+		__builtin_prefetch(group + lines->at[i] + lines->ahead, 0, 2);
 		v = _mm512_ternarylogic_epi64(v, wide, _mm512_load_si512(lines->key[i]), 0x6a);
 		sum = _mm512_xor_si512(sum, _mm512_clmulepi64_epi128(v, v, 0x10));
 	}
@@ -504,6 +537,31 @@ INLINE AVX512 void avx512_span_settle(
 	sum = avx512_halve(sum, sum);
 	sum = avx512_halve(sum, sum);
 	span_settle(spans, group, y, _mm512_castsi512_si128(sum));
+}
+
+AVX512 static void avx512_sum_spans(const struct hash_lines *lines, const uint8_t *row,
+	uint64_t mask, const struct spans *spans, struct hash *hash)
+{
+	const struct avx512_row kept = {.mask = _mm512_set1_epi64((long long)mask)};
+	__m512i sum = _mm512_setzero_si512();
+
+	for (unsigned int i = 0; i < lines->used; i += HASH_GROUP) {
+		__m512i span = _mm512_setzero_si512();
+
+#pragma GCC unroll 4
+		for (unsigned int j = 0; j < HASH_GROUP; j++) {
+			const uint8_t *src = row + lines->at[i + j];
+			__m512i v = avx512_load(&kept, src, true);
+
+			__builtin_prefetch(src + lines->ahead, 0, 2);
+			span = _mm512_xor_si512(span, avx512_span(&kept, spans, j, v));
+			v = _mm512_ternarylogic_epi64(
+				v, kept.mask, _mm512_load_si512(lines->key[i + j]), 0x6a);
+			sum = _mm512_xor_si512(sum, _mm512_clmulepi64_epi128(v, v, 0x10));
+		}
+		avx512_span_settle(spans, i / HASH_GROUP, 0, span);
+	}
+	avx512_fold(sum, hash);
 }
 
 INLINE AVX512 void avx512_row_store(const struct avx512_row *row, const uint8_t *src,
@@ -571,6 +629,7 @@ const struct hash_kernel hash_avx512 = {
 	.usable = avx512_usable,
 	.sum = avx512_sum,
 	.sum_lines = avx512_sum_lines,
+	.sum_spans = avx512_sum_spans,
 	.store = avx512_store,
 	.has_spans = true,
 };

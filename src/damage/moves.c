@@ -216,6 +216,19 @@ void moves_stored(
 			(*stored_at(moves, row, g) & STORED_UNKNOWN) | (uint8_t)rows;
 }
 
+const uint64_t *moves_row(
+	const struct moves *moves, uint32_t y, size_t begin, size_t end, size_t *ret_pitch)
+{
+	const uint64_t *spans = moves->then[y / SPAN_ROWS] + y % SPAN_ROWS;
+	const uint8_t *stored = moves->stored + y / SPAN_ROWS * moves->columns;
+
+	for (size_t g = begin; g < end; g++)
+		if (stored[g] || !spans[g * SPAN_ROWS])
+			return NULL;
+	*ret_pitch = SPAN_ROWS;
+	return spans + begin * SPAN_ROWS;
+}
+
 /* ---- a search ---- */
 
 /* Then, what is not known of the past is 0; now, what was not stored is what it was. */

@@ -31,11 +31,16 @@ bool moves_wants_spans(const struct moves *moves);
 /* Where the spans of what is stored there go. */
 struct spans moves_spans(struct moves *moves, size_t row, size_t begin);
 /* They are there, for so many rows of pixels. @spans false: they are not. */
-void moves_stored(struct moves *moves, size_t row, size_t begin, size_t end, unsigned int rows, bool spans);
+void moves_stored(
+	struct moves *moves, size_t row, size_t begin, size_t end, unsigned int rows, bool spans);
 /* What was there before one group is not known: its hash was not. */
 void moves_unknown(struct moves *moves, size_t row, size_t group);
+/* Between looks: the spans of row @y of pixels as the frame has it, from group @begin to @end, one each @ret_pitch. NULL: not all are known. */
+const uint64_t *moves_row(
+	const struct moves *moves, uint32_t y, size_t begin, size_t end, size_t *ret_pitch);
 /* The look has ended: @changed blocks. @pixels: the frame, @stride in pixels; @rows of it are the source's. Looks for moves where that pays. */
-void moves_end(struct moves *moves, const uint32_t *pixels, size_t stride, uint32_t rows, unsigned int changed);
+void moves_end(struct moves *moves, const uint32_t *pixels, size_t stride, uint32_t rows,
+	unsigned int changed);
 
 /* What was found, in an order in which it can be made (move.h), at most LIMIT_MOVES, and in @left the blocks of @damage that are still wrong
  * then. 0: none, and @left was not written. */

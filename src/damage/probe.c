@@ -5,7 +5,8 @@
  * made. So a row that hashes to the same is what the frame shows. A row that is to be stored is forgotten before it is
  * touched. The hashes of one that is unknown are made by a probe: a copy of each piece is taken out of the guest's reach,
  * converted, compared with the frame, and hashed only when it is the same. So a look at the whole picture need not make them,
- * and rows that change all the time cost nothing here.
+ * and rows that change all the time cost nothing here. Where the frame's row is known by its spans (span.h) it need not be read: both hashes
+ * are made from the same loads, and the new one is kept where the spans are the same.
  *
  * The pieces of a row are hashed as lines of the cache, as tiles are (hash.h), by their order: the key words of 16 rows of a
  * group cover 4096 bytes. Each piece of a row has the same key words, as each group of a picture has, so each has a hash of its own.
@@ -22,6 +23,8 @@
 
 #include "base/mem.h"
 #include "capture/stream.h"
+#include "damage/moves.h"
+#include "damage/span.h"
 #include "plane/tiling.h"
 
 #define PIECE_BYTES  ((size_t)HASH_LINES * HASH_BYTES)
@@ -68,7 +71,7 @@ void probe_forget(struct probe *probe, uint32_t y, uint32_t rows)
 }
 
 /* Eight rows on. Each row is a place of its own, to which no hardware prefetcher follows: with a line of the cache fetched for each line
- * that is read, a row ahead, a probe takes a bit more than half the time. */
+ * that is read, a row ahead, a probe takes a bit more than half the time. Where a kernel reads the source itself it fetches, too. */
 static void fetch(const struct view *view, const uint8_t *at, size_t bytes)
 {
 	if (view->slow)
@@ -129,20 +132,27 @@ static void piece_copy(const struct probe_how *how, const struct piece *piece)
 	memset(how->bounce + piece->bytes, 0, piece->padded - piece->bytes);
 }
 
-static struct hash piece_sum(
+/* Where a piece's whole lines can be read: in the source, or in the bounce buffer. */
+static const uint8_t *piece_lines(
 	const struct probe *probe, const struct probe_how *how, const struct piece *piece)
 {
 	const struct view *view = how->view;
-	const uint8_t *at = how->bounce;
-	struct hash hash = {0, 0};
 
+	probe->lines->ahead = 0;
 	if (view->tiling || view->slow || piece->bytes != piece->padded) {
 		piece_copy(how, piece);
-	} else {
-		at = view->pixels + (size_t)piece->y * view->stride + piece->at;
-		fetch(view, at, piece->bytes);
+		return how->bounce;
 	}
-	how->kernel->sum_lines(probe->lines, at, how->mask, &hash);
+	probe->lines->ahead = PROBE_STEP * view->stride;
+	return view->pixels + (size_t)piece->y * view->stride + piece->at;
+}
+
+static struct hash piece_sum(
+	const struct probe *probe, const struct probe_how *how, const struct piece *piece)
+{
+	struct hash hash = {0, 0};
+
+	how->kernel->sum_lines(probe->lines, piece_lines(probe, how, piece), how->mask, &hash);
 	return hash;
 }
 
@@ -159,12 +169,55 @@ static bool row_known_differs(const struct probe *probe, const struct probe_how 
 	return false;
 }
 
+static size_t piece_groups(const struct piece *piece)
+{
+	return DIV_ROUND_UP((size_t)piece->pixels, SPAN_PIXELS);
+}
+
+/* By the frame's spans. False: they are not known. */
+static bool piece_learn_spans(const struct probe *probe, const struct probe_how *how,
+	const struct piece *piece, struct hash *hash, bool *ret_differs)
+{
+	size_t first = piece->x / SPAN_PIXELS, groups = piece_groups(piece), pitch;
+	uint64_t now[HASH_LINES / HASH_GROUP], differs = 0;
+	const struct spans spans = {.key = how->span_key, .at = now, .pitch = 1};
+	const uint64_t *then = NULL;
+
+	if (how->moves && how->kernel->sum_spans)
+		then = moves_row(how->moves, piece->y, first, first + groups, &pitch);
+	if (!then)
+		return false;
+	how->kernel->sum_spans(
+		probe->lines, piece_lines(probe, how, piece), how->mask, &spans, hash);
+	for (size_t i = 0; i < groups; i++)
+		differs |= now[i] ^ then[i * pitch];
+	*ret_differs = differs;
+	return true;
+}
+
+/* By the frame itself, where there is no other way. */
+static bool piece_learn_differs(const struct probe *probe, const struct probe_how *how,
+	const struct piece *piece, struct hash *hash)
+{
+	uint32_t *pixels = (uint32_t *)(how->bounce + PIECE_BYTES);
+	const uint8_t *frame = how->frame + piece->y * how->frame_stride + (size_t)piece->x * 4;
+	bool differs;
+
+	if (piece_learn_spans(probe, how, piece, hash, &differs))
+		return differs;
+	piece_copy(how, piece);
+	how->view->convert(pixels, how->bounce, piece->pixels);
+	if (memcmp(pixels, frame, (size_t)piece->pixels * 4) != 0)
+		return true;
+	probe->lines->ahead = 0;
+	how->kernel->sum_lines(probe->lines, how->bounce, how->mask, hash);
+	return false;
+}
+
 /* The first hash is the last to be kept: with it the row is known. */
 static bool row_learn_differs(
 	const struct probe *probe, const struct probe_how *how, struct hash *hashes, uint32_t y)
 {
-	const uint8_t *frame = how->frame + y * how->frame_stride;
-	uint32_t *pixels = (uint32_t *)(how->bounce + PIECE_BYTES);
 	struct hash first = {0, 0};
 	size_t i = 0;
 
@@ -172,11 +225,8 @@ static bool row_learn_differs(
 		struct piece piece = piece_of(probe, how->view, x, y);
 		struct hash now = {0, 0};
 
-		piece_copy(how, &piece);
-		how->view->convert(pixels, how->bounce, piece.pixels);
-		if (memcmp(pixels, frame + (size_t)x * 4, (size_t)piece.pixels * 4) != 0)
+		if (piece_learn_differs(probe, how, &piece, &now))
 			return true;
-		how->kernel->sum_lines(probe->lines, how->bounce, how->mask, &now);
 		if (i == 0)
 			first = now;
 		else

@@ -13,6 +13,9 @@
 #include "capture/view.h"
 #include "damage/hash.h"
 
+struct moves;
+struct span_key;
+
 #define PROBE_STEP 8u /* rows */
 /* What a probe works in: a piece of a row as it was read, and as it belongs into the frame. */
 #define PROBE_BOUNCE (2 * HASH_LINES * HASH_BYTES)
@@ -34,6 +37,9 @@ struct probe_how {
 	const uint8_t *frame; /* rows of XRGB8888 */
 	size_t frame_stride;  /* bytes */
 	uint8_t *bounce;      /* PROBE_BOUNCE bytes, 64-byte aligned */
+	/* What is known of the frame's rows, where a pixel comes into it as it is but for the mask; NULL: nothing, they are read. */
+	const struct moves *moves;
+	const struct span_key *span_key;
 };
 
 /* -ENOMEM. Finish it in every case. */

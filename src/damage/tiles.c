@@ -424,6 +424,18 @@ static unsigned int run_settle(struct tiles *tiles, size_t row, struct run run)
 	return changed;
 }
 
+/* A span of the frame, which ends with the picture: what lies behind that in a row is nobody's. */
+static uint64_t frame_span(const struct tiles *tiles, const uint8_t *row, size_t column)
+{
+	size_t left = tiles->width - column * BLOCK_PIXELS;
+	uint32_t pixels[SPAN_PIXELS] = {0};
+
+	if (left >= SPAN_PIXELS)
+		return span_hash(&span_key, (const uint32_t *)row, SPAN_BLOCKS);
+	memcpy(pixels, row, left * sizeof(*pixels));
+	return span_hash(&span_key, pixels, SPAN_BLOCKS);
+}
+
 /* Spans are of the frame's pixels. What the store did not hash is hashed there. */
 static void run_spans(struct tiles *tiles, const struct look *look, struct run run)
 {
@@ -437,8 +449,7 @@ static void run_spans(struct tiles *tiles, const struct look *look, struct run r
 
 		for (size_t c = run.begin; c < run.end; c += HASH_GROUP, row += SPAN_PIXELS * 4)
 			spans.at[(c - run.begin) / HASH_GROUP * spans.pitch + y] =
-				span_hash(&span_key, (const uint32_t *)row,
-					MIN(run.end - c, (size_t)HASH_GROUP));
+				frame_span(tiles, row, c);
 	}
 }
 
@@ -545,6 +556,8 @@ bool tiles_probe(
 		.frame = (const uint8_t *)frame,
 		.frame_stride = frame_stride,
 		.bounce = tiles->bounce,
+		.moves = tiles->direct ? tiles->moves : NULL,
+		.span_key = &span_key,
 	};
 
 	if (view->convert != tiles->convert || view->bytes != tiles->bytes || !probe_pays(view))

@@ -287,6 +287,17 @@ static void take_out(struct moves *moves, const struct rect *to)
 	}
 }
 
+static void take_out_edge(struct moves *moves, const struct edge *edge)
+{
+	uint64_t *differ = strips_at(&moves->differ, edge->column);
+
+	if (moves->edge_count == EDGES)
+		return;
+	moves->edges[moves->edge_count++] = *edge;
+	for (uint32_t y = edge->begin; y < edge->end; y++)
+		differ[y / 64] &= ~(1ull << y % 64);
+}
+
 static void match_all(struct moves *moves, const struct shift *shifts, size_t count)
 {
 	for (size_t k = 0; k < count; k++) {
@@ -304,6 +315,38 @@ static void best_all(struct moves *moves, const struct shift *shifts, size_t cou
 			best_run(moves, &shifts[k], k, g);
 }
 
+/* Lists @move, and what of it ends within the spans beside it: with it where that are as many rows, else after it. */
+static bool list_all(struct moves *moves, const struct move *move)
+{
+	struct edge edges[2];
+	struct move all = *move, parts[2];
+	size_t count = edges_find(moves, move, edges), part_count = 0;
+	struct rect to;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct rect *from = &edges[i].from;
+
+		parts[part_count] = *move;
+		parts[part_count].from = *from;
+		if (from->y != move->from.y || from->height != move->from.height) {
+			part_count++;
+			continue;
+		}
+		all.from.x = MIN(all.from.x, from->x);
+		all.from.width += from->width;
+	}
+	if (!moves_list(moves, &all))
+		return false;
+	to = move_to(&all);
+	take_out(moves, &to);
+	for (size_t i = 0; i < part_count; i++)
+		if (!moves_list(moves, &parts[i]))
+			return true;
+	for (size_t i = 0; i < count; i++)
+		take_out_edge(moves, &edges[i]);
+	return true;
+}
+
 void areas_find(struct moves *moves, const struct shift *shifts, size_t count, size_t least)
 {
 	struct area area;
@@ -316,13 +359,10 @@ void areas_find(struct moves *moves, const struct shift *shifts, size_t count, s
 		const struct shift *shift = &shifts[area.shift];
 		struct run *runs = moves->best[area.shift];
 		struct move move;
-		struct rect to;
 
 		grow(moves, shift, &area);
 		move = area_move(moves, shift, &area);
-		to = move_to(&move);
-		if (area.gain >= MAX(least, (size_t)GAIN_MIN) && moves_list(moves, &move)) {
-			take_out(moves, &to);
+		if (area.gain >= MAX(least, (size_t)GAIN_MIN) && list_all(moves, &move)) {
 			best_all(moves, shifts, count);
 		} else {
 			memset(&runs[area.left], 0, (area.right - area.left) * sizeof(*runs));

@@ -311,6 +311,22 @@ static unsigned int rows_moved(const struct moves *moves, size_t block, size_t r
 	return bits;
 }
 
+/* The same of the rows that are right as a whole where a move ends within column @column. */
+static unsigned int rows_of_edges(const struct moves *moves, size_t column, size_t row)
+{
+	uint32_t top = row * BLOCK_PIXELS;
+	unsigned int bits = 0;
+
+	for (size_t i = 0; i < moves->edge_count; i++) {
+		const struct edge *edge = &moves->edges[i];
+		uint32_t begin = MAX(edge->begin, top), end = MIN(edge->end, top + BLOCK_PIXELS);
+
+		if (edge->column == column && begin < end)
+			bits |= ((1u << (end - begin)) - 1) << (begin - top);
+	}
+	return bits;
+}
+
 static void explain(struct moves *moves)
 {
 	size_t stride = tiles_bitmap_stride(moves->width);
@@ -324,7 +340,7 @@ static void explain(struct moves *moves)
 
 			if (!*stored_at(moves, row, g) || *stored_at(moves, row, g) & STORED_BEGUN)
 				continue;
-			changed = rows_changed(moves, g, row);
+			changed = rows_changed(moves, g, row) & ~rows_of_edges(moves, g, row);
 			for (size_t b = g * SPAN_BLOCKS; b < MIN((g + 1) * SPAN_BLOCKS, blocks);
 				b++)
 				if (!(changed & ~rows_moved(moves, b, row)))
@@ -358,9 +374,10 @@ static void search(struct moves *moves)
 {
 	struct move upright[LIMIT_MOVES];
 	struct shift shifts[SHIFTS];
-	size_t count, kept, all, rest;
+	size_t count, kept, edges, all, rest;
 
 	moves->steps = LIMIT_MOVE_STEPS;
+	moves->edge_count = 0;
 	complete_all(moves);
 	all = moves_rest(moves);
 	count = vote_upright(moves, shifts);
@@ -369,8 +386,9 @@ static void search(struct moves *moves)
 	if (rest >= REST && rest >= all / 4) {
 		memcpy(upright, moves->list, sizeof(upright));
 		kept = moves->count;
+		edges = moves->edge_count;
 		if (rest > all / 2) {
-			moves->count = 0;
+			moves->count = moves->edge_count = 0;
 			complete_all(moves);
 		}
 		count = vote_slanted(moves, shifts);
@@ -378,6 +396,7 @@ static void search(struct moves *moves)
 		if (!moves->count) {
 			memcpy(moves->list, upright, sizeof(upright));
 			moves->count = kept;
+			moves->edge_count = edges;
 		}
 	}
 	if (moves->count)

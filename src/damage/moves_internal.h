@@ -20,6 +20,14 @@ struct strips {
 	size_t words;
 };
 
+/* Rows [begin, end) of a column in which a move ends within the span: all of the span is right once it is made, for the rest has stayed. */
+struct edge {
+	size_t column;
+	uint32_t begin, end;
+	struct rect from; /* what moves there */
+};
+#define EDGES (2 * LIMIT_MOVES)
+
 struct moves {
 	uint32_t width, height;
 	size_t columns; /* of spans */
@@ -34,6 +42,8 @@ struct moves {
 	uint64_t *explained;  /* blocks */
 	struct move list[LIMIT_MOVES];
 	size_t count;
+	struct edge edges[EDGES]; /* of the list */
+	size_t edge_count;
 	bool stale;	  /* the frame is not what was published plus this look */
 	unsigned int fruitless, skip;
 
@@ -89,5 +99,7 @@ size_t moves_rest(const struct moves *moves);
 size_t vote_slanted(struct moves *moves, struct shift *ret);
 /* Finds rectangles that went by one of @shifts, and lists those that explain @least spans, or more. */
 void areas_find(struct moves *moves, const struct shift *shifts, size_t count, size_t least);
+/* Where what goes up or down by @move, whole columns, goes on into the columns beside it: at most two. */
+size_t edges_find(struct moves *moves, const struct move *move, struct edge *ret);
 /* Puts one in its place in the list. False: there is none. */
 bool moves_list(struct moves *moves, const struct move *move);

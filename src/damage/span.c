@@ -81,6 +81,32 @@ PCLMUL uint64_t span_hash(const struct span_key *key, const uint32_t *pixels, si
 	return reduced(sum) ^ key->salt;
 }
 
+PCLMUL void span_seams(const struct span_key *key, const uint32_t *head, const uint32_t *tail,
+	uint64_t ret[SPAN_PIXELS + 1])
+{
+	const __m128i *keys = (const __m128i *)key->words, *from = (const __m128i *)tail;
+	__m128i sum = _mm_setzero_si128();
+
+	for (size_t i = 0; i < SPAN_BLOCKS * 4; i++) {
+		__m128i v = _mm_loadu_si128(from + i);
+
+		sum = _mm_xor_si128(sum, _mm_clmulepi64_si128(v, keys[i], 0x00));
+		sum = _mm_xor_si128(sum, _mm_clmulepi64_si128(v, keys[i], 0x11));
+	}
+	ret[0] = reduced(sum) ^ key->salt;
+	for (size_t k = 0; k < SPAN_PIXELS; k++) {
+		uint64_t other = (uint64_t)(head[k] ^ tail[k]) << k % 2 * 32;
+
+		ret[k + 1] = ret[k];
+		if (!other)
+			continue;
+		sum = _mm_xor_si128(
+			sum, _mm_clmulepi64_si128(_mm_cvtsi64_si128((long long)other),
+				     _mm_cvtsi64_si128((long long)key->words[k / 2]), 0x00));
+		ret[k + 1] = reduced(sum) ^ key->salt;
+	}
+}
+
 static inline uint64_t word_at(const uint32_t *pixels)
 {
 	uint64_t word;
@@ -137,6 +163,12 @@ bool span_usable(void)
 uint64_t span_hash(const struct span_key *key, const uint32_t *pixels, size_t blocks)
 {
 	return 0;
+}
+
+void span_seams(const struct span_key *key, const uint32_t *head, const uint32_t *tail,
+	uint64_t ret[SPAN_PIXELS + 1])
+{
+	memset(ret, 0, (SPAN_PIXELS + 1) * sizeof(*ret));
 }
 
 void span_roll(const struct span_key *key, const uint32_t *pixels, size_t count, uint64_t *ret)

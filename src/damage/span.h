@@ -38,5 +38,8 @@ bool span_usable(void);
 int span_key_draw(struct span_key *ret);
 /* The rest needs span_usable(). Pixels of XRGB8888 with X = 0, of @blocks blocks. */
 uint64_t span_hash(const struct span_key *key, const uint32_t *pixels, size_t blocks);
+/* For each k up to SPAN_PIXELS: of a span whose first k pixels are @head's and the others @tail's. */
+void span_seams(const struct span_key *key, const uint32_t *head, const uint32_t *tail,
+	uint64_t ret[SPAN_PIXELS + 1]);
 /* Of whole spans that begin at each of @count pixels, which need SPAN_PIXELS - 1 more behind them. */
 void span_roll(const struct span_key *key, const uint32_t *pixels, size_t count, uint64_t *ret);

@@ -201,6 +201,37 @@ static void test_windows(void **state)
 	scene_end(&s);
 }
 
+/* A window whose sides are anywhere scrolls, on a desktop of which no two rows are alike: what moves ends where the window does. */
+static void edges(void)
+{
+	struct scene s;
+
+	for (uint32_t i = 0; i < 24; i++) {
+		uint32_t x = 1 + below(200), width = 200 + below(300), by = 1 + below(40);
+		bool up = i % 2;
+
+		scene_begin(&s, 704, 400, &formats[0]);
+		field_noise(&s.field);
+		text(&s, x, 40, width, 320);
+		look(&s);
+		shove(&s, (struct rect){x, up ? 40 + by : 40, width, 320 - by}, 0,
+			up ? -(int)by : (int)by);
+		text(&s, x, up ? 360 - by : 40, width, by);
+		look(&s);
+		if (finds()) {
+			assert_true(s.count >= 1);
+			/* New rows, and of the sides those that nothing tells about. */
+			assert_true(s.rest <= (width + 32) * (by + 30) + 2 * 32 * (by + 30));
+		}
+		scene_end(&s);
+	}
+}
+
+static void test_edges(void **state)
+{
+	each_kernel(edges);
+}
+
 static void test_drags(void **state)
 {
 	struct rect window = {100, 100, 400, 300};
@@ -406,6 +437,7 @@ int main(void)
 		cmocka_unit_test(test_spans),
 		cmocka_unit_test(test_scrolls),
 		cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_edges),
 		cmocka_unit_test(test_drags),
 		cmocka_unit_test(test_noise_and_patterns),
 		cmocka_unit_test(test_typing),

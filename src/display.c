@@ -193,6 +193,7 @@ static int scan_all(struct display *d, const struct plane *plane, const struct v
 		d->settled = true;
 		d->scanned = *plane;
 		d->found.captured++;
+		d->found.sampled_since = 0;
 		d->found.damaged += r;
 	}
 	return r;
@@ -210,6 +211,7 @@ static int scan(struct display *d, struct plane *plane, bool *ret_all)
 	}
 	if (probe_will_do(d, plane)) {
 		d->found.sampled++;
+		d->found.sampled_since++;
 		differs = r = stage_probe(d->stage, &view);
 		d->settled = differs == 0;
 		/* One pass is to find and to copy. */

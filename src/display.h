@@ -52,6 +52,7 @@ struct display_runtime {
 	bool lease_is_descriptor;
 	uint64_t frames_captured; /* looks at all of the picture's pixels that found one */
 	uint64_t frames_probed;	  /* looks at one row of eight of it */
+	uint64_t probed_since;	  /* of them after the last that frames_captured counts */
 	uint64_t frames_published;
 	uint64_t changes_found[DISPLAY_CHANGE_IDLE]; /* looks that found something new, by what says when to look */
 	uint64_t blocks_damaged; /* of 16x16 pixels, that were new */

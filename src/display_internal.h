@@ -35,6 +35,7 @@ struct status {
 	uint32_t width_maximum, height_maximum; /* 0: viewers may not ask for a size */
 	uint64_t captured, published;
 	uint64_t sampled; /* looks at one row of eight */
+	uint64_t sampled_since; /* of them after the last look at all pixels */
 	uint64_t changes[DISPLAY_CHANGE_IDLE]; /* looks that found something new, by what said when to look */
 	uint64_t damaged; /* blocks of the picture that were new */
 };

@@ -57,9 +57,10 @@ static void put_thread(FILE *out, struct display *display, const struct display_
 		fputs("  driver: asked nothing\n", out);
 	fprintf(out,
 		"  looks: %" PRIu64 " at the whole picture, %" PRIu64
-		" at one row of eight, %" PRIu64 " shown, %" PRIu64 " tiles changed\n",
-		runtime->frames_captured, runtime->frames_probed, runtime->frames_published,
-		runtime->blocks_damaged);
+		" at one row of eight (%" PRIu64 " since), %" PRIu64 " shown, %" PRIu64
+		" tiles changed\n",
+		runtime->frames_captured, runtime->frames_probed, runtime->probed_since,
+		runtime->frames_published, runtime->blocks_damaged);
 	fprintf(out, "  viewers: %u in, %u want pictures\n", runtime->viewers, doings.watchers);
 }
 

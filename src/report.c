@@ -53,6 +53,7 @@ void display_runtime(struct display *d, struct display_runtime *ret)
 		.lease_is_descriptor = d->lease_is_descriptor,
 		.frames_captured = status.captured,
 		.frames_probed = status.sampled,
+		.probed_since = status.sampled_since,
 		.frames_published = status.published,
 		.blocks_damaged = status.damaged,
 	};

@@ -38,15 +38,17 @@ class LooksLittle(unittest.TestCase):
         return canvas, viewer
 
     def looks(self, name):
-        """At all of the picture, at a part of it. Metrics may be a tenth of a second old, this is not."""
+        """At all of the picture, at a part of it, and how many of the latter before the last of the former. Metrics may be a tenth of a
+        second old, this is not."""
         reply = self.client.call("Dump", {"id": name})
         fd, = self.client.fds
         try:
             text = os.pread(fd, reply["bytes"] + 1, 0).decode()
         finally:
             os.close(fd)
-        whole, part = re.search(r"(\d+) at the whole picture, (\d+) at one row of eight", text).groups()
-        return int(whole), int(part)
+        words = re.search(r"(\d+) at the whole picture, (\d+) at one row of eight \((\d+) since\)", text).groups()
+        whole, part, since = map(int, words)
+        return whole, part, part - since
 
     def wait(self, test, what):
         end = time.monotonic() + LIMIT
@@ -65,7 +67,7 @@ class LooksLittle(unittest.TestCase):
     def test_a_still_picture_is_probed(self):
         self.show("still", event=False)
         self.settle("still")
-        whole, probes = self.looks("still")
+        whole, probes, _ = self.looks("still")
         self.wait(lambda: self.looks("still")[1] >= probes + 40, "forty probes")
         self.assertEqual(self.looks("still")[0], whole)
 
@@ -73,26 +75,28 @@ class LooksLittle(unittest.TestCase):
         canvas, viewer = self.show("glyphs", event=False)
         self.settle("glyphs")
         for n in range(12):
-            whole, probes = self.looks("glyphs")
+            whole = self.looks("glyphs")[0]
             canvas.noise(n + 2, 16 + 37 * n, 11 + 29 * n, 8, 8)
+            probes = self.looks("glyphs")[1]
             viewer.update()
             viewer.request()
             after = self.looks("glyphs")
-            # One probe finds it. Another may have been under way, or have come by the time they were counted, and half of it have been drawn.
-            self.assertLessEqual(after[1] - probes, 3 * daemon.SLOW)
+            # One probe finds it. Another may have been under way, and half of it have been drawn.
+            self.assertLessEqual(after[2] - probes, 3)
             self.assertIn(after[0] - whole, (1, 2, 3))
 
     def test_one_pixel_is_found_within_eight(self):
         canvas, viewer = self.show("pixels", event=False)
         self.settle("pixels")
         for n in range(10):
-            probes = self.looks("pixels")[1]
             x, y = 63 * n % WIDTH, 41 * n % HEIGHT
             at = canvas.start + y * canvas.stride + x * 4
             canvas.map[at] ^= 1
+            probes = self.looks("pixels")[1]
             viewer.update()
             viewer.request()
-            self.assertLessEqual(self.looks("pixels")[1] - probes, 8 + 2 * daemon.SLOW)
+            # Counted up to the look that found it, however long its news took to get here. One may have been under way.
+            self.assertLessEqual(self.looks("pixels")[2] - probes, 8 + 1)
 
     def test_a_flip_is_looked_at_as_a_whole(self):
         canvas, viewer = self.show("flips", event=False)
@@ -114,7 +118,7 @@ class LooksLittle(unittest.TestCase):
             canvas.signal()
             viewer.update()
             viewer.request()
-        whole, probes = self.looks("told")
+        whole, probes, _ = self.looks("told")
         self.assertEqual(probes, 0)
         time.sleep(8)
         # After 1, 2 and 4 s, and the next one after 8. That a machine is slow makes it fewer.

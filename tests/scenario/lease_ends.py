@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 import daemon
 import rfb
 import surface
+from compare import until_shows
 from varlink import VarlinkError
 
 SECOND = 1.0 * daemon.SLOW
@@ -114,8 +115,7 @@ class LeaseEnds(unittest.TestCase):
         self.assertTrue(self.holds_it())
         self.surface.noise(1, 10, 10, 100, 100)
         self.surface.signal()
-        self.viewers[0].settle()
-        self.assertEqual(bytes(self.viewers[0].pixels), self.surface.expect(rfb.XRGB))
+        until_shows(self.viewers[:1], self.surface, 20 * daemon.SLOW)
         os.close(self.held)
         self.assert_released()
 
@@ -229,8 +229,7 @@ class LeaseEnds(unittest.TestCase):
             other.signal()
             viewer.request()
             viewer.update()
-        viewer.settle()
-        self.assertEqual(bytes(viewer.pixels), other.expect(rfb.XRGB))
+        until_shows([viewer], other, 20 * daemon.SLOW)
         self.assertFalse(self.holds_it())
         self.assertEqual(self.client.describe("other")["state"], "live")
         os.close(lease)

@@ -15,6 +15,7 @@ import daemon
 import rfb
 import surface
 from beside import Beside
+from compare import until_shows
 
 GRANT = 5                        # LIMIT_GRANT_MS: so long may a program keep the broker from writing
 
@@ -41,8 +42,7 @@ class RfbProgramDies(unittest.TestCase):
         self.addCleanup(viewer.close)
         viewer.set_encodings(rfb.RAW)
         viewer.first()
-        viewer.settle()
-        self.assertEqual(bytes(viewer.pixels), self.surface.expect(rfb.XRGB))
+        until_shows([viewer], self.surface, 20 * daemon.SLOW)
         return viewer
 
     def program(self):
@@ -130,8 +130,7 @@ class RfbProgramDies(unittest.TestCase):
         self.addCleanup(patient.close)
         patient.set_encodings(rfb.RAW)
         patient.first()
-        patient.settle()
-        self.assertEqual(bytes(patient.pixels), self.surface.expect(rfb.XRGB))
+        until_shows([patient], self.surface, 20 * daemon.SLOW)
 
     def test_lists_while_it_hangs(self):
         """Its viewers can be asked for and detached, and the display can be taken away."""

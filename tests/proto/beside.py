@@ -13,6 +13,7 @@ Instead of the path it may be a connected socket, as Attach returns it.
 As a program: beside.py SOCKET|fd:NUMBER SURFACE-FD CHANGE-FD WIDTH HEIGHT. It draws until its standard input ends, then prints what it saw.
 """
 import bisect
+import contextlib
 import json
 import os
 import select
@@ -82,9 +83,11 @@ class Metronome:
         if self.pid == 0:
             os.close(self.stop_write)
             with os.fdopen(out_write, "w") as out:
-                json.dump(self.beat(), out)
+                json.dump(self.beat(out), out)
             os._exit(0)
         os.close(out_write)
+        self.out = os.fdopen(self.out_read)
+        self.out.readline()      # it beats: what is late from now on is noted
 
     def hand_on(self, source, to):
         while os.read(source, 1):
@@ -94,9 +97,10 @@ class Metronome:
             os.write(to, b".")
         os._exit(0)
 
-    def beat(self):
+    def beat(self, out):
         first = self.round()
         late, before = [], time.monotonic()
+        print(file=out, flush=True)
         while not select.select([self.stop_read], [], [], self.TICK)[0]:
             os.write(first, b".")
             os.read(self.back, 1)
@@ -104,6 +108,8 @@ class Metronome:
             if now - before > self.LATE:
                 late.append((before, now))
             before = now
+        if (now := time.monotonic()) - before > self.LATE:
+            late.append((before, now))
         return late
 
     def round(self):
@@ -124,8 +130,8 @@ class Metronome:
 
     def stop(self):
         os.close(self.stop_write)
-        with os.fdopen(self.out_read) as out:
-            self.late = json.load(out)
+        with self.out:
+            self.late = json.load(self.out)
         os.waitpid(self.pid, 0)
 
     def length(self, start, end):
@@ -153,8 +159,13 @@ def watch(where, surface):
     times = viewer.updates
     metronome.stop()
     gap = max((metronome.length(a, b) for a, b in zip(times, times[1:])), default=0)
-    viewer.settle()
-    return {"updates": len(times), "gap": gap, "same": bytes(viewer.pixels) == surface.expect(viewer.format)}
+    return {"updates": len(times), "gap": gap, "same": becomes(viewer, surface.expect(viewer.format))}
+
+
+def becomes(viewer, picture):
+    with contextlib.suppress(TimeoutError):
+        viewer.until(lambda: viewer.pixels == picture, ask=True)
+    return viewer.pixels == picture
 
 
 def main():

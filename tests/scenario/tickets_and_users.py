@@ -36,7 +36,7 @@ class Tickets(unittest.TestCase):
         self.ports[name] = daemon.free_port()
         self.held[name] = d.register(self.canvas[name], name, listen=[
             {"mode": mode, "address": f"127.0.0.1:{self.ports[name]}", "security": kinds}], **more)
-        d.until(lambda: 5 in self.offered(name), "a key for RSA-AES, which is made")
+        d.until(lambda: 5 in self.offered(name), "a key for RSA-AES, which is made", timeout=60)
 
     def offered(self, name):
         viewer = rfb.Client(("127.0.0.1", self.ports[name]), timeout=LIMIT, handshake=False)
@@ -159,10 +159,10 @@ class Tickets(unittest.TestCase):
         os.chmod(path, 0o600)
         with daemon.Daemon(config=f"[viewers]\npasswords = {path}\n") as d:
             self.register(d, "a")
-            self.register(d, "b")
             good = d.viewer("a")
             good.first()
-            programs = d.rfb_programs()
+            programs = d.rfb_programs()          # of this display alone: who only asked what "b" offers keeps none there
+            self.register(d, "b")
             for i in range(100):
                 sock = somebody(self.ports["a"])
                 viewer = rfb.Client(sock, timeout=LIMIT, handshake=False)

@@ -94,7 +94,7 @@ class Speed:
     # ---- docs/SPEED.md ----
 
     def speed(self):
-        parts = [self.results.host(), self.short(), self.sizes(), self.drawings(), self.ends(), self.in_use()]
+        parts = [self.results.host(), self.results.exactness(), self.short(), self.sizes(), self.drawings(), self.ends(), self.in_use()]
         return "\n\n".join(part for part in parts if part)
 
     def short(self):

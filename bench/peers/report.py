@@ -293,11 +293,28 @@ class Results:
             text += f" on {host[-1]['cpus']} CPUs, {host[-1]['model']}, {host[-1]['memory'] / 2 ** 30:.0f} GiB; {peers}"
         return text + "."
 
+    def exactness(self):
+        """Lossless pictures in the bench's decoder, and in LibVNCServer's: all of ours, and those of peers that were not."""
+        out = []
+        for server in dict.fromkeys(line["server"] for line in self.lines if "again" in line):
+            lines = [line for row in (3, "sizes", "fraction", "scenes", "area", "smoke") for line in self.of(row, server=server)]
+            again = [line["again"] for line in lines if "again" in line]
+            frames, late = sum(line["frames"] for line in lines), sum(line["missed"] for line in lines)
+            wrong = sum(1 for line in lines if line["wrong"])
+            same, pictures = sum(a["same"] for a in again), sum(a["pictures"] for a in again)
+            if server.startswith("vfd") or late or wrong or same != pictures:
+                out.append(f"{server}: {frames - late} of {frames} frames arrived, with wrong pixels in {wrong} of {len(lines)} plays; in the "
+                           f"second decoder {same} of {pictures} recorded pictures were the same")
+        return "Lossless pictures: " + ("; ".join(out) or "none") + ". Those of servers that are not named were all exact in both decoders."
+
     def everything(self):
         if not [line for line in self.lines if line["row"] != "host"]:
             return "nothing was measured"
         self.print(self.host())
         self.print()
+        if any("again" in line for line in self.lines):
+            self.print(self.exactness())
+            self.print()
         self.goals()
         for row, title in ((3, "Lock step, lossless Tight"), ("sizes", "Other sizes"), ("fraction", "Moves by fractions of a pixel"),
                            ("scenes", "Other scenes"), ("smoke", "Smoke")):

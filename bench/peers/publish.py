@@ -129,7 +129,7 @@ class Speed:
         if not any(row == "sizes" for row, *_ in rows):
             return ""
         out = ["## Other sizes, other pictures: what remains of the lead", "",
-               "Of the best peer's, as in the table of the goals; medians, and who that peer is.", "",
+               "Of the best peer's, as in the table of the goals; medians, and who that peer is. QEMU's VNC server shows 2560x2048 at most.", "",
                "| scene | size | CPU, told | CPU, polls | bytes |", "|---|---|---|---|---|"]
         for row, scene, size in sorted(rows, key=lambda r: list(TITLES).index(r[1])):
             cells = []

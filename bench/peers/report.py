@@ -305,7 +305,7 @@ class Results:
             if server.startswith("vfd") or late or wrong or same != pictures:
                 out.append(f"{server}: {frames - late} of {frames} frames arrived, with wrong pixels in {wrong} of {len(lines)} plays; in the "
                            f"second decoder {same} of {pictures} recorded pictures were the same")
-        return "Lossless pictures: " + ("; ".join(out) or "none") + ". Those of servers that are not named were all exact in both decoders."
+        return "Lossless pictures. " + "; ".join(out) + ". " * bool(out) + "All others' were exact in both decoders."
 
     def everything(self):
         if not [line for line in self.lines if line["row"] != "host"]:

@@ -40,6 +40,7 @@ class Server:
     """`displays`: for bench-play; `pids`: whose CPU time counts; `flips`: descriptors that bench-play inherits."""
     name = "?"
     polls = False
+    most = (16384, 16384)         # what it can show
     refreshes = False             # lossy pictures become exact when they rest
     needs = ()                    # programs
 
@@ -158,6 +159,7 @@ class Qemu(Server):
     """Its VNC server over ramfb in a shared file: a machine that never runs, set up over qtest."""
     name, polls, needs = "qemu", True, ("qemu-system-x86_64",)
     FRAME, RAM = 64 << 20, 256 << 20
+    most = (2560, 2048)           # VNC_MAX_WIDTH and VNC_MAX_HEIGHT of QEMU 7.2
 
     def start(self):
         self.make_file(self.RAM, self.FRAME)

@@ -76,6 +76,9 @@ class Speed:
                           (5, "bytes of a frame")):
             out.append(f"| {name} | " + " | ".join(number(v[row, s]["value"]) for s in FIVE) + " |")
         out += ["", " ".join(self.sentences())]
+        rounds, load = 1 + max(x["rep"] for x in self.results.of(3)), median(x["load"] for x in self.results.of(3))
+        if rounds < 5 or load > 1 + self.host.get("cpus", 0):
+            out += ["", f"These are preliminary: {rounds} round{'s' * (rounds > 1)}, on a machine with a load of {number(load)}."]
         return "\n".join(out)
 
     def sentences(self):
@@ -86,7 +89,9 @@ class Speed:
             yield f"A typed letter is in the viewer's picture after {number(median(late))} ms."
         if self.measured(12, ("cores", 0)):
             yield (f"100 displays at rest that have to be looked at, with a viewer each, take {number(v[12, ('cores', 0)]['value'])} of a "
-                   "core together; one that nobody watches takes nothing.")
+                   "core together.")
+        if self.measured(11, "nobody") and self.verdicts[11, "nobody"]["value"] == 0:
+            yield "One that nobody watches takes nothing."
         verdicts = [x["verdict"] for x in v.values()]
         yield (f"Of {len(verdicts)} goals {verdicts.count('goal')} are reached, {verdicts.count('floor')} are within their floors, and "
                f"{len(verdicts) - verdicts.count('goal') - verdicts.count('floor')} are missed: [docs/SPEED.md](docs/SPEED.md).")
@@ -113,7 +118,9 @@ class Speed:
         if row == 4 and told and (frame := self.frame("vfd told", key)):
             fixed = min(plot.line_through(told)[1], frame)
             return f"{text}: {number(fixed)} ms of its {number(frame)}"
-        return text if self.measured(row, key) else "it was not measured"
+        if self.measured(row, key):
+            return text
+        return "no peer had enough pictures in time to compare" if row == 6 else "it was not measured"
 
     def measured(self, row, key):
         return (row, key) in self.verdicts and self.verdicts[row, key]["verdict"] != "not measured"

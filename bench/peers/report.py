@@ -190,7 +190,7 @@ class Results:
     def points(self):
         """What row 6 compares."""
         scenes = [scene for scene in ("video", "scroll", "drag") if self.of(6, scene=scene)]
-        self.print("JPEG, eight frames a second: dB / CPU ms / KiB of a picture that was there before the next one, medians; the share of "
+        self.print("JPEG, six frames a second: dB / CPU ms / KiB of a picture that was there before the next one, medians; the share of "
                    "those that were late")
         self.print()
         self.print("| server, quality | " + " | ".join(scenes) + " |")

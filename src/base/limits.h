@@ -175,6 +175,7 @@
 /* Metrics (the metrics program, and the broker for it). */
 #define LIMIT_METRICS_CONNECTIONS 32 /* at a time; more wait in the listener's queue. A host has one or two that scrape it */
 #define LIMIT_METRICS_CONNECTION_MS 20000 /* the longest that one lasts: slower ones are cut off */
+#define LIMIT_METRICS_YIELD_MS 500 /* the longest that one lasts while all places are taken, but for what the broker takes to answer */
 #define LIMIT_METRICS_SILENCE_MS 5000 /* one on which nothing moves for so long is closed */
 #define LIMIT_METRICS_HEAD   4096 /* bytes of a request; it has no body */
 #define LIMIT_METRICS_MS     100 /* the broker makes a text not more often than this */

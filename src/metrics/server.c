@@ -3,7 +3,8 @@
  *
  * libevent's HTTP server knows neither how many connections there are nor how long each has been there. So each gets a bufferevent that
  * is made and referenced here. libevent takes its callbacks away when it lets go of one: that is how it is seen that a connection is
- * over, and only then is its socket closed. While all places are taken the listeners rest, and who connects waits in their queue.
+ * over, and only then is its socket closed. While all places are taken the listeners rest, and who connects waits in their queue, where
+ * nobody sees it: so none keeps its place for long then, and clients that are slow on purpose keep out nobody who is quick.
  *
  * A request waits in a line until the broker has answered; all that wait for the same answer get the same bytes.
  */
@@ -93,6 +94,31 @@ static bool is_over(const struct connection *connection)
 	return !on_event;
 }
 
+/* It waits for the broker, not we for it. */
+static bool is_waiting(const struct metrics_server *server, const struct connection *connection)
+{
+	const struct waiting *waiting;
+
+	for (int line = 0; line < LINES; line++)
+		TAILQ_FOREACH (waiting, &server->lines[line], link) {
+			struct evhttp_connection *http =
+				evhttp_request_get_connection(waiting->request);
+
+			if (evhttp_connection_get_bufferevent(http) == connection->bev)
+				return true;
+		}
+	return false;
+}
+
+static bool is_too_long(
+	const struct metrics_server *server, const struct connection *connection, uint64_t now)
+{
+	uint64_t since = now - connection->since;
+
+	return since >= LIMIT_METRICS_CONNECTION_MS ||
+	       (server->full && since >= LIMIT_METRICS_YIELD_MS && !is_waiting(server, connection));
+}
+
 static size_t sweep(struct metrics_server *server)
 {
 	uint64_t now = loop_now_ms();
@@ -108,7 +134,7 @@ static size_t sweep(struct metrics_server *server)
 			continue;
 		}
 		used++;
-		if (now - connection->since >= LIMIT_METRICS_CONNECTION_MS)
+		if (is_too_long(server, connection, now))
 			bufferevent_trigger_event(connection->bev,
 				BEV_EVENT_READING | BEV_EVENT_TIMEOUT, BEV_TRIG_DEFER_CALLBACKS);
 	}

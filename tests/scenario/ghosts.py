@@ -319,7 +319,11 @@ class Linger(Ending):
     config = "[viewers]\nlinger-seconds = 1\n"
 
     def test_the_guest_does_not_come_back(self):
-        viewer = self.ghost()
+        """Words for a second, which others read."""
+        held = self.daemon.register(self.surface, "guest", client=self.client)
+        viewer = self.viewer()
+        self.lose(held, self.surface)
+        self.daemon.until(lambda: "1 viewers are kept, for 1 s" in self.daemon.text(), "a ghost")
         self.assert_closed(viewer)
         self.clean()
         self.assertIn("has not come back", self.daemon.text())

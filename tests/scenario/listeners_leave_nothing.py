@@ -38,6 +38,8 @@ class ListenersLeaveNothing(unittest.TestCase):
             held = d.register(picture, "a", client=client, listen=[{"mode": "view", "address": f"127.0.0.1:{where[1]}"}])
             viewer = rfb.Client(where)
             self.addCleanup(viewer.close)
+            # Until the first picture is there it may be shown the words for those who wait, which are larger.
+            viewer.set_encodings(rfb.RAW, rfb.DESKTOP_SIZE)
             viewer.first()
             programs = d.rfb_programs() if stopped else []
             for program in programs:

@@ -51,6 +51,7 @@ struct caller {
 	struct knock *knock; /* owned; NULL once it is in */
 	bool person;	     /* somebody may be asked for a password */
 	bool shared;	     /* ClientInit's flag */
+	uint64_t moved;	     /* bytes that the host has heard of */
 	int place; /* owned, -EBADF: none. A gate's: the viewer's end of the way to its display */
 	struct carriage *carriage; /* owned; while PASSING */
 	struct relay relay;
@@ -104,7 +105,7 @@ static void watch(struct caller *caller)
 			events = carriage_watch(caller->carriage);
 		if (relay_wants_input(&caller->relay))
 			events |= LOOP_READ;
-		if (caller->relay.queue.size ||
+		if (relay_queued(&caller->relay) ||
 			(caller->state == KNOCKING &&
 				knock_wants_write(caller->knock, caller->network)))
 			events |= LOOP_WRITE;
@@ -114,7 +115,9 @@ static void watch(struct caller *caller)
 		loop_fd_events(
 			caller->seat.source, LOOP_READ | (wants_to_tell(caller) ? LOOP_WRITE : 0));
 	if (caller->state == VIEWING)
-		seat_allow(&caller->seat, caller->relay.queue.size < LIMIT_VIEWER_LOW);
+		seat_allow(&caller->seat, relay_queued(&caller->relay) < LIMIT_VIEWER_LOW);
+	if (relay_relieved(&caller->relay) && caller->seat.viewer)
+		viewer_wake(caller->seat.viewer);
 	arm(caller);
 }
 
@@ -134,9 +137,9 @@ static void finish_connection(struct caller *caller)
 	knock_destroy(take_ptr(caller->knock));
 	carriage_destroy(take_ptr(caller->carriage));
 	caller->place = fd_close(caller->place);
+	relay_finish(&caller->relay); /* from here on the worker puts nothing there */
 	transport_destroy(caller->network);
 	caller->network = NULL;
-	relay_finish(&caller->relay);
 	if (caller->strokes)
 		explicit_bzero(caller->strokes, sizeof(*caller->strokes));
 	free(take_ptr(caller->strokes));
@@ -148,6 +151,7 @@ void caller_destroy(struct caller *caller)
 		return;
 	finish_connection(caller);
 	seat_clear(&caller->seat);
+	relay_destroy(&caller->relay);
 	loop_source_free(caller->timer);
 	free(caller);
 }
@@ -186,7 +190,7 @@ static int flush_last(struct caller *caller)
 {
 	if (flush(caller) < 0)
 		return -EPIPE;
-	if (!caller->relay.queue.size && !caller->seat.viewer)
+	if (!relay_queued(&caller->relay) && !caller->seat.viewer)
 		transport_shutdown(caller->network);
 	return 0;
 }
@@ -276,14 +280,25 @@ static int forward(struct caller *caller)
 
 static void on_inner(int fd, unsigned int events, void *arg);
 
+static bool on_ask(void *arg, uint64_t before, const struct rect *area)
+{
+	struct caller *caller = arg;
+
+	return caller->seat.viewer && viewer_ask(caller->seat.viewer, before, area);
+}
+
 static int start_worker(struct caller *caller)
 {
 	struct caller_host *host = caller->host;
+	const struct outlet outlet = relay_outlet(&caller->relay);
 	int r = seat_take(&caller->seat, host->loop, host->picture, host->frames_maximum,
-		host->name, on_inner, caller);
+		host->name, &outlet, on_inner, caller);
 
 	if (r < 0)
 		return give_up(caller, r, "no resources for a worker");
+	relay_open(&caller->relay, caller->seat.inner, transport_bare(caller->network));
+	caller->relay.ask = on_ask;
+	caller->relay.ask_arg = caller;
 	parser_init(&caller->relay.parser, host->width, host->height, &caller->seat.hooks);
 	set_state(caller, VIEWING, 0);
 	caller_resized(caller);
@@ -407,10 +422,20 @@ static int read_network(struct caller *caller)
 	return r < 0 ? r : flush(caller);
 }
 
+/* The worker may have sent some, too. */
+static void tell_moved(struct caller *caller)
+{
+	uint64_t sent = relay_sent(&caller->relay);
+
+	if (sent == caller->moved)
+		return;
+	caller->moved = sent;
+	caller->host->moved(caller->host, caller);
+}
+
 static void on_network(unsigned int events, void *arg)
 {
 	struct caller *caller = arg;
-	uint64_t before = caller->relay.bytes_sent;
 	int r = 0;
 
 	if (events & LOOP_WRITE && caller->state == KNOCKING)
@@ -421,8 +446,7 @@ static void on_network(unsigned int events, void *arg)
 		r = caller->state == FLUSHING ? flush_last(caller) : flush(caller);
 	if (r == 0 && events & LOOP_READ)
 		r = read_network(caller);
-	if (caller->relay.bytes_sent != before)
-		caller->host->moved(caller->host, caller);
+	tell_moved(caller);
 	settle(caller, r);
 }
 
@@ -447,7 +471,6 @@ static void on_inner(int fd, unsigned int events, void *arg)
 {
 	struct caller *caller = arg;
 	struct relay *relay = &caller->relay;
-	uint64_t before = relay->bytes_sent;
 	bool ended = false;
 	int r;
 
@@ -464,8 +487,7 @@ static void on_inner(int fd, unsigned int events, void *arg)
 		r = flush(caller);
 	if (r == 0 && caller->state == VIEWING)
 		r = forward(caller);
-	if (relay->bytes_sent != before)
-		caller->host->moved(caller->host, caller);
+	tell_moved(caller);
 	settle(caller, r);
 }
 
@@ -643,9 +665,9 @@ bool caller_closed(const struct caller *caller)
 	return caller->state == LINGERING;
 }
 
-uint64_t caller_bytes_sent(const struct caller *caller)
+uint64_t caller_bytes_sent(struct caller *caller)
 {
-	return caller->relay.bytes_sent;
+	return relay_sent(&caller->relay);
 }
 
 uint32_t caller_frames_behind(const struct caller *caller)

@@ -102,6 +102,6 @@ enum link_mode caller_mode(const struct caller *caller); /* once it has joined; 
 bool caller_shared(const struct caller *caller);	 /* ClientInit's flag, once it has joined */
 const char *caller_peer(const struct caller *caller);
 bool caller_closed(const struct caller *caller);   /* the connection is; its worker may be ending still */
-uint64_t caller_bytes_sent(const struct caller *caller);
+uint64_t caller_bytes_sent(struct caller *caller);
 uint32_t caller_frames_behind(const struct caller *caller);
 const char *caller_encoding(const struct caller *caller); /* static text */

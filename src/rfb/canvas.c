@@ -285,6 +285,19 @@ bool canvas_asked(const struct canvas *canvas)
 	return !sraRgnEmpty(canvas->client->requestedRegion);
 }
 
+void canvas_ask(struct canvas *canvas, const struct rect *area)
+{
+	uint32_t width = canvas->screen.width, height = canvas->screen.height;
+	sraRegionPtr region;
+
+	if (!area->width || area->x >= width || area->y >= height)
+		return;
+	region = sraRgnCreateRect(area->x, area->y, MIN(area->x + area->width, width),
+		MIN(area->y + area->height, height));
+	sraRgnOr(canvas->client->requestedRegion, region);
+	sraRgnDestroy(region);
+}
+
 /* What the library would send now. To be destroyed. */
 static sraRegionPtr coming(const struct canvas *canvas)
 {
@@ -313,6 +326,15 @@ bool canvas_wanted(const struct canvas *canvas)
 	if (notices_due(canvas->notices) || cursor_out_of_place(canvas, &place))
 		return true;
 	return !nothing_coming(canvas);
+}
+
+bool canvas_still(struct canvas *canvas)
+{
+	struct rect place = cursor_wanted_at(canvas);
+
+	return sraRgnEmpty(canvas->client->modifiedRegion) && !notices_due(canvas->notices) &&
+	       !cursor_out_of_place(canvas, &place) &&
+	       refresh_due(&canvas->refresh, 0) == UINT64_MAX;
 }
 
 const char *canvas_encoding(const struct canvas *canvas)
@@ -427,6 +449,7 @@ static const char *update_shared(struct canvas *canvas, const struct tight_wish 
 		.own = canvas->frame,
 		.drawn = &canvas->cursor.drawn,
 		.wish = *wish,
+		.outlet = canvas->outlet,
 		.head = put_head,
 		.head_arg = canvas,
 		.sent = on_sent,

@@ -17,6 +17,7 @@
 #include "rfb/refresh.h"
 
 struct notices;
+struct outlet;
 struct picture_reader;
 struct studio;
 
@@ -32,6 +33,7 @@ struct canvas {
 	struct move moves[LIMIT_MOVES_WAITING]; /* that the next update begins with */
 	size_t move_count;
 	struct studio *studio;	 /* borrowed; NULL: LibVNCServer encodes everything */
+	const struct outlet *outlet; /* borrowed; NULL: none */
 	struct picture_reader *reader; /* borrowed, the viewer's */
 	uint32_t exact_cost; /* bytes for 1024 pixels without loss, lately */
 };
@@ -52,6 +54,10 @@ const char *canvas_follow(struct canvas *canvas, const struct frame *shared, con
 bool canvas_wanted(const struct canvas *canvas);
 /* Has it asked for anything? */
 bool canvas_asked(const struct canvas *canvas);
+/* It asks for what changes in @area; width 0: it does not. */
+void canvas_ask(struct canvas *canvas, const struct rect *area);
+/* Nothing would be wanted, now or later, whatever it asked for, before a publish or other news. */
+bool canvas_still(struct canvas *canvas);
 /* The encoding of the next update: static text. */
 const char *canvas_encoding(const struct canvas *canvas);
 /* One update: notices and pixels. Result as of canvas_follow(); the connection's end is no reason. */

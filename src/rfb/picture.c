@@ -53,6 +53,7 @@ struct picture_reader {
 	bool copies; /* the worker's to write, under the lock */
 	uint32_t behind;
 	bool listening;	   /* begins at the next publish */
+	bool resting;	   /* and has nothing else to begin with: picture_listen() */
 	bool glimpsing;	   /* inside by picture_glimpse() */
 	bool called;	   /* may begin even though the broker wants to write */
 	uint64_t ticket;   /* its turn among those that wait; 0: it does not */
@@ -264,13 +265,13 @@ static void call_readers(struct picture *picture)
 			call(picture, reader);
 }
 
-/* But for those whose turn comes later: first_in_line() then. */
+/* But for those whose turn comes later, first_in_line() then, and those who rest and have not asked. */
 static void wake_readers(const struct picture *picture)
 {
 	struct picture_reader *reader;
 
 	TAILQ_FOREACH (reader, &picture->readers, entry)
-		if (reader->called || !reader->ticket)
+		if (reader->called || (!reader->ticket && !reader->resting))
 			reader_wake(reader);
 }
 
@@ -472,6 +473,32 @@ void picture_pass(struct picture *picture, struct picture_reader *reader, bool l
 	pthread_mutex_unlock(&picture->mutex);
 	if (fire)
 		picture->idle(picture->arg);
+}
+
+void picture_rest(struct picture *picture, struct picture_reader *reader)
+{
+	pthread_mutex_lock(&picture->mutex);
+	reader->resting = true;
+	pthread_mutex_unlock(&picture->mutex);
+}
+
+void picture_stir(struct picture *picture, struct picture_reader *reader)
+{
+	pthread_mutex_lock(&picture->mutex);
+	reader->resting = false;
+	pthread_mutex_unlock(&picture->mutex);
+}
+
+bool picture_listen(struct picture *picture, struct picture_reader *reader)
+{
+	bool rests;
+
+	pthread_mutex_lock(&picture->mutex);
+	rests = reader->resting && !reader->behind;
+	if (rests)
+		reader->listening = true;
+	pthread_mutex_unlock(&picture->mutex);
+	return rests;
 }
 
 static void enter(struct picture *picture, struct picture_reader *reader)

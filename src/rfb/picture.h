@@ -66,6 +66,13 @@ bool picture_glimpse(struct picture *picture, struct picture_reader *reader);
 /* Does not want to begin now: others need not wait for it. @listening: it will when something new is published, and is counted
  * with those that wait then. */
 void picture_pass(struct picture *picture, struct picture_reader *reader, bool listening);
+/* After picture_pass(): it rests until something new is published. */
+void picture_rest(struct picture *picture, struct picture_reader *reader);
+/* It does not rest any more, and finds by itself what it is to do. */
+void picture_stir(struct picture *picture, struct picture_reader *reader);
+/* Any thread, in place of its worker, whose viewer has asked for something: as picture_pass() with @listening. False: it does not rest, or is behind
+ * already, and must be woken. */
+bool picture_listen(struct picture *picture, struct picture_reader *reader);
 void picture_end(struct picture *picture, struct picture_reader *reader);
 /* Worker: does its viewer know CopyRect? At first: no. */
 void picture_copies(struct picture *picture, struct picture_reader *reader, bool copies);

@@ -77,7 +77,7 @@ static bool write_bytes(const struct job *job, const struct batch *batch)
 		for (; count < ARRAY_SIZE(parts) && i < batch->print_count; i++)
 			parts[count++] = (struct iovec){
 				(void *)batch->prints[i]->bytes, batch->prints[i]->size};
-		going = update_put_parts(job->client, parts, count);
+		going = update_put_parts(job->client, job->order->outlet, parts, count);
 	}
 	return going;
 }

@@ -10,6 +10,7 @@
 #include "frame/frame.h"
 #include "rfb/mosaic.h"
 
+struct outlet;
 struct picture_reader;
 struct studio;
 
@@ -25,6 +26,7 @@ struct prints_order {
 	/* Puts the head of an update of so many rectangles, or PRINTS_MANY; others may come first. False: the connection is gone. */
 	bool (*head)(void *arg, unsigned int rectangles);
 	void *head_arg;
+	const struct outlet *outlet; /* NULL: none */
 	/* What was sent. @lossy: a part of it that is not exact; width 0: none. */
 	void (*sent)(void *arg, const struct rect *rect, const struct rect *lossy);
 	void *arg;

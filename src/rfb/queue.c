@@ -2,6 +2,7 @@
 #include "rfb/queue.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -17,25 +18,30 @@ struct queue_chunk {
 #define SPARES \
 	4 /* of each program: what is kept by all of a host's displays together is memory, too */
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the spares */
 static struct queue_chunk *spares[SPARES];
 static unsigned int spare_count;
 
-/* Stays in the list. NULL: out of memory. */
-static struct queue_chunk *spare_peek(void)
+/* NULL: out of memory. */
+static struct queue_chunk *spare_take(void)
 {
-	if (!spare_count) {
-		spares[0] = malloc(QUEUE_CHUNK);
-		spare_count = spares[0] != NULL;
-	}
-	return spare_count ? spares[spare_count - 1] : NULL;
+	struct queue_chunk *chunk = NULL;
+
+	pthread_mutex_lock(&lock);
+	if (spare_count)
+		chunk = spares[--spare_count];
+	pthread_mutex_unlock(&lock);
+	return chunk ? chunk : malloc(QUEUE_CHUNK);
 }
 
+/* Takes NULL. */
 static void spare_keep(struct queue_chunk *chunk)
 {
-	if (spare_count < SPARES)
-		spares[spare_count++] = chunk;
-	else
-		free(chunk);
+	pthread_mutex_lock(&lock);
+	if (chunk && spare_count < SPARES)
+		spares[spare_count++] = take_ptr(chunk);
+	pthread_mutex_unlock(&lock);
+	free(chunk);
 }
 
 void queue_init(struct queue *queue)
@@ -47,6 +53,7 @@ void queue_init(struct queue *queue)
 void queue_finish(struct queue *queue)
 {
 	queue_eat(queue, queue->size);
+	spare_keep(take_ptr(queue->ready));
 }
 
 static struct queue_chunk *last_chunk(const struct queue *queue)
@@ -60,7 +67,9 @@ int queue_reserve(struct queue *queue, uint8_t **ret, size_t *ret_room)
 
 	/* An empty chunk is not in the list: commit puts it there. */
 	if (!chunk || chunk->end == CHUNK_ROOM) {
-		chunk = spare_peek();
+		if (!queue->ready)
+			queue->ready = spare_take();
+		chunk = queue->ready;
 		if (!chunk)
 			return -ENOMEM;
 		chunk->begin = chunk->end = 0;
@@ -74,10 +83,12 @@ void queue_commit(struct queue *queue, size_t size)
 {
 	struct queue_chunk *chunk = last_chunk(queue);
 
-	if (!size)
+	if (!size) {
+		spare_keep(take_ptr(queue->ready));
 		return;
+	}
 	if (!chunk || chunk->end == CHUNK_ROOM) {
-		chunk = spares[--spare_count];
+		chunk = take_ptr(queue->ready);
 		TAILQ_INSERT_TAIL(&queue->chunks, chunk, link);
 	}
 	chunk->end += size;

@@ -87,12 +87,14 @@ void seat_init(struct seat *seat, uint32_t number, enum link_mode mode,
 }
 
 int seat_take(struct seat *seat, struct loop *loop, struct picture *picture,
-	uint32_t frames_maximum, const char *name, loop_fd_fn on_inner, void *arg)
+	uint32_t frames_maximum, const char *name, const struct outlet *outlet, loop_fd_fn on_inner,
+	void *arg)
 {
 	const struct viewer_options options = {
 		.number = seat->number,
 		.view_only = seat->mode == LINK_MODE_VIEW,
 		.frames_maximum = frames_maximum,
+		.outlet = outlet,
 		.name = name,
 	};
 	int r = viewer_create(picture, &options, &seat->viewer, &seat->inner);

@@ -38,7 +38,7 @@ struct seat {
 void seat_init(struct seat *seat, uint32_t number, enum link_mode mode, const struct seat_events *events, void *arg);
 /* @on_inner: the worker has written, or ended. Errors of viewer_create() and loop_fd_add(); seat_clear() is needed all the same. */
 int seat_take(struct seat *seat, struct loop *loop, struct picture *picture, uint32_t frames_maximum, const char *name,
-	loop_fd_fn on_inner, void *arg);
+	const struct outlet *outlet, loop_fd_fn on_inner, void *arg);
 /* What is true of the display now. */
 void seat_tell(struct seat *seat, const struct facts *facts);
 /* May the worker start an update? */

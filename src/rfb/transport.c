@@ -104,6 +104,14 @@ bool transport_ready(const struct transport *transport)
 	return true;
 }
 
+int transport_bare(const struct transport *transport)
+{
+	bool bare = !transport->sniffing && !transport->stream && !transport->levels_used &&
+		    !transport->failure;
+
+	return bare ? transport->fd : -EBADF;
+}
+
 /* Something can be received that shows on no socket. */
 static bool has_more(const struct transport *transport)
 {

@@ -61,6 +61,9 @@ int transport_start_tls(struct transport *transport, struct tls *tls, bool x509,
  * that are the layer's. -ENOSPC, -ENOMEM, -EMSGSIZE: more of these than in_maximum. */
 int transport_push(struct transport *transport, const struct layer_ops *ops, void *layer, const void *early, size_t size);
 
+/* The socket, where bytes go to it as they are, now and later: nothing is between or waits for its turn. -EBADF: they do not. Borrowed. */
+int transport_bare(const struct transport *transport);
+
 bool transport_websocket(const struct transport *transport);
 bool transport_encrypted(const struct transport *transport); /* TLS, finished */
 bool transport_anonymous(const struct transport *transport); /* TLS without a certificate: no defence against who sits between */

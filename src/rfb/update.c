@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include "base/mem.h"
+#include "rfb/outlet.h"
 #include "rfb/wire.h"
 
 bool update_put(rfbClientPtr client, const void *data, size_t size)
@@ -78,20 +79,36 @@ static bool write_all(rfbClientPtr client, struct iovec *iov, size_t count)
 	return true;
 }
 
-bool update_put_parts(rfbClientPtr client, const struct iovec *parts, size_t count)
+/* Some part is not empty. */
+static uint8_t *last_byte(const struct iovec *iov, size_t count)
 {
-	struct iovec iov[1 + UPDATE_PARTS] = {{client->updateBuf, client->ublen}};
+	while (!iov[count - 1].iov_len)
+		count--;
+	return (uint8_t *)iov[count - 1].iov_base + iov[count - 1].iov_len - 1;
+}
+
+bool update_put_parts(
+	rfbClientPtr client, const struct outlet *outlet, const struct iovec *parts, size_t count)
+{
+	struct iovec iov[1 + UPDATE_PARTS], last;
+	bool going;
 
 	assert(count <= UPDATE_PARTS);
+	iov[0] = (struct iovec){client->updateBuf, client->ublen};
 	for (size_t i = 0; i < count; i++) {
 		iov[1 + i] = parts[i];
 		client->bytesSent += parts[i].iov_len;
 	}
 	client->ublen = 0;
-	if (write_all(client, iov, 1 + count))
-		return true;
-	rfbCloseClient(client);
-	return false;
+	if (outlet) {
+		last = (struct iovec){last_byte(iov, 1 + count), 1};
+		going = !outlet->put(outlet->arg, iov, 1 + count) || write_all(client, &last, 1);
+	} else {
+		going = write_all(client, iov, 1 + count);
+	}
+	if (!going)
+		rfbCloseClient(client);
+	return going;
 }
 
 bool update_flush(rfbClientPtr client)

@@ -10,13 +10,15 @@
 #include <sys/uio.h>
 #include <rfb/rfb.h>
 
+struct outlet;
+
 /* Appends to the client's update buffer, which goes out when it is full. */
 bool update_put(rfbClientPtr client, const void *data, size_t size);
 /* A FramebufferUpdate with so many rectangles begins; a rectangle's head. */
 bool update_put_head(rfbClientPtr client, unsigned int rects);
 bool update_put_rect(rfbClientPtr client, uint16_t x, uint16_t y, uint16_t width, uint16_t height, uint32_t encoding);
-/* Goes out at once, behind what was put before, without a copy. @count: at most UPDATE_PARTS. */
+/* Goes out at once, behind what was put before, without a copy; by @outlet, if not NULL. @count: at most UPDATE_PARTS. */
 #define UPDATE_PARTS 256
-bool update_put_parts(rfbClientPtr client, const struct iovec *parts, size_t count);
+bool update_put_parts(rfbClientPtr client, const struct outlet *outlet, const struct iovec *parts, size_t count);
 /* The rest goes out. */
 bool update_flush(rfbClientPtr client);

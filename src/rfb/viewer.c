@@ -39,6 +39,7 @@
 #include "base/mem.h"
 #include "base/probe.h"
 #include "rfb/aside.h"
+#include "rfb/ask.h"
 #include "rfb/canvas.h"
 #include "rfb/continuous.h"
 #include "rfb/encodings.h"
@@ -67,6 +68,8 @@ struct viewer {
 	bool started; /* thread is to be joined */
 	pthread_t thread;
 	_Atomic bool allowed, stopping;
+	struct outlet outlet; /* put is NULL: there is none */
+	struct ask ask;
 	_Atomic uint32_t frames_maximum, bytes_maximum;
 	_Atomic(const char *) encoding;
 	_Atomic(const char *) end_reason;
@@ -75,7 +78,8 @@ struct viewer {
 	/* The worker's, once it runs. */
 	struct canvas canvas;
 	struct tempo tempo;
-	uint64_t held_ns; /* an update is wanted and waits for the line since then; 0: none does */
+	uint64_t messages; /* of the door's */
+	uint64_t held_ns;  /* an update is wanted and waits for the line since then; 0: none does */
 	struct aside aside;
 	struct continuous continuous;
 	char name[SCREEN_NAME + 1];
@@ -124,6 +128,43 @@ static void end_sending(struct viewer *viewer, uint32_t before)
 	bytes = canvas_bytes(&viewer->canvas) - before;
 	if (tempo_end(&viewer->tempo, now_ns(), bytes, &id))
 		ping(viewer, id);
+}
+
+/* ---- the short way ---- */
+
+static bool may_update(const struct viewer *viewer)
+{
+	return atomic_load(&viewer->allowed) &&
+	       !(viewer->outlet.full && viewer->outlet.full(viewer->outlet.arg));
+}
+
+bool viewer_ask(struct viewer *viewer, uint64_t before, const struct rect *area)
+{
+	if (!ask_leave(&viewer->ask, before, area))
+		return false;
+	if (!picture_listen(viewer->picture, viewer->reader))
+		viewer_wake(viewer);
+	return true;
+}
+
+/* What LibVNCServer does with one, before the next message and before the worker sleeps. */
+static void take_ask(struct viewer *viewer)
+{
+	struct rect area;
+
+	/* First: who asks after that wakes us. */
+	picture_stir(viewer->picture, viewer->reader);
+	area = ask_take(&viewer->ask);
+	canvas_ask(&viewer->canvas, &area);
+}
+
+static void hear(struct viewer *viewer)
+{
+	aside_next(&viewer->aside, viewer->canvas.client);
+	viewer->messages++;
+	/* A fence that waits for the next message is not done with. */
+	if (!viewer->aside.sync)
+		ask_heard(&viewer->ask, viewer->messages);
 }
 
 /* ---- updates ---- */
@@ -255,7 +296,7 @@ static bool refresh_maybe(struct viewer *viewer, uint64_t now, uint64_t *ret_ns)
 	uint64_t due = canvas_refresh_due(&viewer->canvas, now);
 	bool line;
 
-	if (!canvas_asked(&viewer->canvas) || !atomic_load(&viewer->allowed) || due == UINT64_MAX)
+	if (!canvas_asked(&viewer->canvas) || !may_update(viewer) || due == UINT64_MAX)
 		return false;
 	due = MAX(due, tempo_due(&viewer->tempo, now, &line));
 	if (due <= now)
@@ -268,7 +309,7 @@ static bool refresh_maybe(struct viewer *viewer, uint64_t now, uint64_t *ret_ns)
  * until it may. */
 static bool update_due(struct viewer *viewer, uint64_t *ret_ns)
 {
-	bool allowed = atomic_load(&viewer->allowed), wanted, line;
+	bool allowed = may_update(viewer), wanted, line;
 	uint64_t now, due;
 
 	notices_take(&viewer->notices);
@@ -287,6 +328,8 @@ static bool update_due(struct viewer *viewer, uint64_t *ret_ns)
 	if (!allowed || !wanted) {
 		picture_pass(
 			viewer->picture, viewer->reader, allowed && canvas_asked(&viewer->canvas));
+		if (allowed && canvas_still(&viewer->canvas))
+			picture_rest(viewer->picture, viewer->reader);
 		return !wanted && refresh_maybe(viewer, now, ret_ns);
 	}
 	if (now < due) {
@@ -313,7 +356,7 @@ static void serve(struct viewer *viewer)
 		if (timed)
 			wait = (struct timespec){ns / NS_PER_S, ns % NS_PER_S};
 		polled[0].fd = viewer->canvas.client->sock;
-		polled[0].events = aside_events(&viewer->aside, atomic_load(&viewer->allowed));
+		polled[0].events = aside_events(&viewer->aside, may_update(viewer));
 		polled[1].fd = viewer->wake;
 		if (ppoll(polled, ARRAY_SIZE(polled), timed ? &wait : NULL, NULL) < 0) {
 			if (errno == EINTR)
@@ -323,8 +366,9 @@ static void serve(struct viewer *viewer)
 		}
 		if (polled[1].revents)
 			eventfd_read(viewer->wake, &count);
+		take_ask(viewer);
 		if (polled[0].revents)
-			aside_next(&viewer->aside, viewer->canvas.client);
+			hear(viewer);
 	}
 }
 
@@ -337,6 +381,7 @@ static void *worker(void *arg)
 	snprintf(name, sizeof(name), "viewer-%u", viewer->number % 1000000);
 	pthread_setname_np(pthread_self(), name);
 	serve(viewer);
+	picture_stir(viewer->picture, viewer->reader);
 	picture_pass(viewer->picture, viewer->reader, false);
 	/* Closes the socket where that has not happened yet, and frees the client: once, here. */
 	rfbClientConnectionGone(take_ptr(viewer->canvas.client));
@@ -419,12 +464,17 @@ int viewer_create(struct picture *picture, const struct viewer_options *options,
 	viewer->frames_maximum = options->frames_maximum;
 	viewer->bytes_maximum = options->bytes_maximum;
 	viewer->picture = picture;
+	ask_init(&viewer->ask);
+	if (options->outlet)
+		viewer->outlet = *options->outlet;
 	viewer->wake = viewer->hangup = -EBADF;
 	viewer->encoding = "";
 	screen_name(viewer->name, options->name);
 	notices_init(&viewer->notices, viewer->name);
 	viewer->aside = (struct aside){.hooks = &aside_hooks, .arg = viewer};
 	canvas_init(&viewer->canvas, viewer->name, &viewer->notices, options->view_only);
+	if (options->outlet)
+		viewer->canvas.outlet = &viewer->outlet;
 	tempo_init(&viewer->tempo);
 	r = continuous_init(&viewer->continuous);
 	if (r == 0)
@@ -452,9 +502,15 @@ void viewer_destroy(struct viewer *viewer)
 	continuous_finish(&viewer->continuous);
 	canvas_finish(&viewer->canvas);
 	notices_finish(&viewer->notices);
+	ask_finish(&viewer->ask);
 	fd_close(viewer->wake);
 	fd_close(viewer->hangup);
 	free(viewer);
+}
+
+void viewer_wake(struct viewer *viewer)
+{
+	eventfd_write(viewer->wake, 1);
 }
 
 void viewer_allow(struct viewer *viewer, bool allow)
@@ -478,34 +534,29 @@ const char *viewer_encoding(const struct viewer *viewer)
 	return atomic_load(&viewer->encoding);
 }
 
-static void tell(struct viewer *viewer)
-{
-	eventfd_write(viewer->wake, 1);
-}
-
 void viewer_limits(struct viewer *viewer, uint32_t frames_maximum, uint32_t bytes_maximum)
 {
 	atomic_store(&viewer->frames_maximum, frames_maximum);
 	atomic_store(&viewer->bytes_maximum, bytes_maximum);
-	tell(viewer);
+	viewer_wake(viewer);
 }
 
 void viewer_extras(struct viewer *viewer, unsigned int extras)
 {
 	notices_extras(&viewer->notices, extras);
-	tell(viewer);
+	viewer_wake(viewer);
 }
 
 void viewer_layout(struct viewer *viewer)
 {
 	notices_layout(&viewer->notices);
-	tell(viewer);
+	viewer_wake(viewer);
 }
 
 void viewer_answer(struct viewer *viewer, enum size_status status)
 {
 	notices_answer(&viewer->notices, status);
-	tell(viewer);
+	viewer_wake(viewer);
 }
 
 void viewer_resized(struct viewer *viewer, enum size_reason reason)
@@ -518,11 +569,11 @@ void viewer_tell(struct viewer *viewer, const struct facts *facts)
 	if (facts->frames_maximum)
 		viewer_limits(viewer, facts->frames_maximum, facts->bytes_maximum);
 	notices_tell(&viewer->notices, facts);
-	tell(viewer);
+	viewer_wake(viewer);
 }
 
 void viewer_deny(struct viewer *viewer)
 {
 	notices_deny(&viewer->notices);
-	tell(viewer);
+	viewer_wake(viewer);
 }

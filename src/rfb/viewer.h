@@ -19,8 +19,10 @@
 
 #include "rfb/encodings.h"
 #include "rfb/facts.h"
+#include "rfb/outlet.h"
 
 struct picture;
+struct rect;
 struct viewer;
 
 struct viewer_options {
@@ -28,6 +30,7 @@ struct viewer_options {
 	bool view_only;		 /* follows the guest's pointer where the viewer can (PointerPos) */
 	uint32_t frames_maximum; /* updates for each second at most, not 0 */
 	uint32_t bytes_maximum;	 /* likewise; 0: as many as the network takes */
+	const struct outlet *outlet; /* copied; its arg outlives the viewer. NULL: all goes by *ret_fd */
 	const char *name;	 /* desktop name, copied; ServerInit has its first 127 bytes, DesktopName all */
 };
 
@@ -42,6 +45,11 @@ void viewer_destroy(struct viewer *viewer);
 
 /* Door thread: may the worker start an update? Kept by the door from the length of its queue (low: true). Wakes the worker. */
 void viewer_allow(struct viewer *viewer, bool allow);
+/* Door thread: it may start again now that the outlet is not full any more. */
+void viewer_wake(struct viewer *viewer);
+/* Door thread: an incremental FramebufferUpdateRequest, cut to the screen, behind @before messages that have gone to *ret_fd. False: it is to
+ * go there, too. Wakes the worker only if there is something for it to send. */
+bool viewer_ask(struct viewer *viewer, uint64_t before, const struct rect *area);
 /* Door thread: other caps, for what is sent from now on. */
 void viewer_limits(struct viewer *viewer, uint32_t frames_maximum, uint32_t bytes_maximum);
 /* Door thread: see rfb/notices.h. They wake the worker, but for the reason, which is to be told before the new frame's first publish. */

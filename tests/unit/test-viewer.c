@@ -437,11 +437,65 @@ static void never_torn(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, viewing_begin, viewing_end)
 
+/* Behind all that was sent before, as soon as the worker has done with that. */
+static void ask(struct client *client, const struct rect *area)
+{
+	uint64_t before = 0;
+
+	assert_quiet(client);
+	while (before < 32 && !viewer_ask(client->viewer, before, area))
+		before++;
+	assert_in_range(before, 1, 31);
+}
+
+static void requests_come_the_short_way(void **state)
+{
+	const struct rect all = {0, 0, 203, 101}, corner = {0, 0, 16, 16}, empty = {5, 5, 0, 7};
+	struct fixture *f = *state;
+	struct client *client = watching(f);
+
+	/* It sleeps on, and answers the next publish. */
+	ask(client, &all);
+	assert_false(viewer_ask(client->viewer, 0, &all)); /* something else comes before it */
+	want_write(f);
+	paint(f, 20, 20, 2, 2, 7);
+	publish(f, true);
+	get_update(client);
+	assert_screen(f, client);
+
+	/* Nothing was asked for; what has come meanwhile comes at once then, and the rest when it is asked for. */
+	want_write(f);
+	paint(f, 0, 0, 1, 1, 8);
+	paint(f, 100, 50, 1, 1, 9);
+	publish(f, true);
+	ask(client, &corner);
+	get_update(client);
+	assert_int_equal(client->area, 16 * 16);
+	ask(client, &all);
+	get_update(client);
+	assert_screen(f, client);
+
+	/* Two that one cannot stand for, and one of nothing. */
+	ask(client, &corner);
+	for (uint64_t before = 0; before < 32; before++) {
+		assert_false(
+			viewer_ask(client->viewer, before, &(const struct rect){100, 50, 16, 16}));
+		assert_false(viewer_ask(client->viewer, before, &empty));
+	}
+	request(client, true, 96, 48, 16, 16);
+	want_write(f);
+	paint(f, 100, 50, 1, 1, 10);
+	publish(f, true);
+	get_update(client);
+	assert_screen(f, client);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(picture_is_exact),
 		TEST(only_damage_is_sent),
+		TEST(requests_come_the_short_way),
 		TEST(damage_outside_the_request_waits),
 		TEST(other_pixel_format),
 		TEST(names_of_encodings),

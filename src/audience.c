@@ -51,9 +51,29 @@ void audience_look_after(void *arg)
 		driver_step_back(&d->driver);
 		d->ordered = d->audience_served != d->audience_came;
 	}
+	/* Behind a silent eventfd the capture thread sleeps, and we with it. */
+	if (!d->ordered && !d->haunts && driver_rests(&d->driver, &d->calls_seen))
+		return;
 	loop_timer_once(d->stuck_timer, busy && busy < LIMIT_QUERY_SLOW_MS
 						? LIMIT_QUERY_SLOW_MS - busy
 						: LIMIT_QUERY_SLOW_MS);
+}
+
+static void heed(void *arg)
+{
+	struct display *d = arg;
+
+	d->calls_seen = d->driver.calls;
+	if (d->watchers && (!d->ending || d->lingers))
+		loop_timer_once(d->stuck_timer, LIMIT_QUERY_SLOW_MS);
+}
+
+/* The capture thread calls its driver again. Without memory for that, nobody looks after this call but those who List. */
+void audience_called(void *arg)
+{
+	struct display *d = arg;
+
+	loop_post(d->loop, heed, d);
 }
 
 /* It is looked at after a while whether the capture thread could do what is ordered now. */

@@ -214,6 +214,8 @@ static int lay_out(struct display *d, struct loop *loop, const struct config *co
 	power_init(&d->power);
 	pthread_mutex_init(&d->lock, NULL);
 	driver_init(&d->driver);
+	d->driver.called = audience_called;
+	d->driver.arg = d;
 	r = inbox_init(&d->inbox);
 	if (change_init(&d->change, d->inbox.wake, take_fd(&d->handover.change)) < 0)
 		r = -EMFILE;

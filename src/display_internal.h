@@ -82,6 +82,7 @@ struct display {
 	bool snapshot_late; /* answered, the thread still works on it */
 	uint32_t audience_came;
 	bool ordered; /* something that the capture thread may not have done yet */
+	unsigned int calls_seen; /* driver_rests() */
 	struct told told;
 	uint64_t slow_told; /* when a call without an answer was last logged; 0: never */
 	uint64_t since;	    /* ms: when it was registered */
@@ -151,6 +152,7 @@ int audience_begin(struct display *display, struct display *ghost);
 void audience_inherited(struct display *display);
 void audience_watch(void *arg, unsigned int watchers); /* @arg: the display */
 void audience_look_after(void *arg);		       /* stuck_timer's */
+void audience_called(void *arg);		       /* driver.called, on the capture thread */
 /* For the wall's events; @arg: the display. */
 void audience_news(void *arg, enum roster_news news, const struct wall_viewer *viewer, const char *reason);
 void audience_complain(struct display *display);       /* logs a call that has no answer, once */

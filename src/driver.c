@@ -2,6 +2,7 @@
 #include "driver.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 
 #include "base/loop.h"
 #include "base/probe.h"
@@ -15,6 +16,9 @@ void driver_init(struct driver *driver)
 	driver->capture = NULL;
 	driver->call = "";
 	driver->called_at = 0;
+	driver->calls = 0;
+	driver->unheeded = false;
+	driver->called = NULL;
 	pthread_mutex_init(&driver->turn, NULL);
 }
 
@@ -40,6 +44,10 @@ void driver_call_begin(struct driver *driver, const char *what)
 	PROBE1(call_begin, what);
 	driver->call = what;
 	driver->called_at = loop_now_ms();
+	driver->calls++;
+	/* After called_at: whoever has said that nobody looks any more sees that, or is told here. */
+	if (driver->called && atomic_exchange(&driver->unheeded, false))
+		driver->called(driver->arg);
 	driver_leave_turn(driver);
 }
 
@@ -112,6 +120,18 @@ uint64_t driver_busy(struct driver *driver, const char **ret_call)
 		return 0;
 	*ret_call = driver->call;
 	return now > at ? now - at : 1;
+}
+
+bool driver_rests(struct driver *driver, unsigned int *calls)
+{
+	unsigned int before = *calls;
+
+	driver->unheeded = true;
+	*calls = driver->calls;
+	if (!driver->called_at && *calls == before)
+		return true;
+	driver->unheeded = false;
+	return false;
 }
 
 bool driver_stand_in(struct driver *driver)

@@ -23,6 +23,10 @@ struct driver {
 	pthread_mutex_t turn;
 	const char *_Atomic call;      /* what the driver has not answered, static text: "a query" */
 	_Atomic uint64_t called_at;    /* 0: no call is out */
+	_Atomic unsigned int calls;    /* made so far; wraps */
+	_Atomic bool unheeded;	       /* nobody looks whether one is out: the next one says so */
+	void (*called)(void *arg);     /* by the capture thread; it must only wake another one. NULL: nobody wants to know */
+	void *arg;
 };
 
 void driver_init(struct driver *driver);
@@ -48,6 +52,8 @@ void driver_release(struct driver *driver);
 
 /* Any thread. Milliseconds since a call has been out, with its text; 0: none is. */
 uint64_t driver_busy(struct driver *driver, const char **ret_call);
+/* Another thread. True: no call is out, none was since *calls was that many, and called() comes with the next one. */
+bool driver_rests(struct driver *driver, unsigned int *calls);
 /* Another thread. True: a call is out and will not end before driver_step_back(), which follows at once. */
 bool driver_stand_in(struct driver *driver);
 void driver_step_back(struct driver *driver);

@@ -6,7 +6,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "bulletin.h"
@@ -146,6 +149,28 @@ static void silent_driver_is_told_once(void **state)
 	display_end();
 }
 
+/* Behind an eventfd nobody looks after a driver that is not called: until it is. */
+static void silent_driver_is_told_after_a_long_sleep(void **state)
+{
+	struct handover handover;
+	int change = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	handover_init(&handover);
+	handover.change = fcntl(change, F_DUPFD_CLOEXEC, 3);
+	display_begin(&handover);
+	until(is_ready);
+	fake_wall_watch(1);
+	until(sees_picture);
+	pass(5500);
+	fake_source_block(FAKE_QUERY);
+	assert_int_equal(eventfd_write(change, 1), 0);
+	until(says_slow);
+	fake_source_unblock();
+	until(says_live);
+	display_end();
+	close(change);
+}
+
 static void each_kind_comes_as_it_was_said(void **state)
 {
 	struct wall_viewer viewer = {.name = "1-2"};
@@ -180,6 +205,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(another_size_is_told_once, begin, end),
 		cmocka_unit_test_setup_teardown(end_is_a_state, begin, end),
 		cmocka_unit_test_setup_teardown(silent_driver_is_told_once, begin, end),
+		cmocka_unit_test_setup_teardown(
+			silent_driver_is_told_after_a_long_sleep, begin, end),
 		cmocka_unit_test_setup_teardown(each_kind_comes_as_it_was_said, begin, end),
 	};
 

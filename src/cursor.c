@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The cursor plane, on a display's capture thread: a part of look() in display.c. */
+/* The cursor plane, on a display's capture thread: a part of display_look(). */
 #include <drm_fourcc.h>
 #include <errno.h>
 

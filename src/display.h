@@ -2,7 +2,7 @@
 /* display.h - one display: the straight line from a hand-over to a frame, where all rooms are joined.
  *
  * A display has two sides. The main thread owns it (custody.c): lease, RFB program, viewers, what List says. Its capture thread
- * (display.c) owns the source, the mappings and the frame's content, sleeps while nobody watches, and closes what it holds as its last
+ * (duty.c) owns the source, the mappings and the frame's content, sleeps while nobody watches, and closes what it holds as its last
  * act. All functions here belong to the main thread and none blocks.
  *
  * States: OFFERED  accepted; the device is being probed, is not bound to an iommufd yet, or its driver failed when asked: asked again

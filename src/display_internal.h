@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* display_internal.h - what the two halves of a display share: display.c, cursor.c and monitor.c, its capture thread, and custody.c,
+/* display_internal.h - what the two halves of a display share: duty.c, display.c, peek.c, cursor.c and monitor.c, its capture thread, and custody.c,
  * report.c, audience.c, typing.c, ghost.c and amend.c, its main thread's half.
  *
  * Nobody else includes it. Which thread a field belongs to is said with it.
@@ -121,13 +121,34 @@ struct display {
 	_Atomic uint32_t audience_served; /* the last one that has been shown something */
 };
 
-/* display.c: all that the capture thread does, from probe to release; then it posts custody_released(). @arg: the display. */
+/* duty.c: all that the capture thread does, from probe to release; then it posts custody_released(). @arg: the display. */
 void *display_capture_thread(void *arg);
 /* The main thread, between driver_stand_in() and driver_step_back(): does with the stage what cannot wait for the driver's answer. */
 void display_stand_in(struct display *display);
-
 /* What was ordered about the frame alone; whoever has the stage. */
 void display_obey_frame(struct display *display);
+
+/* display.c, on the capture thread. */
+void display_look(struct display *display);
+/* 0: @ret is on and can be shown. Else no picture, and found.reason says why: -ENODATA: off; -ENOTSUP: cannot be shown, ever, like this;
+ * others: the driver has failed. */
+int display_ask(struct display *display, struct plane *ret);
+/* 0: mapped until driver_unmap(). As above; -ENODEV: this buffer cannot be read. */
+int display_map(struct display *display, struct plane *plane, struct view *ret);
+/* What stands where a picture should be, after such an @error, in words for viewers and for List. Never over a picture that may be back at once. */
+void display_no_picture(struct display *display, int error, uint64_t now);
+/* Looked in vain. Off and unfit are answers, anything else is a driver that fails. */
+void display_missed(struct display *display, int error, uint64_t now);
+void display_reason(struct display *display, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void display_set_live(struct display *display, bool live);
+/* What was found is the status. */
+void display_report(struct display *display);
+/* Whoever has the stage: what is in the frame to those who look, as far as it may be seen. */
+void display_publish(struct display *display);
+
+/* peek.c, on the capture thread: for List; for Capture. */
+void peek_glance(struct display *display);
+void peek_snap(struct display *display);
 
 /* cursor.c, on the capture thread, where the frame has the picture: brings the cursor up to date. One that cannot be shown is hidden, and
  * never takes the picture with it. 1: changed; 0: the same; -EAGAIN: wait for the grant. */

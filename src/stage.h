@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* stage.h - what viewers of one display are being shown: the frame, its tiles, its cursor, and whose turn it is to touch them.
  *
- * One thread at a time: the capture thread, or who stands in for it while it waits for a driver (display.c). Borrows the wall. A frame that was never published may be written freely; later writes need the
+ * One thread at a time: the capture thread, or who stands in for it while it waits for a driver (duty.c). Borrows the wall. A frame that was never published may be written freely; later writes need the
  * grant of frame/link.h. -EAGAIN means that the grant has been asked for and nothing was written: look again when stage_granted()
  * was called, or that new frames wait for the RFB program to take the last ones: look again when stage_taken() says so. A switch between picture and placard is a new frame, so that words never wait for a viewer.
  */

@@ -39,6 +39,8 @@ TOP = {
     "display": [*LINE, "input", "."],
     "display_internal": [*LINE, "input", "."],
     "custody": [*LINE, "input", "."],
+    "duty": [*LINE, "input", "."],
+    "peek": [*LINE, "input", "."],
     "report": [*LINE, "input", "."],
     "audience": [*LINE, "input", "."],
     "typing": [*LINE, "input", "."],

@@ -55,7 +55,7 @@ class Sockets(Case):
         """It waits to be greeted, which is done in a moment though it says nothing."""
         began = time.monotonic()
         self.look()
-        self.assertLess(time.monotonic() - began, 3 * daemon.SLOW)
+        self.assertLess(time.monotonic() - began, 0.8 * LIMIT)
 
     def test_rfb_of_who_speaks_first(self):
         sock = self.connect()

@@ -38,7 +38,7 @@ class Daemon:
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=environment)
         self.pid = self.process.pid
         self.opened = []
-        end = time.monotonic() + 10 * SLOW
+        end = time.monotonic() + 30 * SLOW
         while True:
             try:
                 with self.connect() as client:      # it answers when all it listens at is there
@@ -155,7 +155,7 @@ class Daemon:
                     total += int(line.split()[1])
         return total
 
-    def until(self, test, what, timeout=10):
+    def until(self, test, what, timeout=30):
         end = time.monotonic() + timeout * SLOW
         while not test():
             if time.monotonic() > end:

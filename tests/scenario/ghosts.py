@@ -96,7 +96,7 @@ class Ghosts(unittest.TestCase):
     def state(self, display="guest"):
         return self.client.describe(display)
 
-    def assert_closed(self, viewer, timeout=5):
+    def assert_closed(self, viewer, timeout=20):
         viewer.sock.settimeout(timeout * daemon.SLOW)
         try:
             while viewer.sock.recv(1 << 20):
@@ -239,7 +239,7 @@ class Return(Ghosts):
         os.seteuid(65534)
         try:
             client = self.daemon.connect()
-            client.sock.settimeout(10)
+            client.sock.settimeout(10 * daemon.SLOW)
         finally:
             os.seteuid(0)
         with self.assertRaises(varlink.VarlinkError) as caught:

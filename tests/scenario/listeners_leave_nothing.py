@@ -84,7 +84,7 @@ class ListenersLeaveNothing(unittest.TestCase):
             os.close(lease[1])
             d.until(lambda: not (d.dir / "rfb" / "a").exists(), "it is gone")
             with socket.create_connection(own.getsockname()) as came:
-                own.settimeout(5)
+                own.settimeout(20 * daemon.SLOW)
                 with own.accept()[0]:
                     came.getpeername()
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* wall_internal.h - what the parts of a wall share: wall.c, the life of its program, telling.c, what a program is told while it
- * runs, and adopt.c, how one broker goes on where another has ended. Nobody else includes it.
+ * runs, hearing.c, what it says, and adopt.c, how one broker goes on where another has ended. Nobody else includes it.
  */
 #pragma once
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/socket.h>
 
 #include "audit.h"
 #include "base/config.h"
@@ -18,6 +17,7 @@
 #include "credentials.h"
 #include "damage/purse.h"
 #include "entrance.h"
+#include "exhibit.h"
 #include "frame/child.h"
 #include "gate.h"
 #include "frame/wall.h"
@@ -294,43 +294,22 @@ static void on_testcard_ended(void *arg, const char *how)
 	manager_stop(m);
 }
 
-/* The test card is a program like a VMM: it registers a surface through the control socket. Only, it is given its connection. */
 static int start_testcard(struct manager *m)
 {
-	char size[32] = "", *rate;
-	char *arguments[12] = {(char *)"vfio-displayd-testcard", (char *)"--fd", (char *)"3"};
+	const struct exhibit_options options = {
+		.program = m->config->testcard_program,
+		.testcard = m->options.testcard,
+		.listen = m->options.listen,
+	};
 	const struct display *before = registry_find(&m->displays, "testcard");
-	_cleanup_fd_ int theirs = -EBADF;
-	int pair[2], n = 3, r;
+	int r;
 
 	/* One that an earlier daemon has started may go on. If it has ended, viewers may wait for it. */
 	if (!m->options.testcard || (before && !display_is_ghost(before)))
 		return 0;
-	snprintf(size, sizeof(size), "%s", m->options.testcard);
-	rate = strchr(size, '@');
-	if (rate) {
-		*rate++ = '\0';
-		arguments[n++] = (char *)"--rate";
-		arguments[n++] = rate;
-	}
-	if (size[0]) {
-		arguments[n++] = (char *)"--size";
-		arguments[n++] = size;
-	}
-	if (m->options.listen) {
-		arguments[n++] = (char *)"--listen";
-		arguments[n++] = (char *)m->options.listen;
-	}
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	theirs = pair[1];
-	r = varlink_server_adopt(m->server, pair[0]);
-	if (r == 0)
-		r = child_spawn(m->loop, m->config->testcard_program, arguments, theirs,
-			on_testcard_ended, m, &m->testcard);
+	r = exhibit_start(m->loop, m->server, &options, on_testcard_ended, m, &m->testcard);
 	if (r < 0)
-		log_err("testcard", "cannot start %s: %s", m->config->testcard_program,
-			strerror(-r));
+		log_err("testcard", "cannot start %s: %s", options.program, strerror(-r));
 	return r;
 }
 

@@ -67,6 +67,7 @@ TOP = {
     "keep": [*LINE, ".", "state", "input"],
     "restore": [*LINE, ".", "state", "control"],
     "registry": [*LINE, "."],
+    "exhibit": [*LINE, "varlink", "."],
     "manager": [*LINE, "input", ".", "control", "varlink", "state", "metrics"],
     "main": [*LINE, "input", ".", "control", "varlink", "state", "metrics"],
 }

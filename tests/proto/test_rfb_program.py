@@ -498,14 +498,25 @@ class Hostile(Case):
             self.assertTrue(wait_until(lambda: self.hub.memory_kib() - memory < 1280 * 720 * 4 // 1024 + 4096))
 
     def test_the_broker_need_not_wait_for_a_slow_viewer(self):
-        for _ in range(4):
-            deaf = Viewer(self.path)
-            self.socks.append(deaf.sock)
-            deaf.request(False)
-        time.sleep(0.3)
-        before = self.hub.published
-        time.sleep(1)
-        self.assertGreater(self.hub.published, before + 10)
+        """Pictures go on while those who take nothing are in; a machine that stands still for that long is given another try."""
+        for _ in range(5):
+            deaf = [Viewer(self.path) for _ in range(4)]
+            self.socks += [viewer.sock for viewer in deaf]
+            for viewer in deaf:
+                viewer.request(False)
+            time.sleep(0.3)
+            before, gone = self.hub.published, None
+            end = time.monotonic() + 10
+            while not gone and time.monotonic() < end:
+                if self.hub.published > before + 10:
+                    return
+                time.sleep(0.02)
+                gone = self.hub.take(rfb.VIEWER_GONE)
+            for viewer in deaf:
+                viewer.close()
+            for _ in range(3 if gone else 4):
+                self.hub.wait(rfb.VIEWER_GONE)
+        self.fail("there are no pictures before slow viewers are sent away")
 
     def test_a_long_encode_is_no_hang(self):
         """While the grant waits for an encoder, the broker hears that the program is alive; viewers that leave meanwhile are

@@ -39,6 +39,11 @@ static inline const char *display_state_word(enum display_state state)
 
 	return words[state];
 }
+/* It is being released, or is a ghost. */
+static inline bool display_state_ends(enum display_state state)
+{
+	return state == DISPLAY_LOST || state == DISPLAY_DRAINING;
+}
 enum display_change { DISPLAY_CHANGE_EVENTFD, DISPLAY_CHANGE_INTERRUPT, DISPLAY_CHANGE_TIMER, DISPLAY_CHANGE_IDLE };
 
 struct display_runtime {

@@ -322,7 +322,7 @@ static struct display *find_open(void *arg, const char *id)
 	if (!display)
 		return NULL;
 	display_runtime(display, &runtime);
-	return runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING ? NULL : display;
+	return display_state_ends(runtime.state) ? NULL : display;
 }
 
 static const struct context *find_context(void *arg, const char *id)

@@ -11,18 +11,6 @@
 #include "manager.h"
 #include "varlink/server.h"
 
-/* True: it is being released, or is a ghost. */
-static bool refuse_ending(struct varlink_call *call, struct display *display)
-{
-	struct display_runtime runtime;
-
-	display_runtime(display, &runtime);
-	if (runtime.state != DISPLAY_LOST && runtime.state != DISPLAY_DRAINING)
-		return false;
-	refuse_not_live(call, display_context(display)->id, runtime.state);
-	return true;
-}
-
 static void set_input(
 	struct varlink_call *call, struct display *display, struct request_set_input *request)
 {

@@ -44,7 +44,7 @@ static void on_layout(void *arg, const struct layout *layout, int error)
 
 	stop(wait);
 	display_runtime(wait->display, &runtime);
-	if (runtime.state != DISPLAY_LOST && runtime.state != DISPLAY_DRAINING)
+	if (!display_state_ends(runtime.state))
 		return wait->events->come(wait, layout, error);
 	layout_wait_refuse_ended(wait);
 	wait->events->over(wait);
@@ -78,7 +78,7 @@ void layout_wait_refuse_ended(const struct layout_wait *wait)
 	if (display)
 		display_runtime(display, &runtime);
 	/* One that lives is another one that has got its id. */
-	if (display && (runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING))
+	if (display && display_state_ends(runtime.state))
 		refuse_not_live(wait->call, wait->id, runtime.state);
 	else
 		refuse_no_such_display(wait->call, wait->id);

@@ -111,6 +111,17 @@ void refuse_not_live(struct varlink_call *call, const char *id, enum display_sta
 		json_pack("{s:s, s:s}", "id", id, "state", display_state_word(state)));
 }
 
+bool refuse_ending(struct varlink_call *call, struct display *display)
+{
+	struct display_runtime runtime;
+
+	display_runtime(display, &runtime);
+	if (!display_state_ends(runtime.state))
+		return false;
+	refuse_not_live(call, display_context(display)->id, runtime.state);
+	return true;
+}
+
 void refuse_no_input(struct varlink_call *call, const char *id, const char *kind)
 {
 	varlink_error(call, ERROR(NoSuchInput), json_pack("{s:s, s:s}", "id", id, "kind", kind));

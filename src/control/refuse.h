@@ -3,6 +3,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,8 @@ void refuse_lease_required(struct varlink_call *call);
 void refuse_address(struct varlink_call *call, const char *address, const char *reason);
 void refuse_format(struct varlink_call *call, uint32_t fourcc, uint64_t modifier);
 void refuse_not_live(struct varlink_call *call, const char *id, enum display_state state);
+/* True: it is being released, or is a ghost, and the call has ended. */
+bool refuse_ending(struct varlink_call *call, struct display *display);
 void refuse_no_input(struct varlink_call *call, const char *id, const char *kind);
 void refuse_limit(struct varlink_call *call, const char *limit, json_int_t value);
 void refuse_unavailable(struct varlink_call *call, const char *reason);

@@ -242,7 +242,7 @@ static bool refuse_released(struct varlink_call *call, struct display *display)
 	if (!display || display_is_ghost(display))
 		return false;
 	display_runtime(display, &runtime);
-	if (runtime.state != DISPLAY_LOST && runtime.state != DISPLAY_DRAINING)
+	if (!display_state_ends(runtime.state))
 		return false;
 	refuse_unavailable(call, "the display that had this id is being released");
 	return true;

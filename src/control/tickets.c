@@ -60,7 +60,6 @@ static bool may_give(const struct varlink_call *call, struct manager *manager,
 
 void method_issue_ticket(struct varlink_call *call, json_t *parameters, void *arg)
 {
-	struct display_runtime runtime;
 	struct request_ticket request;
 	struct fields_reader reader;
 	struct display *display;
@@ -78,8 +77,6 @@ void method_issue_ticket(struct varlink_call *call, json_t *parameters, void *ar
 	if (request.mode != VIEW_MODE_VIEW && display_context(display)->view_only)
 		return refuse_permission(call, request.id, RIGHT_CONTROL,
 			"the display is viewOnly: ask for mode view");
-	display_runtime(display, &runtime);
-	if (runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING)
-		return refuse_not_live(call, request.id, runtime.state);
-	issue(call, arg, display, &request);
+	if (!refuse_ending(call, display))
+		issue(call, arg, display, &request);
 }

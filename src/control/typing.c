@@ -129,7 +129,6 @@ static_assert(offsetof(struct typing, wait) == 0, "one address");
 
 void method_send_keys(struct varlink_call *call, json_t *parameters, void *arg)
 {
-	struct display_runtime runtime;
 	struct request_send_keys request;
 	struct fields_reader reader;
 	struct display *display;
@@ -145,9 +144,8 @@ void method_send_keys(struct varlink_call *call, json_t *parameters, void *arg)
 		return refuse_no_such_display(call, request.id);
 	if (display_context(display)->view_only)
 		return refuse_permission(call, request.id, RIGHT_INPUT, "the display is viewOnly");
-	display_runtime(display, &runtime);
-	if (runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING)
-		return refuse_not_live(call, request.id, runtime.state);
+	if (refuse_ending(call, display))
+		return;
 	typing = new0(struct typing);
 	if (!typing)
 		return refuse_unavailable(call, "out of memory");

@@ -146,7 +146,6 @@ static void begin(struct varlink_call *call, struct manager *manager, struct dis
 
 void method_update(struct varlink_call *call, json_t *parameters, void *arg)
 {
-	struct display_runtime runtime;
 	struct request_update request;
 	struct fields_reader reader;
 	struct display *display;
@@ -157,14 +156,9 @@ void method_update(struct varlink_call *call, json_t *parameters, void *arg)
 	if (r < 0)
 		return refuse_request(call, &reader, r);
 	display = manager_find(arg, request.id);
-	if (!display) {
+	if (!display)
 		refuse_no_such_display(call, request.id);
-	} else {
-		display_runtime(display, &runtime);
-		if (runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING)
-			refuse_not_live(call, request.id, runtime.state);
-		else
-			begin(call, arg, display, &request);
-	}
+	else if (!refuse_ending(call, display))
+		begin(call, arg, display, &request);
 	context_finish(&request.changes);
 }

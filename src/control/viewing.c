@@ -75,8 +75,7 @@ static void attach_to(struct varlink_call *call, struct manager *manager, struct
 	const char *unfit;
 
 	display_runtime(display, &runtime);
-	if (runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING ||
-		!display_wall(display))
+	if (display_state_ends(runtime.state) || !display_wall(display))
 		return refuse_not_live(call, request->id, runtime.state);
 	if (request->mode != VIEW_MODE_VIEW && display_context(display)->view_only)
 		return refuse_permission(call, request->id, RIGHT_CONTROL,
@@ -187,7 +186,6 @@ static void capture_done(void *arg, const struct snapshot *snapshot, int error)
 void method_capture(struct varlink_call *call, json_t *parameters, void *arg)
 {
 	_cleanup_free_ struct capture *capture = NULL;
-	struct display_runtime runtime;
 	struct fields_reader reader;
 	struct request_id request;
 	struct display *display;
@@ -200,9 +198,8 @@ void method_capture(struct varlink_call *call, json_t *parameters, void *arg)
 	display = manager_find(arg, request.id);
 	if (!display)
 		return refuse_no_such_display(call, request.id);
-	display_runtime(display, &runtime);
-	if (runtime.state == DISPLAY_LOST || runtime.state == DISPLAY_DRAINING)
-		return refuse_not_live(call, request.id, runtime.state);
+	if (refuse_ending(call, display))
+		return;
 	capture = new0(struct capture);
 	if (!capture)
 		return refuse_unavailable(call, "out of memory");

@@ -10,6 +10,7 @@
 #include "base/probe.h"
 #include "capture/capture.h"
 #include "damage/move.h"
+#include "damage/rects.h"
 #include "damage/tiles.h"
 #include "frame/frame.h"
 #include "frame/placard.h"
@@ -371,6 +372,18 @@ void stage_noticed(struct stage *stage, uint64_t ns)
 		stage->noticed = ns;
 }
 
+/* Nothing is said where something moved. */
+static void tell_news(struct stage *stage, size_t moves)
+{
+	struct rect news;
+
+	if (moves || !tiles_news(stage->tiles, &news))
+		news = (struct rect){0};
+	memcpy(frame_live(stage->frame)->news,
+		(uint32_t[]){news.x, news.y, news.width, news.height},
+		sizeof(frame_live(stage->frame)->news));
+}
+
 int stage_publish(struct stage *stage)
 {
 	struct move moves[LIMIT_MOVES];
@@ -384,6 +397,7 @@ int stage_publish(struct stage *stage)
 		return -EAGAIN; /* the first look failed: there is nothing to see yet */
 	if (stage->tiles) {
 		count = tiles_take_moves(stage->tiles, moves, frame_left(stage->frame));
+		tell_news(stage, count);
 		tiles_take_damage(stage->tiles, frame_damage(stage->frame));
 	}
 	wall_publish(stage->wall, stage->frame->header.generation, damaged, stage->noticed, moves,

@@ -221,7 +221,13 @@ const uint64_t *moves_row(
 {
 	const uint64_t *spans = moves->then[y / SPAN_ROWS] + y % SPAN_ROWS;
 	const uint8_t *stored = moves->stored + y / SPAN_ROWS * moves->columns;
+	const uint64_t *next = spans;
 
+	/* Rows are asked for some apart, downwards. */
+	if (y / SPAN_ROWS + 1 < moves->rows / SPAN_ROWS)
+		next = moves->then[y / SPAN_ROWS + 1] + y % SPAN_ROWS;
+	for (size_t g = begin; g < end; g++)
+		__builtin_prefetch(next + g * SPAN_ROWS, 0, 2);
 	for (size_t g = begin; g < end; g++)
 		if (stored[g] || !spans[g * SPAN_ROWS])
 			return NULL;

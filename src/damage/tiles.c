@@ -35,7 +35,9 @@
 #include "damage/band.h"
 #include "damage/hash.h"
 #include "damage/probe.h"
+#include "damage/rects.h"
 #include "damage/moves.h"
+#include "damage/news.h"
 #include "damage/span.h"
 #include "plane/tiling.h"
 
@@ -60,6 +62,7 @@ struct tiles {
 	uint64_t *damage;
 	struct probe probe;
 	struct moves *moves;
+	struct news news;
 
 	/* Learnt from the converter of the last view. */
 	convert_fn convert;
@@ -465,6 +468,20 @@ static void run_convert(
 	run_spans(tiles, look, run);
 }
 
+/* A run as news see it. The bounce buffer is idle where pixels need no conversion. */
+static struct news_part news_part(
+	const struct tiles *tiles, const struct look *look, struct run run)
+{
+	return (struct news_part){
+		.frame = look_at(look, run),
+		.stride = look->dst_stride,
+		.where = {run.begin * BLOCK_PIXELS, look->row * BLOCK_PIXELS,
+			run_pixels(tiles, run), look->rows},
+		.room = tiles->bounce,
+		.room_stride = BOUNCE_STRIDE,
+	};
+}
+
 /* Second pass over groups side by side. */
 static unsigned int run_store(struct tiles *tiles, const struct look *look, struct run run)
 {
@@ -472,12 +489,19 @@ static unsigned int run_store(struct tiles *tiles, const struct look *look, stru
 	bool hashed = tiles->moves && moves_wants_spans(tiles->moves);
 	struct spans spans = {0};
 	struct strip strip;
+	struct news_part part;
+	bool told = false;
 
 	run_mark(tiles, look->row, run);
 	strip = direct && !look->view->tiling ? strip_at(tiles, look, run)
 					      : strip_bounce(tiles, look, run);
 	if (hashed && kernel->has_spans)
 		spans = moves_spans(tiles->moves, look->row, run.begin / HASH_GROUP);
+	part = news_part(tiles, look, run);
+	if (direct && !look->view->tiling)
+		told = news_begin(&tiles->news, &part);
+	else
+		tiles->news.unknown = true;
 	if (direct)
 		kernel->store(&hash_key, &strip, look_at(look, run), look->dst_stride,
 			tiles->blocks_now + run.begin, spans.at ? &spans : NULL);
@@ -486,6 +510,8 @@ static unsigned int run_store(struct tiles *tiles, const struct look *look, stru
 	if (tiles->moves)
 		moves_stored(tiles->moves, look->row, run.begin / HASH_GROUP, run_groups_end(run),
 			look->rows, hashed && (!direct || spans.at));
+	if (told)
+		news_end(&tiles->news, &part);
 	return run_settle(tiles, look->row, run);
 }
 
@@ -570,6 +596,14 @@ size_t tiles_take_moves(struct tiles *tiles, struct move *ret, uint64_t *left)
 	return tiles->moves ? moves_take(tiles->moves, tiles->damage, ret, left) : 0;
 }
 
+bool tiles_news(const struct tiles *tiles, struct rect *ret)
+{
+	if (tiles->news.unknown || !tiles->news.around.width)
+		return false;
+	*ret = tiles->news.around;
+	return true;
+}
+
 void tiles_take_damage(struct tiles *tiles, uint64_t *bitmap)
 {
 	size_t bytes = tiles_bitmap_words(tiles->width, tiles->height) * sizeof(uint64_t);
@@ -578,6 +612,7 @@ void tiles_take_damage(struct tiles *tiles, uint64_t *bitmap)
 	atomic_thread_fence(memory_order_seq_cst);
 	memcpy(bitmap, tiles->damage, bytes);
 	memset(tiles->damage, 0, bytes);
+	tiles->news = (struct news){0};
 	if (tiles->moves)
 		moves_published(tiles->moves);
 }

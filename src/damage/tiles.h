@@ -18,6 +18,7 @@
 #define BLOCK_PIXELS 16
 
 struct move;
+struct rect;
 struct tiles;
 
 /* Asked once a look, when the first change is found and before the first store to the frame. true: copy on. false: the look
@@ -51,6 +52,8 @@ bool tiles_probe(struct tiles *tiles, const struct view *view, const uint32_t *f
 /* Just before tiles_take_damage(): what of it has only gone elsewhere (damage/moves.h), at most LIMIT_MOVES of @ret, and in @left what is
  * damage still when that is done. 0: nothing has, and @left was not written. */
 size_t tiles_take_moves(struct tiles *tiles, struct move *ret, uint64_t *left);
+/* Just before tiles_take_damage(): a rectangle, to the pixel, outside of which nothing is new, where that is little. False: not known. */
+bool tiles_news(const struct tiles *tiles, struct rect *ret);
 /* Blocks changed since the last take: OR-ed into nothing, copied to @bitmap (tiles_bitmap_bytes()), then cleared. Row r of
  * blocks begins at word r * stride_words; bit c % 64 of word c / 64 is column c. */
 void tiles_take_damage(struct tiles *tiles, uint64_t *bitmap);

@@ -38,6 +38,7 @@ struct frame_header {
 	uint64_t pixels_offset;
 	uint64_t size;		 /* of the memfd */
 	struct frame_cursor cursor;
+	uint32_t news[4];	 /* of the last publish: x, y, width, height of what is new, to the pixel; width 0: no more is known than by damage */
 };
 
 struct frame {

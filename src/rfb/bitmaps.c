@@ -34,6 +34,23 @@ static void fill(uint64_t *bitmap, const struct frame *frame)
 				~0ull >> (64 - MIN(columns - column, (size_t)64));
 }
 
+static struct rect all_of(const struct frame *frame)
+{
+	return (struct rect){0, 0, frame->header.width, frame->header.height};
+}
+
+/* What the last publish changed lies there. */
+static struct rect news_of(const struct frame *frame)
+{
+	const uint32_t *news = frame_live(frame)->news;
+	struct rect rect = {news[0], news[1], news[2], news[3]}, all = all_of(frame);
+
+	if (!rect.width || !rect.height || rect.width > all.width || rect.height > all.height ||
+		rect.x > all.width - rect.width || rect.y > all.height - rect.height)
+		return all;
+	return rect;
+}
+
 int bitmaps_prepare(struct bitmaps *bitmaps, const struct frame *frame)
 {
 	bitmaps->next = calloc(3 * bitmaps_words(frame), sizeof(uint64_t));
@@ -58,6 +75,7 @@ void bitmaps_install(struct bitmaps *bitmaps, const struct frame *frame, bool lo
 	bitmaps->scratch = bitmaps->taken + bitmaps_words(frame);
 	fill(bitmaps->damage, frame);
 	bitmaps->move_count = 0;
+	bitmaps->within = all_of(frame);
 }
 
 /* Would @move carry something right? */
@@ -74,12 +92,22 @@ static void add_bits(uint64_t *bitmap, const uint64_t *more, size_t words)
 		bitmap[i] |= more[i];
 }
 
+static struct rect around(struct rect a, struct rect b)
+{
+	uint32_t right = MAX(a.x + a.width, b.x + b.width);
+	uint32_t bottom = MAX(a.y + a.height, b.y + b.height);
+	uint32_t x = MIN(a.x, b.x), y = MIN(a.y, b.y);
+
+	return a.width ? (struct rect){x, y, right - x, bottom - y} : b;
+}
+
 void bitmaps_follow(
 	struct bitmaps *bitmaps, const struct frame *frame, const struct move *moves, size_t count)
 {
 	uint32_t width = frame->header.width, height = frame->header.height;
 	const uint64_t *changed = frame_damage(frame);
 
+	bitmaps->within = count ? all_of(frame) : around(bitmaps->within, news_of(frame));
 	if (!count || bitmaps->move_count + count > ARRAY_SIZE(bitmaps->moves)) {
 		add_bits(bitmaps->damage, changed, bitmaps_words(frame));
 		return;
@@ -106,6 +134,8 @@ void bitmaps_take(struct bitmaps *bitmaps, const struct frame *frame)
 	memcpy(bitmaps->taken_moves, bitmaps->moves, sizeof(bitmaps->moves));
 	bitmaps->taken_count = bitmaps->move_count;
 	bitmaps->move_count = 0;
+	bitmaps->taken_within = bitmaps->within;
+	bitmaps->within = (struct rect){0};
 	memset(bitmaps->damage, 0, bitmaps_words(frame) * sizeof(*bitmaps->damage));
 }
 

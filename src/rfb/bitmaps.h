@@ -21,6 +21,7 @@ struct bitmaps {
 	uint64_t *next;		  /* prepared */
 	struct move moves[LIMIT_MOVES_WAITING], taken_moves[LIMIT_MOVES_WAITING]; /* to be made before damage means anything */
 	size_t move_count, taken_count;
+	struct rect within, taken_within; /* nothing outside of it is damage, whatever the bitmap says; width 0: nothing is damage */
 	uint64_t *retired;	  /* an older frame's pair that the worker still looks at */
 };
 

@@ -211,14 +211,27 @@ static bool send_moves(struct canvas *canvas)
 	return !canvas->move_count || (put_head(canvas, 0) && update_flush(canvas->client));
 }
 
-static void follow_damage(struct canvas *canvas, const uint64_t *damage)
+static struct rect both(const struct rect *a, const struct rect *b)
+{
+	uint32_t x = MAX(a->x, b->x), y = MAX(a->y, b->y);
+	uint32_t right = MIN(a->x + a->width, b->x + b->width);
+	uint32_t bottom = MIN(a->y + a->height, b->y + b->height);
+
+	return x < right && y < bottom ? (struct rect){x, y, right - x, bottom - y}
+				       : (struct rect){0};
+}
+
+static void follow_damage(struct canvas *canvas, const uint64_t *damage, const struct rect *within)
 {
 	struct rect rects[RECTS_MAX];
 	size_t count = rects_from_bitmap(damage, canvas->frame->header.width,
 		canvas->frame->header.height, rects, ARRAY_SIZE(rects));
 
-	for (size_t i = 0; i < count; i++)
-		mark(canvas->client, &rects[i]);
+	for (size_t i = 0; i < count; i++) {
+		struct rect new = both(&rects[i], within);
+
+		mark(canvas->client, &new);
+	}
 }
 
 static int clamped(int64_t value, int end)
@@ -267,13 +280,14 @@ static void follow_cursor(struct canvas *canvas)
 	follow_pointer(canvas);
 }
 
-const char *canvas_follow(struct canvas *canvas, const struct frame *shared, const uint64_t *damage)
+const char *canvas_follow(struct canvas *canvas, const struct frame *shared, const uint64_t *damage,
+	const struct rect *within)
 {
 	const char *reason = follow_frame(canvas, shared);
 
 	if (reason)
 		return reason;
-	follow_damage(canvas, damage);
+	follow_damage(canvas, damage, within);
 	follow_cursor(canvas);
 	return NULL;
 }

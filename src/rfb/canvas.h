@@ -48,8 +48,8 @@ bool canvas_copies(const struct canvas *canvas);
 /* Moves that come before what canvas_follow() is to be told, just before it. What the viewer had not got, or not exactly, goes along, and so do the
  * remains of a cursor that is drawn into its picture. They are the next update's first rectangles. */
 void canvas_move(struct canvas *canvas, const struct move *moves, size_t count);
-/* Everything that the frame has become. @damage: as from picture_begin(). NULL, or static text: why the viewer must end. */
-const char *canvas_follow(struct canvas *canvas, const struct frame *shared, const uint64_t *damage);
+/* Everything that the frame has become. @damage: as from picture_begin(), and @within what of it is new. NULL, or static text: why the viewer must end. */
+const char *canvas_follow(struct canvas *canvas, const struct frame *shared, const uint64_t *damage, const struct rect *within);
 /* Has the viewer asked for something that is not at it? But for the damage that was not followed yet. */
 bool canvas_wanted(const struct canvas *canvas);
 /* Has it asked for anything? */

@@ -588,6 +588,11 @@ size_t picture_reader_moves(const struct picture_reader *reader, const struct mo
 	return reader->bitmaps.taken_count;
 }
 
+struct rect picture_reader_within(const struct picture_reader *reader)
+{
+	return reader->bitmaps.taken_within;
+}
+
 const struct frame *picture_inside(const struct picture_reader *reader)
 {
 	return reader->inside->frame;

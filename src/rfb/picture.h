@@ -79,6 +79,8 @@ void picture_copies(struct picture *picture, struct picture_reader *reader, bool
 /* Worker, between picture_begin() and picture_end(): moves that its viewer is to make, in this order, before it is sent what begin's damage
  * covers: that is what is wrong then. <= LIMIT_MOVES_WAITING, none where the viewer does not know CopyRect. */
 size_t picture_reader_moves(const struct picture_reader *reader, const struct move **ret);
+/* Likewise: a rectangle outside of which nothing of begin's damage is new. Width 0: nothing is. */
+struct rect picture_reader_within(const struct picture_reader *reader);
 /* Worker, inside: the frame at rest, and the number of the publish that last changed anything in @rect (rfb/serials.h): of this frame or any
  * other that this picture had. */
 const struct frame *picture_inside(const struct picture_reader *reader);

@@ -199,6 +199,7 @@ static bool update(struct viewer *viewer, uint64_t now)
 	const struct frame *shared;
 	const struct move *moves;
 	const char *reason;
+	struct rect within;
 	size_t count;
 
 	shared = picture_begin(viewer->picture, viewer->reader, &damage);
@@ -208,7 +209,8 @@ static bool update(struct viewer *viewer, uint64_t now)
 	notices_take(&viewer->notices);
 	count = picture_reader_moves(viewer->reader, &moves);
 	canvas_move(&viewer->canvas, moves, count);
-	reason = canvas_follow(&viewer->canvas, shared, damage);
+	within = picture_reader_within(viewer->reader);
+	reason = canvas_follow(&viewer->canvas, shared, damage, &within);
 	if (reason)
 		end(viewer, reason);
 	else

@@ -12,6 +12,7 @@
 #include "field.h"
 
 #include "base/mem.h"
+#include "damage/rects.h"
 
 /* Sizes and formats. */
 
@@ -274,6 +275,62 @@ static void test_unknown_kernel(void **state)
 	assert_int_equal(tiles_select(NULL), 0);
 }
 
+/* What is new is told to the pixel where it is little, and never too narrowly. */
+static void news(void)
+{
+	for (size_t j = 0; j < FORMATS; j++) {
+		struct field f;
+		uint32_t *then;
+
+		field_init(&f, 1001, 90, 90, &formats[j]);
+		then = malloc(f.frame_stride * 90);
+		field_noise(&f);
+		field_check(&f, true);
+		for (unsigned int round = 0; round < 40; round++) {
+			uint32_t x1 = UINT32_MAX, x2 = 0, y1 = UINT32_MAX, y2 = 0;
+			struct rect got;
+			bool known;
+
+			memcpy(then, f.frame, f.frame_stride * 90);
+			for (unsigned int looks = 1 + random() % 2; looks; looks--) {
+				uint32_t x = random() % 1001, y = random() % 90;
+				uint32_t w = 1 + random() % MIN(1001 - x, round % 8 ? 20u : 900u);
+
+				field_fill(&f, x, y, w, 1 + random() % MIN(90 - y, 20u),
+					(uint32_t)random());
+				assert_true(field_look(&f, gate_open) >= 0);
+			}
+			for (uint32_t y = 0; y < 90; y++)
+				for (uint32_t x = 0; x < 1001; x++)
+					if (f.frame[y * f.frame_stride / 4 + x] !=
+						then[y * f.frame_stride / 4 + x]) {
+						x1 = MIN(x1, x);
+						x2 = MAX(x2, x + 1);
+						y1 = MIN(y1, y);
+						y2 = MAX(y2, y + 1);
+					}
+			known = tiles_news(f.tiles, &got);
+			if (j == 0 && round % 8 && x2 && x2 <= 960)
+				assert_true(known);
+			if (known) {
+				assert_true(got.x <= x1 && got.x + got.width >= x2);
+				assert_true(got.y <= y1 && got.y + got.height >= y2);
+				assert_true(got.x + got.width <= 1001 && got.y + got.height <= 90);
+			}
+			tiles_take_damage(f.tiles, f.bitmap);
+			assert_false(tiles_news(f.tiles, &got));
+		}
+		free(then);
+		field_finish(&f);
+	}
+}
+
+static void test_news(void **state)
+{
+	srandom(11);
+	each_kernel(news);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -283,6 +340,7 @@ int main(void)
 		cmocka_unit_test(test_blank_to_blank),
 		cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_unknown_kernel),
+		cmocka_unit_test(test_news),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,7 +168,7 @@ class Soak(unittest.TestCase):
         for number in range(REGISTRANTS + SUBSCRIBERS):
             self.start(number)
         end = time.monotonic() + SECONDS
-        while time.monotonic() < end:
+        while time.monotonic() < end or killed < SECONDS:     # a busy machine gets to fewer
             time.sleep(self.random.uniform(0, 0.2))
             victim = self.random.choice(list(self.children))
             os.kill(victim, self.random.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP)))
@@ -183,7 +183,6 @@ class Soak(unittest.TestCase):
             os.waitpid(pid, 0)
         self.assertEqual(self.words(), [], "these saw what they should not have seen")
         self.assertEqual(self.failed, [], "these ended and did not say why")
-        self.assertGreater(killed, SECONDS)
         good.check(self, gap=2 * daemon.SLOW)
         self.nothing_is_left(client, before)
         print(f"\n{self.ended} ended, {killed} of them killed; {before} before, {self.use()} after", file=sys.stderr)

@@ -34,6 +34,7 @@ struct link_policy amend_policy(const struct display *d)
 		.bytes_maximum = context->bytes_maximum ?: config->bytes_maximum,
 		.sharing = context->has_sharing ? context->sharing : config->shared,
 		.power = power_heard(&d->power),
+		.h264 = config->h264,
 	};
 }
 

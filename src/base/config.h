@@ -45,6 +45,7 @@ struct config {
 	uint32_t bytes_maximum;	       /* bytes-per-second-maximum = 0..4294967295: to each viewer; 0: no bound */
 	uint32_t viewers_maximum;      /* viewers-maximum = 1..128, default LIMIT_VIEWERS */
 	uint32_t frames_maximum;       /* frames-per-second-maximum = 1..240, default 60 */
+	bool h264;		       /* h264 = yes|no: films for viewers that know it, default yes */
 	uint32_t grace_seconds;        /* grace-seconds = 0..3600: an RFB program without viewers stays so long; 10 */
 	uint32_t stall_seconds;        /* stall-seconds = 1..3600: a viewer that takes nothing is dropped; 30 */
 	/* [gate] */

@@ -68,6 +68,7 @@ static const struct config_key keys[] = {
 		LIMIT_VIEWERS_MAX, LIMIT_VIEWERS, NULL},
 	{"viewers", "frames-per-second-maximum", KEY_NUMBER,
 		offsetof(struct config, frames_maximum), 1, 240, 60, NULL},
+	{"viewers", "h264", KEY_SWITCH, offsetof(struct config, h264), 0, 1, 1, NULL},
 	{"viewers", "grace-seconds", KEY_NUMBER, offsetof(struct config, grace_seconds), 0, 3600,
 		10, NULL},
 	{"viewers", "stall-seconds", KEY_NUMBER, offsetof(struct config, stall_seconds), 1, 3600,

@@ -44,7 +44,8 @@ static bool policy_valid(const struct link_policy *policy)
 {
 	return policy->viewers_maximum >= 1 && policy->viewers_maximum <= LIMIT_VIEWERS_MAX &&
 	       policy->frames_maximum >= 1 && policy->frames_maximum <= 1000 &&
-	       policy->sharing <= LINK_SHARING_FORCE_SHARED && is_switch(policy->power);
+	       policy->sharing <= LINK_SHARING_FORCE_SHARED && is_switch(policy->power) &&
+	       is_switch(policy->h264);
 }
 
 /* What a password answers, and nothing else does. */

@@ -34,7 +34,7 @@
 #include "base/measure.h"
 #include "damage/move.h"
 
-#define LINK_VERSION 5u
+#define LINK_VERSION 6u
 
 enum link_type {
 	/* broker -> rfb */
@@ -166,6 +166,7 @@ struct link_policy {
 	uint32_t bytes_maximum;	 /* likewise; 0: as many as the network takes */
 	uint32_t sharing;	 /* enum link_sharing */
 	uint32_t power;		 /* 1: somebody hears POWER; 0 */
+	uint32_t h264;		 /* 1: what moves like a film may be sent as one; 0 */
 };
 
 struct link_message {

@@ -16,6 +16,7 @@
 #include "base/probe.h"
 #include "rfb/door.h"
 #include "rfb/facts.h"
+#include "rfb/film.h"
 #include "rfb/grant.h"
 #include "rfb/outbox.h"
 #include "rfb/picture.h"
@@ -280,6 +281,7 @@ static void got_fact(struct broker *broker, const struct link_message *message)
 	else if (message->type == LINK_POLICY) {
 		facts_policy(facts, &message->policy);
 		door_policy(broker->door, &message->policy);
+		film_switch(broker->tidy.film, message->policy.h264);
 	}
 	door_tell(broker->door, facts);
 }
@@ -322,6 +324,7 @@ static void got_resume(struct broker *broker, const struct link_message *message
 	note_watch(broker);
 	door_resume(broker->door, message);
 	door_policy(broker->door, &message->hello.policy);
+	film_switch(broker->tidy.film, message->hello.policy.h264);
 	facts_policy(facts, &message->hello.policy);
 	snprintf(facts->name, sizeof(facts->name), "%s", message->hello.name);
 	door_tell(broker->door, facts);
@@ -477,6 +480,10 @@ int broker_create(
 		r = tidy_init(&broker->tidy, loop);
 	if (r == 0)
 		picture_hire(broker->picture, broker->tidy.studio);
+	if (r == 0)
+		picture_hire_film(broker->picture, broker->tidy.film);
+	if (r == 0)
+		film_switch(broker->tidy.film, hello->hello.policy.h264);
 	if (r == 0)
 		r = door_create(
 			loop, broker->picture, &options, &door_events, broker, &broker->door);

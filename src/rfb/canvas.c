@@ -27,8 +27,10 @@
 #include "damage/rects.h"
 #include "frame/frame.h"
 #include "rfb/notices.h"
+#include "rfb/picture.h"
 #include "rfb/prints.h"
 #include "rfb/screen.h"
+#include "rfb/shots.h"
 #include "rfb/update.h"
 #include "rfb/wire.h"
 
@@ -41,7 +43,8 @@
 #define SLICE_SMALL 4096u
 #define COST_FIRST  1024 /* a byte for each pixel: text has less, photos have two */
 #define COST_MIN    8
-#define GREY	    3 /* LibVNCServer's number for JPEG without colours */
+#define PERFECT	    100 /* LibVNCServer's quality for level 9 */
+#define GREY	    3	/* LibVNCServer's number for JPEG without colours */
 
 void canvas_init(struct canvas *canvas, const char *name, struct notices *notices, bool view_only)
 {
@@ -53,6 +56,9 @@ void canvas_init(struct canvas *canvas, const char *name, struct notices *notice
 
 void canvas_finish(struct canvas *canvas)
 {
+	if (canvas->audience)
+		film_audience(canvas->film, false);
+	canvas->audience = false;
 	screen_finish(&canvas->screen);
 	refresh_finish(&canvas->refresh);
 	frame_destroy(canvas->frame);
@@ -155,13 +161,18 @@ static void move_cursor(struct canvas *canvas, const struct move *moves, size_t 
 
 static bool asked_rect(const struct canvas *canvas, struct rect *ret);
 
-bool canvas_copies(const struct canvas *canvas)
+static bool asks_for_all(const struct canvas *canvas)
 {
 	struct rect asked;
 
-	return canvas->client->useCopyRect && asked_rect(canvas, &asked) && !asked.x && !asked.y &&
+	return asked_rect(canvas, &asked) && !asked.x && !asked.y &&
 	       asked.width == (uint32_t)canvas->screen.width &&
 	       asked.height == (uint32_t)canvas->screen.height;
+}
+
+bool canvas_copies(const struct canvas *canvas)
+{
+	return canvas->client->useCopyRect && asks_for_all(canvas);
 }
 
 void canvas_move(struct canvas *canvas, const struct move *moves, size_t count)
@@ -183,14 +194,21 @@ void canvas_move(struct canvas *canvas, const struct move *moves, size_t count)
 		move_cursor(canvas, moves, count);
 }
 
-/* The head of an update of so many rectangles, and of the moves, which come first. */
+static void drop_film(struct canvas *canvas)
+{
+	if (canvas->shot_count)
+		film_drop(canvas->film, canvas->shots, canvas->shot_count);
+	canvas->shot_count = 0;
+}
+
+/* The head of an update of so many rectangles, and what comes first: moves, and then the film, which covers what they carry there. */
 static bool put_head(void *arg, unsigned int rectangles)
 {
 	struct canvas *canvas = arg;
 	rfbClientPtr client = canvas->client;
-	size_t count = canvas->move_count;
+	size_t count = canvas->move_count, first = count + canvas->shot_count;
 	bool going = update_put_head(
-		client, rectangles == PRINTS_MANY ? PRINTS_MANY : rectangles + count);
+		client, rectangles == PRINTS_MANY ? PRINTS_MANY : rectangles + first);
 
 	canvas->move_count = 0;
 	for (size_t i = 0; i < count && going; i++) {
@@ -203,12 +221,16 @@ static bool put_head(void *arg, unsigned int rectangles)
 				client, to.x, to.y, to.width, to.height, ENCODING_COPY_RECT) &&
 			update_put(client, from, sizeof(from));
 	}
+	going = going && shots_put(client, &canvas->film_area, canvas->shots, canvas->shot_count,
+				 canvas->anew);
+	drop_film(canvas);
 	return going;
 }
 
-static bool send_moves(struct canvas *canvas)
+static bool send_first(struct canvas *canvas)
 {
-	return !canvas->move_count || (put_head(canvas, 0) && update_flush(canvas->client));
+	return !(canvas->move_count || canvas->shot_count) ||
+	       (put_head(canvas, 0) && update_flush(canvas->client));
 }
 
 static struct rect both(const struct rect *a, const struct rect *b)
@@ -353,7 +375,7 @@ bool canvas_still(struct canvas *canvas)
 
 const char *canvas_encoding(const struct canvas *canvas)
 {
-	return screen_encoding(screen_fit_encoding(canvas->client));
+	return canvas->filming ? "h264" : screen_encoding(screen_fit_encoding(canvas->client));
 }
 
 uint32_t canvas_bytes(const struct canvas *canvas)
@@ -405,7 +427,7 @@ static void update_client(struct canvas *canvas, const struct quality_levels *le
 		client->turboQualityLevel, client->turboSubsampLevel, client->tightCompressLevel};
 	sraRegionPtr region;
 
-	if (!send_moves(canvas))
+	if (!send_first(canvas))
 		return;
 	region = coming(canvas);
 	client->turboQualityLevel = levels->quality;
@@ -532,19 +554,84 @@ static const char *draw(struct canvas *canvas, bool exact, uint64_t now)
 	return reason;
 }
 
+/* ---- film ---- */
+
+void canvas_forget_film(struct canvas *canvas)
+{
+	canvas->place.reel = 0;
+}
+
+/* A viewer is sent a film if it takes JPEG, but for one that wishes for the best that there is. */
+static bool follow_film(struct canvas *canvas)
+{
+	int quality = canvas->client->turboQualityLevel;
+	bool can = canvas->film && canvas->notices->extras & EXTRA_H264 && quality != -1 &&
+		   quality < PERFECT;
+
+	if (can != canvas->audience)
+		film_audience(canvas->film, can);
+	if (!can)
+		canvas_forget_film(canvas);
+	canvas->audience = can;
+	canvas->filming = false;
+	return can && asks_for_all(canvas);
+}
+
+/* The viewer's picture of @area is what the shot has made of the frame. */
+static void note_film(struct canvas *canvas, const struct rect *area, uint64_t now)
+{
+	sraRegionPtr region = region_of(area);
+
+	sraRgnSubtract(canvas->client->modifiedRegion, region);
+	sraRgnDestroy(region);
+	if (rects_meet(area, &canvas->cursor.drawn))
+		mark(canvas->client, &canvas->cursor.drawn);
+	refresh_sent(&canvas->refresh, area, true, now);
+}
+
+/* What the next update begins with; dropped when that is over. */
+static void take_film(struct canvas *canvas, uint64_t now)
+{
+	const struct frame *frame = canvas->frame;
+	struct film_want want = {.now = now};
+	struct rect *area = &canvas->film_area;
+
+	if (!follow_film(canvas) ||
+		!film_showing(canvas->film, frame->header.generation, area, &want.reel))
+		return;
+	want.serial = picture_serial(canvas->reader, area);
+	want.pixels = frame_pixels(picture_inside(canvas->reader));
+	want.stride = frame->header.stride / sizeof(*want.pixels);
+	canvas->filming = canvas->place.reel == want.reel && canvas->place.serial == want.serial;
+	if (canvas->filming)
+		return;
+	canvas->shot_count =
+		film_take(canvas->film, &want, &canvas->place, canvas->shots, &canvas->anew);
+	if (!canvas->shot_count)
+		return;
+	canvas->filming = true;
+	note_film(canvas, area, now);
+}
+
 const char *canvas_draw(struct canvas *canvas, uint64_t now)
 {
+	const char *reason;
+
 	if (!notices_write(canvas->notices, canvas->client, &canvas->cursor, canvas->frame)) {
 		canvas->move_count = 0;
 		return NULL;
 	}
-	/* Moves alone are an answer, too. */
-	if (canvas->move_count && nothing_coming(canvas)) {
+	take_film(canvas, now);
+	/* Moves or a film alone are an answer, too. */
+	if ((canvas->move_count || canvas->shot_count) && nothing_coming(canvas)) {
 		sraRgnMakeEmpty(canvas->client->requestedRegion);
-		send_moves(canvas);
-		return NULL;
+		send_first(canvas);
+		reason = NULL;
+	} else {
+		reason = draw(canvas, false, now);
 	}
-	return draw(canvas, false, now);
+	drop_film(canvas); /* of a connection that is gone */
+	return reason;
 }
 
 /* ---- without loss ---- */
@@ -600,6 +687,7 @@ bool canvas_refresh(struct canvas *canvas, uint64_t now, uint64_t bytes, const c
 	marked = mark_slices(canvas, pixels, now);
 	if (!marked)
 		return false;
+	canvas->filming = false;
 	before = canvas_bytes(canvas);
 	*ret_reason = draw(canvas, true, now);
 	cost = (uint64_t)(canvas_bytes(canvas) - before) * 1024 / marked;

@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "damage/move.h"
 #include "rfb/cursor.h"
+#include "rfb/film.h"
 #include "rfb/quality.h"
 #include "rfb/refresh.h"
 
@@ -35,6 +36,14 @@ struct canvas {
 	struct studio *studio;	 /* borrowed; NULL: LibVNCServer encodes everything */
 	const struct outlet *outlet; /* borrowed; NULL: none */
 	struct picture_reader *reader; /* borrowed, the viewer's */
+	struct film *film;	       /* borrowed; NULL: there is none */
+	struct film_place place;       /* the viewer's in it */
+	bool audience;		       /* can be sent one, and the film knows */
+	bool filming;		       /* was sent one in the last update */
+	bool anew;		       /* its decoder begins again */
+	struct rect film_area;
+	const struct shot *shots[FILM_BATCH]; /* held: that the next update begins with, after moves */
+	size_t shot_count;
 	uint32_t exact_cost; /* bytes for 1024 pixels without loss, lately */
 };
 
@@ -64,6 +73,8 @@ const char *canvas_encoding(const struct canvas *canvas);
 const char *canvas_draw(struct canvas *canvas, uint64_t now);
 /* When something that went out with loss may go again: as refresh_due(). */
 uint64_t canvas_refresh_due(struct canvas *canvas, uint64_t now);
+/* The viewer's decoder may have forgotten what it was sent. */
+void canvas_forget_film(struct canvas *canvas);
 /* An update of such areas alone, of about @bytes. False: there is none that the viewer has asked for. */
 bool canvas_refresh(struct canvas *canvas, uint64_t now, uint64_t bytes, const char **ret_reason);
 /* Bytes that have gone to the viewer; wraps. But for a message's head; LibVNCServer counts up to a sixth too much for Hextile. */

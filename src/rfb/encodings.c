@@ -46,6 +46,7 @@ static const struct {
 	{ENCODING_BUTTONS, EXTRA_BUTTONS},
 	{ENCODING_POINTER_MODE, EXTRA_POINTER_MODE},
 	{ENCODING_XVP, EXTRA_XVP},
+	{ENCODING_H264, EXTRA_H264},
 };
 
 unsigned int encoding_extra(uint32_t encoding)

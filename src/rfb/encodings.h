@@ -7,6 +7,7 @@
 
 #define ENCODING_RAW		       0u
 #define ENCODING_COPY_RECT	       1u
+#define ENCODING_H264		       50u	   /* Open H.264 */
 #define ENCODING_DESKTOP_SIZE	       0xffffff21u /* -223 */
 #define ENCODING_POINTER_POSITION      0xffffff18u /* -232 */
 #define ENCODING_CURSOR		       0xffffff11u /* -239 */
@@ -23,7 +24,7 @@
 #define ENCODING_BUTTONS	       0xfffffec4u /* -316, ExtendedMouseButtons */
 #define ENCODING_VMWARE_LEDS	       0x574d5668u
 
-/* What a viewer can be told beside pixels. LibVNCServer never hears of these. */
+/* What a viewer can be told beside pixels, and pixels that are not the library's. LibVNCServer never hears of these. */
 enum encoding_extra {
 	EXTRA_DESKTOP_SIZE = 1,
 	EXTRA_EXTENDED_DESKTOP_SIZE = 2,
@@ -40,7 +41,8 @@ enum encoding_extra {
 	EXTRA_BUTTONS = 4096,
 	EXTRA_POINTER_MODE = 8192,
 	EXTRA_XVP = 16384,
-	EXTRA_ALL = 32767,
+	EXTRA_H264 = 32768,
+	EXTRA_ALL = 65535,
 	EXTRA_RESIZES = EXTRA_DESKTOP_SIZE | EXTRA_EXTENDED_DESKTOP_SIZE,
 	EXTRA_ANY_LEDS = EXTRA_LEDS | EXTRA_VMWARE_LEDS,
 };

@@ -36,6 +36,7 @@
 #include "base/mem.h"
 #include "base/processors.h"
 #include "rfb/bitmaps.h"
+#include "rfb/film.h"
 #include "rfb/serials.h"
 
 struct held {
@@ -74,6 +75,7 @@ struct picture {
 	size_t move_count; /* likewise */
 	uint64_t serial;   /* of the last one with damage, over all frames */
 	struct studio *studio;
+	struct film *film;
 	TAILQ_HEAD(, picture_reader) readers;
 	unsigned int inside, inside_maximum; /* readers, of any frame */
 	unsigned int called;
@@ -188,6 +190,9 @@ int picture_frame(struct picture *picture, int fd)
 		picture->current = held;
 		picture->ready = picture->wanted = picture->writing = false;
 		picture->called = 0;
+		if (picture->film)
+			film_frame(picture->film, held->frame->header.width,
+				held->frame->header.height, held->frame->header.generation);
 	}
 	held_unref(old);
 	pthread_mutex_unlock(&picture->mutex);
@@ -287,6 +292,11 @@ void picture_published(struct picture *picture, bool damaged)
 	if (damaged)
 		serials_note(&picture->current->serials, frame_damage(picture->current->frame),
 			++picture->serial);
+	if (damaged && picture->film)
+		film_published(picture->film,
+			picture->move_count ? frame_left(picture->current->frame)
+					    : frame_damage(picture->current->frame),
+			now_ns());
 	TAILQ_FOREACH (reader, &picture->readers, entry) {
 		if (damaged)
 			bitmaps_follow(&reader->bitmaps, picture->current->frame, picture->moves,
@@ -611,6 +621,16 @@ void picture_hire(struct picture *picture, struct studio *studio)
 struct studio *picture_studio(const struct picture *picture)
 {
 	return picture->studio;
+}
+
+void picture_hire_film(struct picture *picture, struct film *film)
+{
+	picture->film = film;
+}
+
+struct film *picture_film(const struct picture *picture)
+{
+	return picture->film;
 }
 
 bool picture_encoding(struct picture *picture)

@@ -14,6 +14,7 @@
 #include "frame/frame.h"
 
 struct picture;
+struct film;
 struct picture_reader;
 struct rect;
 struct studio;
@@ -46,6 +47,9 @@ const struct frame *picture_current(struct picture *picture);
 /* Main thread, before the first reader: who encodes for more than one of them. @studio: borrowed, outlives them; NULL, as at first: nobody. */
 void picture_hire(struct picture *picture, struct studio *studio);
 struct studio *picture_studio(const struct picture *picture);
+/* Likewise: what is told of each frame and publish, to find what moves like a film. */
+void picture_hire_film(struct picture *picture, struct film *film);
+struct film *picture_film(const struct picture *picture);
 
 /* @wake: eventfd of the worker, borrowed. The new reader's damage is the whole frame. -ENOMEM. */
 int picture_join(struct picture *picture, int wake, struct picture_reader **ret);

@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/processors.h"
+#include "rfb/film.h"
 #include "rfb/studio.h"
 
 static void on_filled(void *arg)
@@ -31,7 +32,9 @@ static void on_timer(void *arg)
 {
 	struct tidy *tidy = arg;
 
-	if (studio_tidy(tidy->studio))
+	bool studio = studio_tidy(tidy->studio), film = film_tidy(tidy->film);
+
+	if (studio || film)
 		loop_timer_once(tidy->timer, LIMIT_TIDY_MS);
 }
 
@@ -52,13 +55,16 @@ int tidy_init(struct tidy *tidy, struct loop *loop)
 	r = loop_timer_add(loop, on_timer, tidy, &tidy->timer);
 	if (r == 0)
 		r = loop_fd_add(loop, tidy->filled, LOOP_READ, on_wake, tidy, &tidy->source);
-	return r < 0 ? r : studio_create(&options, &tidy->studio);
+	if (r == 0)
+		r = studio_create(&options, &tidy->studio);
+	return r < 0 ? r : film_create(on_filled, tidy, &tidy->film);
 }
 
 void tidy_finish(struct tidy *tidy)
 {
 	loop_source_free(tidy->source);
 	loop_source_free(tidy->timer);
+	film_destroy(tidy->film);
 	studio_destroy(tidy->studio);
 	fd_close(tidy->filled);
 }

@@ -234,6 +234,7 @@ static bool refresh(struct viewer *viewer, uint64_t now, uint64_t *ret_ns)
 	sent = canvas_refresh(&viewer->canvas, now, tempo_spare(&viewer->tempo), &reason);
 	if (reason)
 		end(viewer, reason);
+	atomic_store(&viewer->encoding, canvas_encoding(&viewer->canvas));
 	end_sending(viewer, before);
 	picture_end(viewer->picture, viewer->reader);
 	*ret_ns = 0;
@@ -275,6 +276,9 @@ static void on_asked(void *arg, const struct rect *area)
 
 static void on_encodings(void *arg)
 {
+	struct viewer *viewer = arg;
+
+	canvas_forget_film(&viewer->canvas);
 }
 
 static const struct aside_hooks aside_hooks = {
@@ -434,6 +438,7 @@ static int viewer_open(struct viewer *viewer, int *ret_fd)
 		return r;
 	viewer->canvas.reader = viewer->reader;
 	viewer->canvas.studio = picture_studio(viewer->picture);
+	viewer->canvas.film = picture_film(viewer->picture);
 	r = screen_connect(&viewer->canvas.screen, &viewer->canvas.client, &viewer->hangup, &door);
 	if (r < 0)
 		return r;

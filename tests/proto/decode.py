@@ -7,7 +7,10 @@ import ctypes
 import struct
 import zlib
 
+import h264
+
 RAW, COPYRECT, RRE, CORRE, HEXTILE, ZLIB, TIGHT, ULTRA, ZRLE = 0, 1, 2, 4, 5, 6, 7, 9, 16
+H264 = h264.ENCODING
 NAMES = {RAW: "raw", COPYRECT: "copyrect", RRE: "rre", CORRE: "corre", HEXTILE: "hextile", ZLIB: "zlib",
          TIGHT: "tight", ULTRA: "ultra", ZRLE: "zrle"}
 
@@ -111,6 +114,7 @@ class Picture:
         self.format = XRGB
         self.inflaters = {}
         self.jpegs = []              # rectangles that came as JPEG: (x, y, width, height)
+        self.films = h264.Decoders()
         self.streams = set()         # of Tight that were used: 3 by what is encoded once for all, 0 to 2 by LibVNCServer
 
     def row(self, y):
@@ -134,6 +138,12 @@ class Picture:
 
     def raw(self, x, y, width, height):
         self.put(x, y, width, height, self.read(width * height * self.format.bytes))
+
+    def h264(self, x, y, width, height):
+        size, flags = self.unpack(">II")
+        shown = self.films.rect((x, y, width, height), flags, self.read(size))
+        if shown is not None:
+            self.put(x, y, width, height, self.format.pixels(shown[2::4], shown[1::4], shown[::4]) if self.format is not XRGB else shown)
 
     def copyrect(self, x, y, width, height):
         from_x, from_y = self.unpack(">HH")
@@ -319,5 +329,5 @@ class Picture:
         return at
 
 
-DECODERS = {RAW: Picture.raw, COPYRECT: Picture.copyrect, RRE: Picture.rre, CORRE: Picture.corre, HEXTILE: Picture.hextile,
+DECODERS = {H264: Picture.h264, RAW: Picture.raw, COPYRECT: Picture.copyrect, RRE: Picture.rre, CORRE: Picture.corre, HEXTILE: Picture.hextile,
             ZLIB: Picture.zlib, TIGHT: Picture.tight, ULTRA: Picture.ultra, ZRLE: Picture.zrle}

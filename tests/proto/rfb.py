@@ -14,7 +14,7 @@ import struct
 import time
 
 import websocket as websockets
-from decode import (COPYRECT, CORRE, DECODERS, HEXTILE, NAMES, RAW, RRE, TIGHT, ULTRA, XRGB, ZLIB, ZRLE, Picture,  # noqa: F401
+from decode import (COPYRECT, CORRE, DECODERS, H264, HEXTILE, NAMES, RAW, RRE, TIGHT, ULTRA, XRGB, ZLIB, ZRLE, Picture,  # noqa: F401
                     PixelFormat)
 from security import Refused, Security, client_context, vnc_response  # noqa: F401
 

@@ -23,7 +23,7 @@ HELLO, LISTENER, VIEWER, FRAME, WANT_WRITE, PUBLISH, DETACH, SIZES, STOP, TLS, P
     POINTER_MODE, RESUME = range(1, 18)
 READY, MAY_WRITE, VIEWER_ADDED, VIEWER_STATE, VIEWER_GONE, WATCH, IDLE, BUSY, TAKEN, RESIZE, CHECK, POWER, \
     RESUMED, HERE, TIMES, INPUT = range(64, 80)
-VERSION = 5
+VERSION = 6
 # Of listeners; the first two are RFB's numbers too.
 NONE, VNCAUTH, TLS_NONE, TLS_VNC, TLS_PLAIN, X509_NONE, X509_VNC, X509_PLAIN, RSA_AES, RSA_AES_256 = (
     1 << i for i in range(10))
@@ -114,7 +114,7 @@ class Broker:
         self.generation = self.turn = 0
         self.deaf = False  # RESUME has been said, RESUMED has not come
         self.hello = lambda turn=0, role=role, viewers=viewers, sharing=sharing, id=b"test", challenge=CHALLENGE: \
-            struct.pack("=11I16s65s129s", VERSION, role, viewers, frames, rate, sharing, power, grace_ms, stall_ms,
+            struct.pack("=12I16s65s129s", VERSION, role, viewers, frames, rate, sharing, power, 1, grace_ms, stall_ms,
                         level, turn, challenge, id, "Tést display".encode())
         self.send(HELLO, self.hello())
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -292,7 +292,7 @@ class Broker:
         self.send(SIZES, struct.pack("=II", width, height))
 
     def policy(self, viewers=16, frames=1000, rate=0, sharing=0, power=0):
-        self.send(POLICY, struct.pack("=5I", viewers, frames, rate, sharing, power))
+        self.send(POLICY, struct.pack("=6I", viewers, frames, rate, sharing, power, 1))
 
     def unlisten(self):
         self.send(UNLISTEN)

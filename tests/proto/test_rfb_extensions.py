@@ -80,7 +80,7 @@ class Case(unittest.TestCase):
         client.until(lambda: (rfb.FENCE_BEFORE, token) in client.fences)
 
     def power(self, heard=True):
-        self.broker.send(harness.POLICY, struct.pack("=5I", *POLICY, heard))
+        self.broker.send(harness.POLICY, struct.pack("=6I", *POLICY, heard, 1))
 
 
 class Fence(Case):

@@ -100,6 +100,7 @@ static void defaults_are_the_documented_ones(void **state)
 	assert_int_equal(config.gate_security, 0);
 	assert_int_equal(config.viewers_maximum, LIMIT_VIEWERS);
 	assert_int_equal(config.frames_maximum, 60);
+	assert_true(config.h264);
 	assert_int_equal(config.grace_seconds, 10);
 	assert_int_equal(config.stall_seconds, LIMIT_STALL_MS / 1000);
 	assert_int_equal(config.timer_fast_ms, 16);
@@ -124,6 +125,7 @@ static void every_key_is_read(void **state)
 				 "password-file = /etc/p#w\n"
 				 "viewers-maximum = 128\n"
 				 "frames-per-second-maximum = 240\n"
+				 "h264 = no\n"
 				 "grace-seconds = 0\n"
 				 "stall-seconds = 3600\n"
 				 "[capture]\n"
@@ -141,6 +143,7 @@ static void every_key_is_read(void **state)
 	assert_string_equal(config.password_file, "/etc/p#w");
 	assert_int_equal(config.viewers_maximum, 128);
 	assert_int_equal(config.frames_maximum, 240);
+	assert_false(config.h264);
 	assert_int_equal(config.grace_seconds, 0);
 	assert_int_equal(config.stall_seconds, 3600);
 	assert_int_equal(config.timer_fast_ms, 4);

@@ -219,7 +219,8 @@ static void extras_go_to_the_hooks(void **state)
 		{{-232}, 1, EXTRA_POINTER_POSITION},
 		{{-315, -311, -238, -241, -222, -306, -310}, 7, 0},
 		{{-313, -312, -309, -307, -261, -258, -257, -316}, 8,
-			EXTRA_ALL & ~63 & ~EXTRA_VMWARE_LEDS},
+			EXTRA_ALL & ~63 & ~EXTRA_VMWARE_LEDS & ~EXTRA_H264},
+		{{7, 50, 16}, 3, EXTRA_H264},
 		{{0x574d5668}, 1, EXTRA_VMWARE_LEDS},
 	};
 	uint8_t in[64];

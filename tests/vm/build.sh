@@ -42,7 +42,7 @@ guest_modules=(virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev vi
 drivers=(mbochs mbochs_rw mdpy)
 packages=(systemd systemd-sysv dbus udev kmod libvncserver1 libevent-2.1-7 libevent-core-2.1-7 libevent-pthreads-2.1-7 libevent-openssl-2.1-7
 	libjansson4 libsystemd0 libdrm2 libseccomp2 libpng16-16 libssl3 libcrypt1 libpam0g libpam-modules libxkbcommon0 xkb-data
-	libisal2 python3-minimal libpython3-stdlib openssl gvncviewer vncsnapshot libgbm1 libgl1-mesa-dri libevdev2 qemu-system-x86)
+	libisal2 libx264-164 python3-minimal libpython3-stdlib openssl gvncviewer vncsnapshot libgbm1 libgl1-mesa-dri libevdev2 qemu-system-x86)
 
 say() { echo "tests/vm: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -203,7 +203,7 @@ make_product()
 	install -D -t "$dest/opt/vm-test" "$here/../../docs/deploy/libvirt-hook"
 	"$here/simulator/build.sh" "$kver" "$out/vfio_display_sim.ko" >&2
 	install -D -m 644 -t "$dest/opt/vm-test" "$out/guest.gz" "$out/vfio_display_sim.ko" "$here/simulator/vfio_display_sim.h" \
-		"$here"/../proto/{varlink,rfb,decode,security,rsaaes,websocket,certificates}.py
+		"$here"/../proto/{varlink,rfb,decode,h264,security,rsaaes,websocket,certificates}.py
 	[ -z "${VM_PACKAGES:-}" ] || add_packages "$dest/opt/vm-test/packages"
 	tar -C "$dest" --owner=0 --group=0 -cf "$out/product.tar.$$" .
 	mv "$out/product.tar.$$" "$out/product.tar"

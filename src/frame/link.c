@@ -84,8 +84,8 @@ static bool broker_message_valid(const struct link_message *m, bool has_fd)
 	case LINK_HELLO:
 	case LINK_RESUME:
 		return !has_fd && m->hello.version == LINK_VERSION &&
-		       m->hello.log_level <= LOG_LEVEL_DEBUG &&
-		       m->hello.role <= LINK_ROLE_GATE && policy_valid(&m->hello.policy) &&
+		       m->hello.log_level <= LOG_LEVEL_DEBUG && m->hello.role <= LINK_ROLE_GATE &&
+		       policy_valid(&m->hello.policy) &&
 		       text_ends(m->hello.id, sizeof(m->hello.id)) && m->hello.id[0] &&
 		       text_ends(m->hello.name, sizeof(m->hello.name));
 	case LINK_LISTENER:

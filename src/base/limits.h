@@ -117,7 +117,7 @@
 #define LIMIT_VIEWER_LOW         (64u << 10) /* bytes queued for a viewer: its next update starts only below this */
 #define LIMIT_STUDIO             (16u << 20) /* bytes of rectangles that are kept for more than one viewer: two updates of the worst picture there is in full HD */
 #define LIMIT_STUDIO_MAKERS      16          /* of them in the making at the same time, or as many as there are processors; each is 700 KiB */
-#define LIMIT_FILM_PIXELS        (4u << 20)  /* of the part of a picture that is sent as a film: an encoder of that size has 40 MiB while it runs, and takes 40 ms */
+#define LIMIT_FILM_PIXELS        (4u << 20)  /* of the part of a picture that is sent as a film: an encoder of that size has 80 MiB while it runs, and takes 50 ms for a picture */
 #define LIMIT_FILM               (4u << 20)  /* bytes of encoded pictures of a film that are kept for viewers that are behind */
 #define LIMIT_TIDY_MS            1000        /* they are looked through so often while there are any; what nobody has wanted since the last but one look goes */
 #define LIMIT_FENCES             64          /* answers to fences for a viewer whose queue is not low; then it is not heard until it is */

@@ -224,7 +224,7 @@ void display_look(struct display *d)
 	struct plane plane;
 	int changed, moved = 0;
 	enum pace_found found;
-	bool still, all = true;
+	bool still, active, all = true;
 
 	PROBE2(look_begin, d->handover.context.id, (unsigned int)d->watchers);
 	change_hear(&d->change, d->driver.source);
@@ -254,7 +254,10 @@ void display_look(struct display *d)
 	pace_looked(&d->pace, found, !still && all, now);
 	d->hot = pace_expects(&d->pace);
 	d->paid_for = false;
-	purse_join(&d->purse, d->watchers, pace_active(&d->pace, now));
+	active = pace_active(&d->pace, now);
+	purse_join(&d->purse, d->watchers, active);
+	if (!active)
+		stage_rest(d->stage);
 	if (changed < 0)
 		display_no_picture(d, changed, now);
 	else

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -127,6 +128,8 @@ static int load_config(const struct arguments *a, struct config *config)
 	return -EINVAL;
 }
 
+#define MMAP_FROM (32 << 10) /* bytes */
+
 /* In the build tree and in any prefix the programs lie beside us; installed, in LIBEXECDIR. */
 static char *find_program(const char *name)
 {
@@ -209,6 +212,8 @@ int main(int argc, char **argv)
 	struct config config;
 	int r;
 
+	/* Large pieces that are given back go to the kernel, whatever else has been freed. */
+	mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
 	log_open("vfio-displayd", LOG_LEVEL_INFO);
 	r = parse_arguments(argc, argv, &arguments);
 	if (r >= 0)

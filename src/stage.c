@@ -248,6 +248,12 @@ int stage_probe(struct stage *stage, const struct view *view)
 	return capture_guard(guarded_probe, &looking);
 }
 
+void stage_rest(struct stage *stage)
+{
+	if (stage->tiles && !stage->torn)
+		tiles_rest(stage->tiles);
+}
+
 struct copying {
 	uint32_t *to;
 	const struct view *from;

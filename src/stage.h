@@ -39,6 +39,8 @@ int stage_picture(struct stage *stage, const struct view *view);
 /* Whether @view differs from the frame, by one row of eight (damage/tiles.h), after a stage_picture() that was well. 1: it does, or nobody
  * knows; 0: not there; -EFAULT. */
 int stage_probe(struct stage *stage, const struct view *view);
+/* Nothing has changed for a while (tiles_rest()). */
+void stage_rest(struct stage *stage);
 /* @plane: of the cursor, NULL hides it. @view: its ARGB8888 pixels. 1: changed, 0: the same or no picture
  * to be on, -EAGAIN, -EFAULT, -ENOMEM. */
 int stage_cursor(struct stage *stage, const struct plane *plane, const struct view *view);

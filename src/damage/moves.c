@@ -10,6 +10,9 @@
  * next look forgets its spans. Rows that a store did not reach keep their spans, for they keep their pixels. Moves are found from one publish to
  * the next: where a look found something and was not published, the next one looks for none.
  *
+ * While nothing changes none of that is needed. So a rest gives all of it back, and what was known is LOST: the frame, all of which has been published,
+ * shows it still. It is learnt there just before it is overwritten, and, if there is a search, where nothing was.
+ *
  * Few moves are wanted, each of many pixels. Shifts come from votes (vote.c), and rectangles that went by them from comparing spans (area.c).
  * The guest may draw whatever makes that dear; a look pays for it from a purse (LIMIT_MOVE_STEPS), and those that find nothing several
  * times running are followed by looks that do not try, nor hash spans; what these store is not known afterwards.
@@ -30,44 +33,62 @@
 
 static_assert(SPAN_ROWS == BLOCK_PIXELS, "spans are kept in blocks");
 
-static bool allocate_spans(struct moves *moves)
+/* Something in one room. */
+static void *place(uint8_t *room, size_t *used, size_t bytes)
+{
+	void *at = room ? room + *used : NULL;
+
+	*used += ALIGN_UP(bytes, (size_t)64);
+	return at;
+}
+
+/* What a search needs; of no room, how much. */
+static size_t lay_out(struct moves *moves, uint8_t *room)
+{
+	size_t bits = moves->columns * moves->words * sizeof(uint64_t), used = 0;
+
+	moves->room = room;
+	moves->explained = place(
+		room, &used, tiles_bitmap_words(moves->width, moves->height) * sizeof(uint64_t));
+	moves->votes = place(room, &used, 2 * moves->rows * sizeof(uint16_t));
+	moves->table = place(room, &used, LIMIT_MOVE_TABLE * sizeof(uint32_t));
+	moves->rolled = place(room, &used, moves->width * sizeof(uint64_t));
+	moves->differ = (struct strips){place(room, &used, bits), moves->words};
+	for (size_t i = 0; i < SHIFTS; i++) {
+		moves->match[i] = (struct strips){place(room, &used, bits), moves->words};
+		moves->best[i] = place(room, &used, moves->columns * sizeof(struct run));
+	}
+	return used;
+}
+
+/* Large ones come untouched from the kernel, and go back to it. */
+static bool wake(struct moves *moves)
 {
 	size_t rows = moves->rows / SPAN_ROWS, each = moves->columns * SPAN_ROWS;
 
-	moves->spans = calloc(2 * rows * each, sizeof(uint64_t));
-	moves->then = calloc(2 * rows, sizeof(uint64_t *));
-	if (!moves->spans || !moves->then)
-		return false;
-	moves->now = moves->then + rows;
-	for (size_t i = 0; i < 2 * rows; i++)
-		moves->then[i] = moves->spans + i * each;
-	return true;
+	if (!moves->room)
+		lay_out(moves, calloc(1, lay_out(moves, NULL)));
+	if (!moves->spans) {
+		moves->spans = calloc(2 * rows * each, sizeof(uint64_t));
+		for (size_t i = 0; moves->spans && i < 2 * rows; i++)
+			moves->then[i] = moves->spans + i * each;
+	}
+	return moves->room && moves->spans;
 }
 
 static bool moves_allocate(struct moves *moves)
 {
-	size_t bits = moves->columns * moves->words;
+	size_t rows = moves->rows / SPAN_ROWS;
 
-	/* Large ones come untouched from the kernel, so nothing is spent on what is not used. */
-	if (!allocate_spans(moves))
-		return false;
-	moves->stored = calloc(moves->columns * (moves->rows / BLOCK_PIXELS), 1);
-	moves->blank = calloc(moves->columns * (moves->rows / SPAN_ROWS), sizeof(bool));
+	moves->then = calloc(2 * rows, sizeof(uint64_t *));
+	moves->stored = calloc(moves->columns * rows, 1);
+	moves->known = malloc(moves->columns * rows);
 	moves->changed = calloc(moves->columns, sizeof(bool));
-	moves->explained =
-		calloc(tiles_bitmap_words(moves->width, moves->height), sizeof(uint64_t));
-	moves->votes = calloc(2 * moves->rows, sizeof(uint16_t));
-	moves->table = calloc(LIMIT_MOVE_TABLE, sizeof(uint32_t));
-	moves->rolled = calloc(moves->width, sizeof(uint64_t));
-	moves->differ = (struct strips){calloc(bits, sizeof(uint64_t)), moves->words};
-	for (size_t i = 0; i < SHIFTS; i++) {
-		moves->match[i] = (struct strips){calloc(bits, sizeof(uint64_t)), moves->words};
-		moves->best[i] = calloc(moves->columns, sizeof(struct run));
-		if (!moves->match[i].bits || !moves->best[i])
-			return false;
-	}
-	return moves->stored && moves->blank && moves->changed && moves->explained &&
-	       moves->votes && moves->table && moves->rolled && moves->differ.bits;
+	if (!moves->then || !moves->stored || !moves->known || !moves->changed)
+		return false;
+	moves->now = moves->then + rows;
+	memset(moves->known, BLANK, moves->columns * rows);
+	return true;
 }
 
 int moves_create(uint32_t width, uint32_t height, const struct span_key *key, struct moves **ret)
@@ -91,31 +112,38 @@ int moves_create(uint32_t width, uint32_t height, const struct span_key *key, st
 	return 0;
 }
 
+static void give_back(struct moves *moves)
+{
+	free(take_ptr(moves->spans));
+	free(moves->room);
+	lay_out(moves, NULL);
+}
+
 void moves_destroy(struct moves *moves)
 {
 	if (!moves)
 		return;
-	free(moves->spans);
+	give_back(moves);
 	free(moves->then);
 	free(moves->stored);
-	free(moves->blank);
+	free(moves->known);
 	free(moves->changed);
-	free(moves->explained);
-	free(moves->votes);
-	free(moves->table);
-	free(moves->rolled);
-	free(moves->differ.bits);
-	for (size_t i = 0; i < SHIFTS; i++) {
-		free(moves->match[i].bits);
-		free(moves->best[i]);
-	}
 	free(moves);
+}
+
+static uint8_t *known_at(struct moves *moves, size_t row, size_t column)
+{
+	return &moves->known[row * moves->columns + column];
 }
 
 void moves_forget(struct moves *moves)
 {
-	for (size_t row = 0; row < moves->rows / SPAN_ROWS; row++)
-		memset(moves->then[row], 0, moves->columns * SPAN_ROWS * sizeof(uint64_t));
+	for (size_t row = 0; moves->spans && row < moves->rows / SPAN_ROWS; row++)
+		for (size_t g = 0; g < moves->columns; g++)
+			if (*known_at(moves, row, g) == KNOWN)
+				memset(moves->then[row] + g * SPAN_ROWS, 0,
+					SPAN_ROWS * sizeof(uint64_t));
+	memset(moves->known, BLANK, moves->columns * (moves->rows / SPAN_ROWS));
 	memset(moves->stored, 0, moves->columns * (moves->rows / BLOCK_PIXELS));
 	memset(moves->changed, 0, moves->columns * sizeof(bool));
 	moves->count = 0;
@@ -131,17 +159,18 @@ static uint8_t *stored_at(struct moves *moves, size_t row, size_t column)
 
 static void settle(struct moves *moves, size_t row, size_t g, uint8_t stored)
 {
-	uint64_t *then = moves->then[row] + g * SPAN_ROWS;
-	bool *blank = &moves->blank[row * moves->columns + g];
+	uint8_t *known = known_at(moves, row, g);
+	size_t at = g * SPAN_ROWS;
 
 	if (!(stored & STORED_BEGUN)) {
-		memcpy(then, moves->now[row] + g * SPAN_ROWS,
-			(stored & STORED_ROWS) * sizeof(*then));
-		*blank = false;
-	} else if (!*blank) {
-		memset(then, 0, SPAN_ROWS * sizeof(*then));
-		*blank = true;
+		memcpy(moves->then[row] + at, moves->now[row] + at,
+			(stored & STORED_ROWS) * sizeof(uint64_t));
+		*known = KNOWN;
+		return;
 	}
+	if (*known == KNOWN)
+		memset(moves->then[row] + at, 0, SPAN_ROWS * sizeof(uint64_t));
+	*known = BLANK;
 }
 
 static void settle_row(struct moves *moves, size_t row)
@@ -156,7 +185,7 @@ static void settle_row(struct moves *moves, size_t row)
 
 		moves->then[row] = moves->now[row];
 		moves->now[row] = then;
-		memset(moves->blank + row * moves->columns, 0, moves->columns * sizeof(bool));
+		memset(moves->known + row * moves->columns, KNOWN, moves->columns);
 	} else {
 		for (size_t g = 0; g < moves->columns; g++)
 			if (stored[g])
@@ -172,16 +201,39 @@ static void settle_all(struct moves *moves)
 	memset(moves->changed, 0, moves->columns * sizeof(bool));
 }
 
-void moves_begin(struct moves *moves, bool published)
+void moves_begin(struct moves *moves, bool published, const uint32_t *pixels, size_t stride)
 {
 	settle_all(moves); /* of a look that was left */
 	moves->stale = !published;
 	moves->count = 0;
+	moves->pixels = pixels;
+	moves->stride = stride;
+	if (!wake(moves))
+		moves_forget(moves);
+}
+
+/* What was there all the time; what lies behind the picture in a row is 0. */
+static void learn(struct moves *moves, size_t row, size_t g)
+{
+	uint64_t *then = moves->then[row] + g * SPAN_ROWS;
+	size_t left = MIN(moves->width - g * SPAN_PIXELS, (size_t)SPAN_PIXELS);
+	size_t end = MIN(moves->height - row * SPAN_ROWS, (size_t)SPAN_ROWS);
+	uint32_t span[SPAN_PIXELS] = {0};
+
+	for (size_t y = 0; y < end; y++) {
+		memcpy(span,
+			moves->pixels + (row * SPAN_ROWS + y) * moves->stride + g * SPAN_PIXELS,
+			left * sizeof(*span));
+		then[y] = span_hash(moves->key, span, SPAN_BLOCKS);
+	}
+	*known_at(moves, row, g) = KNOWN;
 }
 
 void moves_mark(struct moves *moves, size_t row, size_t begin, size_t end)
 {
 	for (size_t g = begin; g < end; g++) {
+		if (*known_at(moves, row, g) == LOST && moves_wants_spans(moves))
+			learn(moves, row, g);
 		*stored_at(moves, row, g) = STORED_BEGUN;
 		moves->changed[g] = true;
 	}
@@ -189,7 +241,20 @@ void moves_mark(struct moves *moves, size_t row, size_t begin, size_t end)
 
 bool moves_wants_spans(const struct moves *moves)
 {
-	return moves->skip <= 1; /* the search after the next look compares with this one */
+	/* The search after the next look compares with this one. */
+	return moves->spans && moves->skip <= 1;
+}
+
+void moves_sleep(struct moves *moves)
+{
+	if (!moves->spans && !moves->room)
+		return;
+	settle_all(moves);
+	for (size_t i = 0; moves->spans && i < moves->columns * (moves->rows / SPAN_ROWS); i++)
+		if (moves->known[i] == KNOWN)
+			moves->known[i] = LOST;
+	moves->count = 0;
+	give_back(moves);
 }
 
 struct spans moves_spans(struct moves *moves, size_t row, size_t begin)
@@ -219,10 +284,12 @@ void moves_stored(
 const uint64_t *moves_row(
 	const struct moves *moves, uint32_t y, size_t begin, size_t end, size_t *ret_pitch)
 {
-	const uint64_t *spans = moves->then[y / SPAN_ROWS] + y % SPAN_ROWS;
 	const uint8_t *stored = moves->stored + y / SPAN_ROWS * moves->columns;
-	const uint64_t *next = spans;
+	const uint64_t *spans, *next;
 
+	if (!moves->spans)
+		return NULL;
+	spans = next = moves->then[y / SPAN_ROWS] + y % SPAN_ROWS;
 	/* Rows are asked for some apart, downwards. */
 	if (y / SPAN_ROWS + 1 < moves->rows / SPAN_ROWS)
 		next = moves->then[y / SPAN_ROWS + 1] + y % SPAN_ROWS;
@@ -249,6 +316,8 @@ static void complete(struct moves *moves, size_t column)
 		uint8_t stored = *stored_at(moves, row, column);
 		size_t known = stored & STORED_ROWS, y = row * SPAN_ROWS;
 
+		if (!stored && *known_at(moves, row, column) == LOST)
+			learn(moves, row, column);
 		if (stored & (STORED_UNKNOWN | STORED_BEGUN))
 			memset(then, 0, SPAN_ROWS * sizeof(*then));
 		if (stored & STORED_BEGUN)
@@ -374,6 +443,15 @@ static void complete_all(struct moves *moves)
 			complete(moves, g);
 }
 
+/* What goes sideways may begin where nothing changed. */
+static void learn_all(struct moves *moves)
+{
+	for (size_t row = 0; row < moves->rows / SPAN_ROWS; row++)
+		for (size_t g = 0; g < moves->columns; g++)
+			if (!*stored_at(moves, row, g) && *known_at(moves, row, g) == LOST)
+				learn(moves, row, g);
+}
+
 /* Blank strips go by any shift, and a window that is dragged has some. So what goes up or down explains a good part of it all, or gives way to
  * what goes any way: it could end where that begins. */
 static void search(struct moves *moves)
@@ -397,6 +475,7 @@ static void search(struct moves *moves)
 			moves->count = moves->edge_count = 0;
 			complete_all(moves);
 		}
+		learn_all(moves);
 		count = vote_slanted(moves, shifts);
 		areas_find(moves, shifts, count, all / PART_MIN);
 		if (!moves->count) {
@@ -416,15 +495,13 @@ static bool worth_it(struct moves *moves, unsigned int changed)
 		moves->fruitless = moves->skip = 0;
 		return false;
 	}
-	return !moves->stale && moves->width >= SPAN_PIXELS && !moves->skip;
+	return !moves->stale && moves->width >= SPAN_PIXELS && !moves->skip && moves->spans &&
+	       moves->room;
 }
 
-void moves_end(struct moves *moves, const uint32_t *pixels, size_t stride, uint32_t rows,
-	unsigned int changed)
+void moves_end(struct moves *moves, uint32_t rows, unsigned int changed)
 {
 	if (worth_it(moves, changed)) {
-		moves->pixels = pixels;
-		moves->stride = stride;
 		moves->readable = rows;
 		search(moves);
 	}

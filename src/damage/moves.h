@@ -3,7 +3,8 @@
  * what is stored: groups (hash.h), whole rows of blocks at a time, with a hash of each row of each group (span.h).
  *
  * What it says is proven: each span of where a move ends is, in the frame, what stood in the frame where the move begins when it was
- * published last. No memory but 3 % of the frame beside it (6 % while much changes). No allocation after create. One thread.
+ * published last. No memory but 3 % of the frame beside it (6 % while much changes). None while it
+ * rests. No allocation but at create and by the first look after a rest. One thread.
  */
 #pragma once
 
@@ -22,8 +23,13 @@ void moves_destroy(struct moves *moves); /* takes NULL */
 /* Nothing of the frame is known any more. */
 void moves_forget(struct moves *moves);
 
-/* A look is about to store. @published: all that is in the frame has been published, so moves may be looked for. */
-void moves_begin(struct moves *moves, bool published);
+/* Nothing has changed for a while: memory is given back. Nothing is forgotten by that; what is wanted again is learnt from the frame, so that all in
+ * it must have been published. */
+void moves_sleep(struct moves *moves);
+
+/* A look is about to store. @published: all that is in the frame has been published, so moves may be looked for. @pixels: the frame,
+ * @stride in pixels; they stay there until moves_end(). */
+void moves_begin(struct moves *moves, bool published, const uint32_t *pixels, size_t stride);
 /* Groups [@begin, @end) of row @row of blocks are about to be something else. */
 void moves_mark(struct moves *moves, size_t row, size_t begin, size_t end);
 /* Is it worth while to hash spans in this look? Not where for some time much changed and nothing moved, as in a film. */
@@ -38,9 +44,8 @@ void moves_unknown(struct moves *moves, size_t row, size_t group);
 /* Between looks: the spans of row @y of pixels as the frame has it, from group @begin to @end, one each @ret_pitch. NULL: not all are known. */
 const uint64_t *moves_row(
 	const struct moves *moves, uint32_t y, size_t begin, size_t end, size_t *ret_pitch);
-/* The look has ended: @changed blocks. @pixels: the frame, @stride in pixels; @rows of it are the source's. Looks for moves where that pays. */
-void moves_end(struct moves *moves, const uint32_t *pixels, size_t stride, uint32_t rows,
-	unsigned int changed);
+/* The look has ended: @changed blocks; @rows of the frame are the source's. Looks for moves where that pays. */
+void moves_end(struct moves *moves, uint32_t rows, unsigned int changed);
 
 /* What was found, in an order in which it can be made (move.h), at most LIMIT_MOVES, and in @left the blocks of @damage that are still wrong
  * then. 0: none, and @left was not written. */

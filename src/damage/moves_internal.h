@@ -35,9 +35,9 @@ struct moves {
 	size_t words;	/* of a column of bits */
 	const struct span_key *key;
 	uint64_t **then, **now; /* of each row of blocks: [column][row]; 0: not known. now: where something was stored in this look, and while a search runs */
-	uint64_t *spans;	/* both */
+	uint64_t *spans;	/* both; NULL: it rests, and there is neither */
 	uint8_t *stored;	/* [row of blocks][column]: rows of pixels in this look, 0: as it was; and these flags */
-	bool *blank;		/* [row of blocks][column]: then is all 0 */
+	uint8_t *known;		/* [row of blocks][column]: enum known, of then */
 	bool *changed;	      /* [column]: something was stored there */
 	uint64_t *explained;  /* blocks */
 	struct move list[LIMIT_MOVES];
@@ -47,10 +47,13 @@ struct moves {
 	bool stale;	  /* the frame is not what was published plus this look */
 	unsigned int fruitless, skip;
 
-	/* Of a search. */
+	/* Of a look. */
 	const uint32_t *pixels; /* the frame */
 	size_t stride;		/* pixels */
-	uint32_t readable;	/* rows */
+
+	/* Of a search. */
+	void *room;	   /* in which all this lies; NULL: it rests */
+	uint32_t readable; /* rows */
 	struct strips differ;	/* now and then differ there, and no move explains it yet */
 	struct strips match[SHIFTS]; /* by where a move of that shift would end; column: of where it begins */
 	struct run *best[SHIFTS];    /* [column] */
@@ -58,6 +61,12 @@ struct moves {
 	uint32_t *table;
 	uint64_t *rolled; /* a row's */
 	uint32_t steps;	  /* that are left */
+};
+
+enum known {
+	KNOWN, /* as far as it is not 0 */
+	BLANK, /* it is all 0 */
+	LOST,  /* likewise, but it was published, and the frame shows it still */
 };
 
 #define STORED_ROWS    0x1f

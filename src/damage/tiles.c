@@ -563,12 +563,12 @@ int tiles_look(struct tiles *tiles, const struct view *view, uint32_t *dst, size
 		if (!asked && !gate(gate_arg))
 			return -EAGAIN;
 		if (!asked && tiles->moves)
-			moves_begin(tiles->moves, !tiles_damaged(tiles));
+			moves_begin(tiles->moves, !tiles_damaged(tiles), dst, dst_stride / 4);
 		asked = true;
 		found += row_store(tiles, &look);
 	}
 	if (asked && tiles->moves)
-		moves_end(tiles->moves, dst, dst_stride / 4, readable, found);
+		moves_end(tiles->moves, readable, found);
 	return found;
 }
 
@@ -589,6 +589,12 @@ bool tiles_probe(
 	if (view->convert != tiles->convert || view->bytes != tiles->bytes || !probe_pays(view))
 		return true;
 	return probe_differs(&tiles->probe, &how);
+}
+
+void tiles_rest(struct tiles *tiles)
+{
+	if (tiles->moves && !tiles_damaged(tiles))
+		moves_sleep(tiles->moves);
 }
 
 size_t tiles_take_moves(struct tiles *tiles, struct move *ret, uint64_t *left)

@@ -49,6 +49,9 @@ int tiles_make_room(struct tiles *tiles, const struct view *view);
 bool tiles_probe(struct tiles *tiles, const struct view *view, const uint32_t *frame,
 	size_t frame_stride);
 
+/* Nothing has changed for a while: memory that is not needed until something does is given back. */
+void tiles_rest(struct tiles *tiles);
+
 /* Just before tiles_take_damage(): what of it has only gone elsewhere (damage/moves.h), at most LIMIT_MOVES of @ret, and in @left what is
  * damage still when that is done. 0: nothing has, and @left was not written. */
 size_t tiles_take_moves(struct tiles *tiles, struct move *ret, uint64_t *left);

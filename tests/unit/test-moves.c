@@ -107,10 +107,14 @@ static void see(struct scene *s)
 		}
 }
 
+static bool rests; /* after each look */
+
 static void look(struct scene *s)
 {
 	assert_true(field_look(&s->field, gate_open) >= 0);
 	see(s);
+	if (rests)
+		tiles_rest(s->field.tiles);
 }
 
 /* Letters, more or less, on white. */
@@ -448,5 +452,9 @@ int main(void)
 #endif
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests_name("moves", tests, NULL, NULL);
+
+	/* The same is found by who has to learn it from the frame. */
+	rests = true;
+	return failed + cmocka_run_group_tests_name("moves after rests", tests, NULL, NULL);
 }

@@ -11,7 +11,8 @@
 
 #define VNCAUTH_CHALLENGE 16
 
-/* Once, before the sandbox: libcrypto reads its configuration now, and a wrong build shows itself. -EIO. */
+/* Before the others are called, again or not: a wrong build shows itself. libcrypto reads its configuration, unless it has: it must have in a
+ * sandbox. -EIO. */
 int vncauth_open(void);
 /* -EIO: no random bytes. */
 int vncauth_challenge(uint8_t challenge[VNCAUTH_CHALLENGE]);

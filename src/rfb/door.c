@@ -9,9 +9,11 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "base/vncauth.h"
 #include "rfb/caller.h"
 #include "rfb/entrance.h"
 #include "rfb/picture.h"
+#include "rfb/queue.h"
 #include "rfb/rsaaes.h"
 #include "rfb/sharing.h"
 #include "rfb/tls.h"
@@ -132,6 +134,12 @@ static void on_came(void *arg, int fd, const struct link_listener *policy, const
 
 int door_listen(struct door *door, int fd, const struct link_listener *policy)
 {
+	int r = policy->password[0] ? vncauth_open() : 0;
+
+	if (r < 0) {
+		fd_close(fd);
+		return r;
+	}
 	return entrance_listen(&door->entrance, fd, policy);
 }
 
@@ -395,8 +403,10 @@ static void on_tick(void *arg)
 			news |= tell_state(door, entry);
 	door->ticking = news && loop_timer_once(door->tick, TICK_MS) == 0;
 	/* They rest. What was queued for many at a time is free now, in pieces between what is not, and would stay. */
-	if (!news)
+	if (!news) {
+		queue_rest();
 		malloc_trim(0);
+	}
 }
 
 void door_detach(struct door *door, uint32_t viewer, const char *reason)

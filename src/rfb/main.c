@@ -3,6 +3,7 @@
  * vfio-displayd with their link as fd 3; see frame/link.h.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,7 +16,6 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
-#include "base/vncauth.h"
 #include "rfb/broker.h"
 #include "rfb/sandbox.h"
 #include "rfb/tls.h"
@@ -27,6 +27,17 @@
 /* For each viewer a network socket, two ends towards its worker and what the worker holds; at the gate a socket and one end of a pair. */
 #define FILES (FD_HIGH + 4 * LIMIT_GATE_VIEWERS)
 _Static_assert(4 * LIMIT_GATE_VIEWERS >= 8 * LIMIT_VIEWERS_MAX, "enough for a display's, too");
+
+/* LibVNCServer brings GnuTLS with it, which would set itself up before main(), and is used by nobody here: TLS is OpenSSL's. GnuTLS asks this
+ * function of its API (GNUTLS_SKIP_GLOBAL_INIT) whether to. */
+int _gnutls_global_init_skip(void);
+int _gnutls_global_init_skip(void)
+{
+	return 1;
+}
+
+/* Bytes. Large pieces that are freed go back to the kernel, whatever else has been freed; chunks of queues come and go too often for that. */
+#define MMAP_FROM (128 << 10)
 
 static bool is_link(int fd)
 {
@@ -88,8 +99,6 @@ static int serve(int link, const struct link_message *hello)
 	if (r == 0)
 		r = broker_create(loop, link, hello, &broker);
 	if (r == 0)
-		r = vncauth_open();
-	if (r == 0)
 		r = tls_open();
 	if (r == 0)
 		r = viewer_prepare();
@@ -116,6 +125,7 @@ int main(void)
 	struct link_message hello;
 	int link, r;
 
+	mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
 	log_open(PROGRAM, LOG_LEVEL_INFO);
 	if (!is_link(LINK_FD)) {
 		fprintf(stderr, PROGRAM " is started by vfio-displayd, not by hand.\n");

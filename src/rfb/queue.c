@@ -44,6 +44,12 @@ static void spare_keep(struct queue_chunk *chunk)
 	free(chunk);
 }
 
+void queue_rest(void)
+{
+	while (spare_count)
+		free(spares[--spare_count]);
+}
+
 void queue_init(struct queue *queue)
 {
 	*queue = (struct queue){0};

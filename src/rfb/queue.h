@@ -27,6 +27,8 @@ void queue_finish(struct queue *queue);
 int queue_reserve(struct queue *queue, uint8_t **ret, size_t *ret_room);
 void queue_commit(struct queue *queue, size_t size);
 int queue_append(struct queue *queue, const void *data, size_t size);
+/* Nothing is on its way to anybody: the empty chunks are freed. */
+void queue_rest(void);
 /* The first bytes. Returns the number of @iov filled. */
 size_t queue_peek(const struct queue *queue, struct iovec *iov, size_t max);
 void queue_eat(struct queue *queue, size_t size);

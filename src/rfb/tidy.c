@@ -2,6 +2,7 @@
 #include "rfb/tidy.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sys/eventfd.h>
 
 #include "base/fd.h"
@@ -36,6 +37,8 @@ static void on_timer(void *arg)
 
 	if (studio || film)
 		loop_timer_once(tidy->timer, LIMIT_TIDY_MS);
+	else
+		malloc_trim(0); /* of what encoders had */
 }
 
 int tidy_init(struct tidy *tidy, struct loop *loop)

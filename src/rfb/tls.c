@@ -4,6 +4,9 @@
  *
  * Nothing is kept from one connection for the next: no session cache, no tickets; no renegotiation, no compression. So a
  * connection's memory is its own and ends with it, and a reload need not think of keys in flight.
+ *
+ * Most displays never see a viewer that comes by TLS, and what OpenSSL needs for that it keeps. So what needs no file is made for the
+ * first one who comes; only a certificate is looked at when it comes, as it may be bad.
  */
 #include "rfb/tls.h"
 
@@ -31,7 +34,8 @@
 
 struct tls {
 	unsigned int refs;
-	SSL_CTX *x509, *anonymous; /* x509: NULL without a certificate */
+	SSL_CTX *x509;	    /* NULL: no certificate */
+	SSL_CTX *anonymous; /* NULL: not wanted yet */
 	EVP_PKEY *rsa_key;
 	bool asks_clients;
 };
@@ -79,7 +83,8 @@ int tls_open(void)
 {
 	if (method)
 		return 0;
-	if (OPENSSL_init_ssl(0, NULL) != 1)
+	/* Algorithms and texts of errors, 300 KiB, are had when they are first wanted. */
+	if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) != 1)
 		return -EIO;
 	method = BIO_meth_new(
 		BIO_get_new_index() | BIO_TYPE_SOURCE_SINK | BIO_TYPE_DESCRIPTOR, "transport");
@@ -128,16 +133,18 @@ static bool use_group(SSL_CTX *context)
 	return done;
 }
 
-static int make_anonymous(struct tls *tls)
+static SSL_CTX *make_anonymous(void)
 {
-	tls->anonymous = make_context();
-	if (!tls->anonymous)
-		return -ENOMEM;
-	SSL_CTX_set_max_proto_version(tls->anonymous, TLS1_2_VERSION);
-	if (SSL_CTX_set_cipher_list(tls->anonymous, SUITES_ANONYMOUS) != 1 ||
-		!use_group(tls->anonymous))
-		return -EINVAL;
-	return 0;
+	SSL_CTX *context = make_context();
+
+	if (!context)
+		return NULL;
+	SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
+	if (SSL_CTX_set_cipher_list(context, SUITES_ANONYMOUS) != 1 || !use_group(context)) {
+		SSL_CTX_free(context);
+		return NULL;
+	}
+	return context;
 }
 
 /* An encrypted key would otherwise ask a terminal. */
@@ -256,8 +263,7 @@ int tls_create(const struct tls_bundle *bundle, const char **ret_reason, struct 
 	if (!tls)
 		return -ENOMEM;
 	tls->refs = 1;
-	r = make_anonymous(tls);
-	if (r == 0 && bundle->certificates_size)
+	if (bundle->certificates_size)
 		r = make_x509(tls, bundle, ret_reason);
 	if (r == 0 && bundle->rsa_key_size) {
 		tls->rsa_key = read_key(bundle->rsa_key, bundle->rsa_key_size);
@@ -340,11 +346,17 @@ EVP_PKEY *tls_rsa_key(const struct tls *tls)
 	return tls->rsa_key;
 }
 
-SSL *tls_accept(const struct tls *tls, int fd, bool x509)
+SSL *tls_accept(struct tls *tls, int fd, bool x509)
 {
-	SSL_CTX *context = x509 ? tls->x509 : tls->anonymous;
-	SSL *ssl = context ? SSL_new(context) : NULL;
-	BIO *bio = ssl ? BIO_new(method) : NULL;
+	SSL_CTX *context;
+	SSL *ssl;
+	BIO *bio;
+
+	if (!x509 && !tls->anonymous)
+		tls->anonymous = make_anonymous();
+	context = x509 ? tls->x509 : tls->anonymous;
+	ssl = context ? SSL_new(context) : NULL;
+	bio = ssl ? BIO_new(method) : NULL;
 
 	if (!bio) {
 		SSL_free(ssl);

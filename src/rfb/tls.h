@@ -36,4 +36,4 @@ EVP_PKEY *tls_rsa_key(const struct tls *tls);
 
 /* One connection over @fd, which is borrowed: a server's that has not begun. NULL: out of memory, or no certificate. The tls must
  * outlive it. */
-SSL *tls_accept(const struct tls *tls, int fd, bool x509);
+SSL *tls_accept(struct tls *tls, int fd, bool x509);

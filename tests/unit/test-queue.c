@@ -81,11 +81,30 @@ static void reserve_without_commit_leaves_nothing(void **state)
 	queue_finish(&queue);
 }
 
+static void nothing_is_lost_where_chunks_are_freed(void **state)
+{
+	struct queue queue;
+	struct iovec iov[2];
+
+	queue_init(&queue);
+	assert_int_equal(queue_append(&queue, "ab", 2), 0);
+	queue_rest();
+	assert_int_equal(queue_append(&queue, "cd", 2), 0);
+	assert_int_equal(queue_peek(&queue, iov, 2), 1);
+	assert_memory_equal(iov[0].iov_base, "abcd", 4);
+	queue_eat(&queue, 4);
+	queue_rest();
+	queue_rest();
+	assert_int_equal(queue_append(&queue, "e", 1), 0);
+	queue_finish(&queue);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_come_out_as_they_went_in),
 		cmocka_unit_test(reserve_without_commit_leaves_nothing),
+		cmocka_unit_test(nothing_is_lost_where_chunks_are_freed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

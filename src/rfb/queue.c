@@ -46,8 +46,10 @@ static void spare_keep(struct queue_chunk *chunk)
 
 void queue_rest(void)
 {
+	pthread_mutex_lock(&lock);
 	while (spare_count)
 		free(spares[--spare_count]);
+	pthread_mutex_unlock(&lock);
 }
 
 void queue_init(struct queue *queue)

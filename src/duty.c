@@ -151,6 +151,8 @@ static bool obey(struct display *d, const struct orders *orders)
 			stage_ask(d->stage);
 			/* Nor are buffers held of which the driver could give the number, or the memory, to others. */
 			driver_forget(&d->driver);
+			/* There may be no look for long. */
+			stage_rest(d->stage);
 			d->scanned.drawn = 0;
 			resize_forget(&d->resize);
 		}

@@ -234,8 +234,6 @@ static bool add(struct film *film, uint64_t serial, bool key, const uint8_t *byt
 {
 	size_t at = film->end + size <= LIMIT_FILM ? film->end : 0;
 
-	if (size > LIMIT_FILM / 2)
-		return false;
 	for (; in_the_way(film, at, size); film->oldest++)
 		if (shot_of(film, film->oldest)->held)
 			return false;
@@ -292,6 +290,15 @@ static int encode(struct film *film, const struct film_want *want, const struct 
 		want->stride, key, ret_bytes, ret_size);
 }
 
+static void fail(struct film *film, const struct film_want *want)
+{
+	if (film->reel != want->reel)
+		return;
+	stop(film);
+	forget_motion(film, film->motion.width, film->motion.height);
+	film->rest_until = want->now + FEW_NS;
+}
+
 static void keep(struct film *film, const struct film_want *want, bool key, const uint8_t *bytes,
 	size_t size)
 {
@@ -309,15 +316,6 @@ static void keep(struct film *film, const struct film_want *want, bool key, cons
 	}
 }
 
-static void fail(struct film *film, const struct film_want *want)
-{
-	if (film->reel != want->reel)
-		return;
-	stop(film);
-	forget_motion(film, film->motion.width, film->motion.height);
-	film->rest_until = want->now + FEW_NS;
-}
-
 /* Under the mutex, which is let go of meanwhile. */
 static void make(struct film *film, const struct film_want *want, bool key)
 {
@@ -333,7 +331,8 @@ static void make(struct film *film, const struct film_want *want, bool key)
 	pthread_mutex_unlock(&film->mutex);
 	r = encode(film, want, &area, judge, key, &bytes, &size);
 	pthread_mutex_lock(&film->mutex);
-	if (r == 0)
+	/* Of so many bytes, noise that fills a large screen, nobody could be sent it, nor the next ones. */
+	if (r == 0 && size <= BEHIND_MAX)
 		keep(film, want, key, bytes, size);
 	else
 		fail(film, want);

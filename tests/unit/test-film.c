@@ -408,6 +408,37 @@ static void few_colours_are_none(void **state)
 	assert_false(film_showing(set->film, 7, &area, &reel));
 }
 
+/* Noise on a screen so large that none of its pictures is small enough to be sent: it is not made again and again. */
+static void what_is_too_many_bytes_is_none(void **state)
+{
+	const uint32_t side = 2048, words = side / BLOCK_PIXELS / 64 * (side / BLOCK_PIXELS);
+	struct set *set = *state;
+	uint64_t *bitmap = malloc(words * sizeof(*bitmap));
+	const struct shot *shots[FILM_BATCH];
+	struct film_want want = {.serial = 1, .stride = side};
+	uint32_t *pixels = malloc(side * side * sizeof(*pixels)), noise = 1;
+	struct rect area;
+	bool anew;
+
+	assert_non_null(bitmap);
+	assert_non_null(pixels);
+	if (!h264_there())
+		skip_because("built without libx264");
+	memset(bitmap, 0xff, words * sizeof(*bitmap));
+	for (size_t i = 0; i < side * side; i++)
+		pixels[i] = (noise = noise * 1664525 + 1013904223) >> 8;
+	film_frame(set->film, side, side, 8);
+	for (unsigned int i = 0; i < 40 && !film_showing(set->film, 8, &area, &want.reel); i++)
+		film_published(set->film, bitmap, set->now += 33 * MS);
+	assert_true(film_showing(set->film, 8, &area, &want.reel));
+	want.pixels = pixels;
+	want.now = set->now;
+	assert_int_equal(film_take(set->film, &want, &set->places[0], shots, &anew), 0);
+	assert_false(film_showing(set->film, 8, &area, &want.reel));
+	free(bitmap);
+	free(pixels);
+}
+
 static void it_ends(void **state)
 {
 	struct set *set = *state;
@@ -453,6 +484,7 @@ int main(void)
 			who_lags_gets_all_of_them_or_begins_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_comes_waits_for_a_key, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(few_colours_are_none, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_too_many_bytes_is_none, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(it_ends, set_up, tear_down),
 	};
 

@@ -223,15 +223,16 @@ static unsigned int nal_types(const uint8_t *bytes, size_t size, unsigned int ty
 
 static void pictures_come_at_once(void **state)
 {
-	uint32_t *pixels = calloc(WIDTH * HEIGHT, sizeof(*pixels));
+	uint32_t *pixels;
 	struct h264 *h264 = NULL;
 	const uint8_t *bytes;
 	size_t size;
 	bool has;
 
-	assert_non_null(pixels);
 	if (!h264_there())
 		skip_because("built without libx264");
+	pixels = calloc(WIDTH * HEIGHT, sizeof(*pixels));
+	assert_non_null(pixels);
 	assert_int_equal(h264_create(WIDTH, HEIGHT, &h264), 0);
 	for (unsigned int i = 0; i < 10; i++) {
 		bool key = i % 4 == 0;
@@ -413,17 +414,19 @@ static void what_is_too_many_bytes_is_none(void **state)
 {
 	const uint32_t side = 2048, words = side / BLOCK_PIXELS / 64 * (side / BLOCK_PIXELS);
 	struct set *set = *state;
-	uint64_t *bitmap = malloc(words * sizeof(*bitmap));
+	uint64_t *bitmap;
 	const struct shot *shots[FILM_BATCH];
 	struct film_want want = {.serial = 1, .stride = side};
-	uint32_t *pixels = malloc(side * side * sizeof(*pixels)), noise = 1;
+	uint32_t *pixels, noise = 1;
 	struct rect area;
 	bool anew;
 
-	assert_non_null(bitmap);
-	assert_non_null(pixels);
 	if (!h264_there())
 		skip_because("built without libx264");
+	bitmap = malloc(words * sizeof(*bitmap));
+	pixels = malloc(side * side * sizeof(*pixels));
+	assert_non_null(bitmap);
+	assert_non_null(pixels);
 	memset(bitmap, 0xff, words * sizeof(*bitmap));
 	for (size_t i = 0; i < side * side; i++)
 		pixels[i] = (noise = noise * 1664525 + 1013904223) >> 8;

@@ -250,7 +250,7 @@ static void test_drags(void **state)
 	for (int i = 0; i < 30 && finds(); i++) {
 		int dx = (int)below(41) - 20, dy = (int)below(41) - 20;
 
-		if (!dx && !dy)
+		if (!move_valid(&(struct move){window, dx, dy}, 1000, 600))
 			continue;
 		shove(&s, window, dx, dy);
 		window.x += dx;
@@ -307,8 +307,8 @@ static void test_typing(void **state)
 
 static void random_scene(const struct format *format)
 {
-	static const uint32_t sizes[][2] = {
-		{640, 400}, {1001, 333}, {100, 700}, {65, 65}, {1920, 96}};
+	static const uint32_t sizes[][2] = {{640, 400}, {1001, 333}, {100, 700}, {65, 65},
+		{1920, 96}, {127, 300}, {64, 64}, {1, 1}};
 	size_t size = below(ARRAY_SIZE(sizes));
 	uint32_t width = sizes[size][0], height = sizes[size][1];
 	struct scene s;
@@ -332,6 +332,8 @@ static void random_scene(const struct format *format)
 		/* Not every look is published; and what is published is all there is. */
 		if (below(4))
 			see(&s);
+		if (!below(3))
+			tiles_rest(s.field.tiles);
 	}
 	scene_end(&s);
 }

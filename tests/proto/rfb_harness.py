@@ -11,6 +11,8 @@ import array
 import fcntl
 import mmap
 import os
+import pathlib
+import re
 import select
 import signal
 import socket
@@ -23,7 +25,8 @@ HELLO, LISTENER, VIEWER, FRAME, WANT_WRITE, PUBLISH, DETACH, SIZES, STOP, TLS, P
     POINTER_MODE, RESUME = range(1, 18)
 READY, MAY_WRITE, VIEWER_ADDED, VIEWER_STATE, VIEWER_GONE, WATCH, IDLE, BUSY, TAKEN, RESIZE, CHECK, POWER, \
     RESUMED, HERE, TIMES, INPUT = range(64, 80)
-VERSION = 6
+LINK_H = pathlib.Path(__file__).resolve().parents[2] / "src/frame/link.h"
+VERSION = int(re.search(r"^#define LINK_VERSION (\d+)u", LINK_H.read_text(), re.M)[1])
 # Of listeners; the first two are RFB's numbers too.
 NONE, VNCAUTH, TLS_NONE, TLS_VNC, TLS_PLAIN, X509_NONE, X509_VNC, X509_PLAIN, RSA_AES, RSA_AES_256 = (
     1 << i for i in range(10))

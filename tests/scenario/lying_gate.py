@@ -20,9 +20,10 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 
+from rfb_harness import VERSION  # noqa: E402
+
 # src/frame/link.h
 VERDICT, READY, CHECK = 13, 64, 74
-VERSION = 5
 SIZE = 512
 TICKET, LOGIN, NAME = 2, 3, 4
 VIEW, CONTROL, EXCLUSIVE = 1, 2, 3

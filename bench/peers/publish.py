@@ -42,7 +42,7 @@ REASONS = {
     8: "two cores for four viewers, of which one is slow, and for who looks",
     9: "the whole picture is looked at before the first byte goes out",
     10: "the looks",
-    11: "the safety poll, once a second, for sources that signal less than they change",
+    11: "the safety poll, ever more seldom, down to once in 64 seconds, for sources that signal less than they change",
     12: "the looks",
     13: "a process for each display, which keeps viewers apart from devices and from each other: heap, and what its libraries relocate",
 }

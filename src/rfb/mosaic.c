@@ -3,9 +3,10 @@
  *
  * The area is taken in columns, each from the top. What tight_encode_rows() takes is one rectangle. When it takes none, as many rows as a
  * square has are looked at in squares, and neighbouring squares with many colours are a run. Runs wait: one that is as wide as a run of the
- * next band grows, for a JPEG has 600 bytes of tables, and any rectangle a head. They are written when the next band has no such run.
+ * next band grows, for a JPEG has 400 bytes of tables, and any rectangle a head. They are written when the next band has no such run.
  *
- * Squares with few colours are never written with loss, but several of them together may have many.
+ * Squares with few colours are never written with loss, but several of them together may have many. So what is left at the right and at the
+ * bottom, and is no half square, belongs to the square beside it: alone it has few colours in a photo, too, and had half of a video's bytes.
  */
 #include "rfb/mosaic.h"
 
@@ -132,10 +133,15 @@ static bool set_rows(struct setter *setter, struct rect *rest)
 	return true;
 }
 
+/* So much of @left is taken at once: a side, or all where less than half of one would be left. */
+static uint32_t side_of(const struct setter *setter, uint32_t left)
+{
+	return left < setter->side / 2 * 3 ? left : setter->side;
+}
+
 static struct rect square_of(const struct setter *setter, const struct rect *band, uint32_t x)
 {
-	return (struct rect){
-		x, band->y, MIN(setter->side, band->x + band->width - x), band->height};
+	return (struct rect){x, band->y, side_of(setter, band->x + band->width - x), band->height};
 }
 
 /* Squares side by side that have few colours each. */
@@ -145,10 +151,11 @@ static void set_few(struct setter *setter, const struct rect *squares)
 
 	if (set_rows(setter, &rest))
 		return;
-	for (uint32_t x = rest.x; x < rest.x + rest.width; x += setter->side) {
+	for (uint32_t x = rest.x; x < rest.x + rest.width;) {
 		struct rect square = square_of(setter, &rest, x);
 
 		set_square(setter, &square);
+		x += square.width;
 	}
 }
 
@@ -189,14 +196,13 @@ static bool has_many(struct setter *setter, const struct rect *square)
 
 static void set_band(struct setter *setter, const struct rect *band)
 {
-	struct rect runs[RUNS_MAX], few = {0};
+	struct rect runs[RUNS_MAX], few = {0}, square;
 	uint32_t end = band->x + band->width;
 	size_t used = 0;
 	bool many_before = false;
 
-	for (uint32_t x = band->x; x < end; x += setter->side) {
-		struct rect square = square_of(setter, band, x);
-
+	for (uint32_t x = band->x; x < end; x = square.x + square.width) {
+		square = square_of(setter, band, x);
 		if (!has_many(setter, &square)) {
 			if (!few.width)
 				few = square;
@@ -223,7 +229,7 @@ static void set_column(struct setter *setter, const struct rect *column)
 	uint32_t bands_end = rest.y;
 
 	while (!set_rows(setter, &rest)) {
-		struct rect band = {rest.x, rest.y, rest.width, MIN(rest.height, setter->side)};
+		struct rect band = {rest.x, rest.y, rest.width, side_of(setter, rest.height)};
 
 		if (rest.y != bands_end)
 			set_runs(setter);

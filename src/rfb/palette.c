@@ -7,6 +7,47 @@
 
 #define PALETTE_NONE 0xffffffffu
 
+#define CROWD_STEP \
+	8 /* rows are taken eight by eight: far apart, they differ more than neighbours */
+#define CROWD_FEW 48 /* colours in the first eighth: it will not come to so many */
+
+/* Colours that are counted together because of their hash only make it fewer. */
+static unsigned int row_adds(struct crowd *crowd, const uint32_t *row, size_t width)
+{
+	const uint8_t turn = crowd->turn;
+	unsigned int added = 0;
+
+	for (size_t i = 0; i < width; i++) {
+		uint8_t *seen = &crowd->seen[(row[i] & PIXEL_MASK) * 0x9e3779b1u >> 20];
+
+		added += *seen != turn;
+		*seen = turn;
+	}
+	return added;
+}
+
+bool crowd_is_large(
+	struct crowd *crowd, const uint32_t *pixels, size_t stride, size_t width, uint32_t height)
+{
+	static const uint8_t firsts[CROWD_STEP] = {0, 4, 2, 6, 1, 5, 3, 7};
+	unsigned int count = 0;
+
+	if (!++crowd->turn) {
+		memset(crowd->seen, 0, sizeof(crowd->seen));
+		crowd->turn = 1;
+	}
+	for (size_t i = 0; i < CROWD_STEP; i++) {
+		for (uint32_t y = firsts[i]; y < height; y += CROWD_STEP) {
+			count += row_adds(crowd, pixels + y * stride, width);
+			if (count > PALETTE_MAX)
+				return true;
+		}
+		if (count < CROWD_FEW)
+			return false;
+	}
+	return false;
+}
+
 void palette_clear(struct palette *palette)
 {
 	palette->used = 0;

@@ -8,6 +8,7 @@
 
 #define PALETTE_MAX   256
 #define PALETTE_SLOTS 1024 /* a power of two; a quarter full at most */
+#define CROWD_SLOTS   4096 /* a power of two; so many that few of the first 256 colours share one */
 
 struct palette {
 	unsigned int used;
@@ -23,6 +24,16 @@ static inline size_t palette_slot(uint32_t colour)
 {
 	return colour * 0x9e3779b1u >> 22;
 }
+
+/* A look at pixels that shall not take as long as counting does. */
+struct crowd {
+	uint8_t turn;
+	uint8_t seen[CROWD_SLOTS]; /* the turn in which a colour with this hash was last seen */
+};
+
+/* True: rows of @width pixels, @height of them, have more than PALETTE_MAX colours. False: they may have. @stride: pixels. */
+bool crowd_is_large(
+	struct crowd *crowd, const uint32_t *pixels, size_t stride, size_t width, uint32_t height);
 
 void palette_clear(struct palette *palette);
 /* Each pixel's place among the colours, which grow. False: there are more than PALETTE_MAX, and @ret is garbage. */

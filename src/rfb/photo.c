@@ -17,14 +17,20 @@
 #include <stdio.h>
 #include <jpeglib.h>
 
+#include "rfb/photo_codes.h"
+
 #define ROWS_AT_ONCE 16
+#define LINE	     (64 / sizeof(uint32_t)) /* pixels of what the cache takes at once */
 
 struct photo {
 	struct jpeg_compress_struct library;
 	struct jpeg_error_mgr errors;
 	struct jpeg_destination_mgr room;
 	jmp_buf out;
-	bool own_tables; /* of the last picture's, which jpeg_set_defaults() leaves alone */
+	struct look {
+		int quality, subsampling;
+		bool small;
+	} look; /* what the library is set to; quality 0: nothing */
 };
 
 bool photo_there(void)
@@ -92,34 +98,55 @@ void photo_destroy(struct photo *photo)
 	free(photo);
 }
 
-static void set(struct jpeg_compress_struct *library, uint32_t width, uint32_t height, int quality,
-	int subsampling, bool small)
+/* In the places that the library has for the tables of what is light. */
+static void set_codes(struct jpeg_compress_struct *library)
 {
-	library->image_width = width;
-	library->image_height = height;
-	library->input_components = 4;
-	library->in_color_space = JCS_EXT_BGRX;
-	jpeg_set_defaults(library);
-	jpeg_set_colorspace(library, subsampling == 3 ? JCS_GRAYSCALE : JCS_YCbCr);
-	jpeg_set_quality(library, quality, TRUE);
-	library->dct_method = JDCT_ISLOW; /* with vectors as fast as the one that is called fast */
-	library->optimize_coding = small;
-	library->comp_info[0].h_samp_factor = subsampling == 1 || subsampling == 2 ? 2 : 1;
-	library->comp_info[0].v_samp_factor = subsampling == 1 ? 2 : 1;
+	uint16_t divisors[PHOTO_COEFFICIENTS];
+	struct photo_code first, others;
+	JHUFF_TBL *dc = library->dc_huff_tbl_ptrs[0], *ac = library->ac_huff_tbl_ptrs[0];
+
+	for (size_t i = 0; i < PHOTO_COEFFICIENTS; i++)
+		divisors[i] = MIN(library->quant_tbl_ptrs[0]->quantval[i],
+			library->quant_tbl_ptrs[1]->quantval[i]);
+	photo_codes_first(divisors, &first);
+	photo_codes_others(divisors, &others);
+	memcpy(dc->bits, first.counts, sizeof(dc->bits));
+	memcpy(dc->huffval, first.values, sizeof(dc->huffval));
+	memcpy(ac->bits, others.counts, sizeof(ac->bits));
+	memcpy(ac->huffval, others.values, sizeof(ac->huffval));
+	for (int i = 0; i < library->num_components; i++)
+		library->comp_info[i].dc_tbl_no = library->comp_info[i].ac_tbl_no = 0;
 }
 
-/* Such tables lack codes that another picture needs. */
-static void forget_tables(struct photo *photo)
+static void set(struct photo *photo, const struct look *look)
 {
 	struct jpeg_compress_struct *library = &photo->library;
 
-	if (!photo->own_tables)
+	if (look->quality == photo->look.quality && look->subsampling == photo->look.subsampling &&
+		look->small == photo->look.small)
 		return;
-	photo->own_tables = false;
-	jpeg_destroy_compress(library);
-	jpeg_create_compress(library);
-	library->client_data = photo;
-	library->dest = &photo->room;
+	photo->look.quality = 0;
+	library->input_components = 4;
+	library->in_color_space = JCS_EXT_BGRX;
+	jpeg_set_defaults(library);
+	jpeg_set_colorspace(library, look->subsampling == 3 ? JCS_GRAYSCALE : JCS_YCbCr);
+	jpeg_set_quality(library, look->quality, TRUE);
+	library->dct_method = JDCT_ISLOW; /* with vectors as fast as the one that is called fast */
+	library->optimize_coding = look->small; /* writes over the codes, which are not asked for */
+	library->comp_info[0].h_samp_factor =
+		look->subsampling == 1 || look->subsampling == 2 ? 2 : 1;
+	library->comp_info[0].v_samp_factor = look->subsampling == 1 ? 2 : 1;
+	if (!look->small)
+		set_codes(library);
+	photo->look = *look;
+}
+
+/* Rows of pixels in the frame are far apart, so that nobody fetches the next ones by himself. */
+static void fetch_rows(const uint32_t *pixels, size_t stride, uint32_t width, uint32_t height)
+{
+	for (uint32_t y = 0; y < height; y++)
+		for (uint32_t x = 0; x < width; x += LINE)
+			__builtin_prefetch(pixels + y * stride + x);
 }
 
 static void write_rows(struct jpeg_compress_struct *library, const uint32_t *pixels, size_t stride)
@@ -132,6 +159,10 @@ static void write_rows(struct jpeg_compress_struct *library, const uint32_t *pix
 
 		for (uint32_t i = 0; i < used; i++)
 			rows[i] = (JSAMPROW)(pixels + (library->next_scanline + i) * stride);
+		fetch_rows(pixels + (library->next_scanline + used) * stride, stride,
+			library->image_width,
+			MIN(library->image_height - library->next_scanline - used,
+				(JDIMENSION)ROWS_AT_ONCE));
 		jpeg_write_scanlines(library, rows, used);
 	}
 }
@@ -147,10 +178,9 @@ size_t photo_bytes(struct photo *photo, const uint32_t *pixels, size_t stride, u
 		jpeg_abort_compress(library);
 		return 0;
 	}
-	if (!small)
-		forget_tables(photo);
-	set(library, width, height, quality, subsampling, small);
-	photo->own_tables = small;
+	set(photo, &(struct look){quality, subsampling, small});
+	library->image_width = width;
+	library->image_height = height;
 	jpeg_start_compress(library, TRUE);
 	write_rows(library, pixels, stride);
 	jpeg_finish_compress(library);

@@ -38,8 +38,8 @@
 
 #define PALETTE_SHARE 16 /* pixels for each colour that make a palette worth its bytes */
 
-#define JPEG_PIXELS 1024 /* fewer are not worth JPEG's 600 bytes of tables */
-#define JPEG_SMALL  6	 /* the level from which on bytes count for more than time */
+#define JPEG_PIXELS 512 /* fewer are not worth JPEG's 400 bytes of tables */
+#define JPEG_SMALL  6	/* the level from which on bytes count for more than time */
 
 struct area {
 	const uint32_t *pixels;
@@ -52,6 +52,7 @@ struct tight {
 	struct deflator *deflator;
 	struct photo *photo;
 	struct palette palette;
+	struct crowd crowd;
 	uint8_t raw[3 * TIGHT_PIXELS_MAX]; /* what is to be compressed */
 };
 
@@ -327,6 +328,9 @@ size_t tight_encode_rows(struct tight *tight, const uint32_t *pixels, size_t str
 	struct look look;
 
 	check(&area);
+	if (crowd_is_large(
+		    &tight->crowd, pixels, stride, width, MIN(height, (uint32_t)PALETTE_ROWS)))
+		return 0;
 	look = look_at(tight, &area, true);
 	*ret_rows = area.height = look.rows;
 	/* Rows too few to be cut off for their one or two colours: a palette of two has bits, and of one there is none. */
@@ -342,7 +346,8 @@ bool tight_has_many(
 	const struct area area = {pixels, stride, width, height};
 
 	check(&area);
-	return look_at(tight, &area, false).many;
+	return crowd_is_large(&tight->crowd, pixels, stride, width, height) ||
+	       look_at(tight, &area, false).many;
 }
 
 size_t tight_encode_many(struct tight *tight, const uint32_t *pixels, size_t stride, uint32_t width,

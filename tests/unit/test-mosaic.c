@@ -307,6 +307,22 @@ static void test_photo_is_one_rectangle(void **state)
 	assert_memory_equal(&f->jpeg, &all, sizeof(all));
 }
 
+/* What is left beside squares and below them has few colours because it is narrow. */
+static void test_edge_of_photo_goes_with_it(void **state)
+{
+	static const struct rect all = {100, 30, 256 + 16, 256 + 16};
+	struct fixture *f = *state;
+
+	for (uint32_t y = 0; y < all.height; y++)
+		for (uint32_t x = 0; x < all.width; x++)
+			f->pixels[all.y + y][all.x + x] = (x / 2) << 16 | (y / 2) << 8;
+	check(f, &all, &fine);
+	if (!photo_there())
+		skip();
+	assert_int_equal(f->jpegs, 1);
+	assert_memory_equal(&f->jpeg, &all, sizeof(all));
+}
+
 static void test_loss_is_told(void **state)
 {
 	struct fixture *f = *state;
@@ -370,6 +386,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_few_colours_stay_exact_beside_many, begin, end),
 		cmocka_unit_test_setup_teardown(test_photo_is_one_rectangle, begin, end),
+		cmocka_unit_test_setup_teardown(test_edge_of_photo_goes_with_it, begin, end),
 		cmocka_unit_test_setup_teardown(test_loss_is_told, begin, end),
 		cmocka_unit_test_setup_teardown(test_wide_and_low_is_not_cut, begin, end),
 		cmocka_unit_test_setup_teardown(test_few_rows_above_many_colours, begin, end),

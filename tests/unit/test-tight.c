@@ -171,6 +171,24 @@ static void test_every_number_of_colours_is_exact(void **state)
 	}
 }
 
+/* A crowd is never said to be large when it is not, however often one looks, and mostly when it is. */
+static void test_crowds(void **state)
+{
+	struct fixture *f = *state;
+	struct crowd *crowd = new0(struct crowd);
+
+	for (uint32_t i = 0; i < 600; i++) {
+		uint32_t colours = 1 + draw(f) % 256, width = 1 + draw(f) % 200;
+		uint32_t height = 1 + draw(f) % 80;
+
+		paint(f, width, width, height, colours);
+		assert_false(crowd_is_large(crowd, f->pixels, width, width, height));
+		paint_gradient(f, 100, 80, 40);
+		assert_true(crowd_is_large(crowd, f->pixels, 100, 80, 40));
+	}
+	free(crowd);
+}
+
 static void test_full_colour_is_exact(void **state)
 {
 	struct fixture *f = *state;
@@ -472,6 +490,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_every_small_size_is_exact, begin, end),
 		cmocka_unit_test_setup_teardown(test_every_number_of_colours_is_exact, begin, end),
+		cmocka_unit_test_setup_teardown(test_crowds, begin, end),
 		cmocka_unit_test_setup_teardown(test_full_colour_is_exact, begin, end),
 		cmocka_unit_test_setup_teardown(test_last_colour_counts, begin, end),
 		cmocka_unit_test_setup_teardown(test_any_order, begin, end),

@@ -57,6 +57,7 @@ struct racer {
 	void (*read)(const uint8_t *source, size_t bytes);
 	const char *kernel;
 	unsigned int percent; /* of the tiles change before each look */
+	bool sparse;
 	double ms[ROUNDS_MAX];
 };
 
@@ -184,8 +185,14 @@ static void racer_add_looks(struct field *field, const char *kernel, const char 
 	}
 	if (field->view.tiling && field->view.tiling->width < 512)
 		return;
-	racer_add(field, KIND_PROBE, "")->kernel = kernel;
-	snprintf(racers[racers_used - 1].name, sizeof(racers[0].name), "probe %s", name);
+	for (int sparse = 0; sparse < 2; sparse++) {
+		struct racer *racer = racer_add(field, KIND_PROBE, "");
+
+		snprintf(racer->name, sizeof(racer->name), "%sprobe %s", sparse ? "sparse " : "",
+			name);
+		racer->kernel = kernel;
+		racer->sparse = sparse;
+	}
 }
 
 static void readers_line_up(struct field *field)
@@ -368,7 +375,8 @@ static void probe_settle(struct field *field)
 	tiles_look(
 		field->tiles, &field->view, (uint32_t *)field->frame, field->stride, always, NULL);
 	for (unsigned int i = 0; i < 8; i++)
-		tiles_probe(field->tiles, &field->view, (uint32_t *)field->frame, field->stride);
+		tiles_probe(
+			field->tiles, &field->view, (uint32_t *)field->frame, field->stride, false);
 }
 
 /* What a probe would be without hashes. */
@@ -406,8 +414,8 @@ static double race(const struct racer *racer)
 	else if (racer->kind == KIND_COMPARE)
 		found = compare_rows(field);
 	else if (racer->kind == KIND_PROBE)
-		found = tiles_probe(
-			field->tiles, &field->view, (uint32_t *)field->frame, field->stride);
+		found = tiles_probe(field->tiles, &field->view, (uint32_t *)field->frame,
+			field->stride, racer->sparse);
 	else if (racer->kind == KIND_DETILE)
 		detile_field(field);
 	else

@@ -8,12 +8,15 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "peers/brush.h"
+#include "peers/film.h"
 #include "peers/stage.h"
 #include "peers/usage.h"
 
@@ -29,7 +32,8 @@ enum {
 struct play {
 	const char *mode, *scene, *record, *marks;
 	uint32_t width, height;
-	int frames, viewers, slow, quality, pause_ms, fps, settle_ms, seconds, pokes, active;
+	struct viewer_wish wish;
+	int frames, viewers, slow, pause_ms, fps, settle_ms, seconds, pokes, active;
 	int rests, active_rests, refresh_ms, windows;
 	bool keys, hold;
 	pid_t pids[PIDS];
@@ -39,6 +43,8 @@ struct play {
 	FILE *record_file, *marks_file;
 	uint64_t random;
 
+	size_t poked; /* so often: the next one is another display */
+	atomic_bool pokes_over;
 	int missed, wrong;
 	struct samples errors; /* mean square errors of pictures */
 	double took_ms, cpu_ms;
@@ -92,6 +98,13 @@ static double pause_of(struct play *p)
 	return p->pause_ms * (0.75 + brush_below(&p->random, 1000) / 2000.0);
 }
 
+/* A letter on a display in use. */
+static void type_on(struct stage *stage)
+{
+	viewer_type(stage->seats[0].viewer, 'a');
+	stage_next(stage);
+}
+
 static void next(struct play *p, struct stage *stage)
 {
 	if (p->keys) {
@@ -118,22 +131,23 @@ static void play_lock(struct play *p)
 	end(p, &usage);
 }
 
-/* Frames come at their own pace; just before the next one it is measured how near the picture is to the last, if it is that one. */
+/* Frames come at their own pace, and each stands as long as any other, however long it takes to draw the next one meanwhile. Just before that is
+ * shown it is measured how near the viewer's picture is to the last, if it is that one. */
 static void play_flow(struct play *p)
 {
 	struct usage usage;
-	double at = now_ms();
+	double error;
 
 	first(p)->keeps = true;
 	begin(p, &usage);
 	for (int i = 0; i < p->frames; i++) {
 		next(p, first(p));
-		at += 1000.0 / p->fps;
-		sleep_ms(at - now_ms());
-		if (stage_late(first(p)))
+		stage_draw(first(p));
+		sleep_ms(first(p)->written_ms + 1000.0 / p->fps - now_ms());
+		if (stage_late(first(p), &error))
 			p->missed++;
 		else
-			samples_add(&p->errors, stage_error(first(p)));
+			samples_add(&p->errors, error);
 	}
 	end(p, &usage);
 }
@@ -154,8 +168,7 @@ static void rest(struct play *p, int active)
 		struct stage *stage = p->stages[i % (size_t)active];
 
 		note(p, stage_done(stage) ? 0 : -1);
-		viewer_type(stage->seats[0].viewer, 'a');
-		stage_next(stage);
+		type_on(stage);
 	}
 	end(p, &usage);
 }
@@ -170,22 +183,25 @@ static void print_samples(const char *name, const struct samples *samples)
 
 static void print(struct play *p)
 {
-	uint64_t moves = 0, pictures = 0, updates = 0, rectangles = 0;
+	uint64_t moves = 0, pictures = 0, shots = 0, updates = 0, rectangles = 0;
 
 	for (size_t i = 0; i < first(p)->seats_used; i++) {
 		struct viewer *v = first(p)->seats[i].viewer;
 
 		moves += v->moves;
 		pictures += v->pictures;
+		shots += v->shots;
 		updates += v->updates;
 		rectangles += v->rectangles;
 	}
 	printf("{\"cpu_ms\": %.4f, \"took_ms\": %.1f, \"bytes\": %llu, \"wakeups\": %llu, "
 	       "\"missed\": %d, \"wrong\": %d, "
-	       "\"moves\": %llu, \"jpegs\": %llu, \"updates\": %llu, \"rectangles\": %llu, ",
+	       "\"moves\": %llu, \"jpegs\": %llu, \"shots\": %llu, \"updates\": %llu, "
+	       "\"rectangles\": %llu, ",
 		p->cpu_ms, p->took_ms, (unsigned long long)p->bytes, (unsigned long long)p->wakeups,
 		p->missed, p->wrong, (unsigned long long)moves, (unsigned long long)pictures,
-		(unsigned long long)updates, (unsigned long long)rectangles);
+		(unsigned long long)shots, (unsigned long long)updates,
+		(unsigned long long)rectangles);
 	print_samples("latency_ms", &stage_latency);
 	printf(", ");
 	print_samples("errors", &p->errors);
@@ -205,24 +221,44 @@ static void play_flows(struct play *p)
 	}
 }
 
-/* One change at a time, at displays that were at rest. */
+static void *run_active(void *data)
+{
+	struct play *p = data;
+
+	for (size_t i = 0; !p->pokes_over; i++) {
+		sleep_ms((double)ACTIVE_MS / p->active);
+		type_on(p->stages[i % (size_t)p->active]);
+	}
+	return NULL;
+}
+
+/* One change at a time, at the display that has been at rest for the longest time; those in use go on meanwhile, and do not count. */
 static void poke(struct play *p, size_t active)
 {
 	size_t quiet = p->stages_used - active;
+	pthread_t thread;
 	struct usage usage;
 
 	p->missed = 0;
+	p->pokes_over = false;
+	for (size_t i = 0; i < active; i++)
+		p->stages[i]->uncounted = true;
+	if (active && pthread_create(&thread, NULL, run_active, p) != 0)
+		abort();
 	begin(p, &usage);
 	for (int i = 0; i < p->pokes; i++) {
-		size_t which = active + (p->pokes <= (int)quiet
-							? (size_t)i
-							: brush_below(&p->random, (uint32_t)quiet));
+		struct stage *stage = p->stages[active + p->poked++ % quiet];
 
 		sleep_ms(pause_of(p));
-		next(p, p->stages[which]);
-		note(p, stage_wait(p->stages[which], TIMEOUT_MS));
+		next(p, stage);
+		note(p, stage_wait(stage, TIMEOUT_MS));
 	}
 	end(p, &usage);
+	p->pokes_over = true;
+	if (active)
+		pthread_join(thread, NULL);
+	for (size_t i = 0; i < active; i++)
+		p->stages[i]->uncounted = false;
 }
 
 /* Rests, each a JSON line of its own, and after each the pokes, another one; the last one is printed by who called. */
@@ -278,6 +314,7 @@ enum {
 	REFRESH,
 	WINDOWS,
 	KEYS,
+	H264,
 	HOLD,
 	THE_PIDS,
 	RECORD,
@@ -309,6 +346,7 @@ static const struct option options[] = {
 	{"active", required_argument, NULL, ACTIVE},
 	{"keys", no_argument, NULL,
 		KEYS}, /* a key from the first viewer, 20 ms before each frame */
+	{"h264", no_argument, NULL, H264}, /* its viewers know it */
 	{"hold", no_argument, NULL, HOLD}, /* when all is settled: says so, and waits for a line */
 	{"pids", required_argument, NULL, THE_PIDS},
 	{"record", required_argument, NULL,
@@ -323,7 +361,7 @@ static void set(struct play *p, int option, char *value)
 	const struct {
 		int option, *number;
 	} numbers[] = {{FRAMES, &p->frames}, {VIEWERS, &p->viewers}, {SLOW, &p->slow},
-		{QUALITY, &p->quality}, {PAUSE, &p->pause_ms}, {FPS, &p->fps},
+		{QUALITY, &p->wish.quality}, {PAUSE, &p->pause_ms}, {FPS, &p->fps},
 		{SETTLE, &p->settle_ms}, {SECONDS, &p->seconds}, {POKES, &p->pokes},
 		{ACTIVE, &p->active}, {RESTS, &p->rests}, {ACTIVE_RESTS, &p->active_rests},
 		{REFRESH, &p->refresh_ms}, {WINDOWS, &p->windows}};
@@ -347,6 +385,7 @@ static void set(struct play *p, int option, char *value)
 		p->random = strtoull(value, NULL, 10);
 	p->keys |= option == KEYS;
 	p->hold |= option == HOLD;
+	p->wish.h264 |= option == H264;
 }
 
 static void open_display(
@@ -365,11 +404,11 @@ static void open_display(
 	if (r < 0)
 		die(words[0], r);
 	for (int i = 0; r == 0 && i < p->viewers; i++)
-		r = stage_seat(*ret_stage, words[4], p->quality, true, 0, i ? NULL : p->record_file,
+		r = stage_seat(*ret_stage, words[4], &p->wish, true, 0, i ? NULL : p->record_file,
 			i ? NULL : p->marks_file);
 	if (r == 0 && p->slow)
 		r = stage_seat(
-			*ret_stage, words[4], p->quality, false, (uint32_t)p->slow, NULL, NULL);
+			*ret_stage, words[4], &p->wish, false, (uint32_t)p->slow, NULL, NULL);
 	if (r < 0)
 		die(words[4], r);
 }
@@ -389,14 +428,14 @@ static void open_all(struct play *p, char **displays, size_t count)
 	for (; p->stages_used < count; p->stages_used++)
 		open_display(p, scene, displays[p->stages_used], &p->stages[p->stages_used]);
 	scene_destroy(scene);
-	for (size_t i = 0; i < count && p->quality < 0; i++) {
+	for (size_t i = 0; i < count && p->wish.quality < 0; i++) {
 		int wrong = stage_wait(p->stages[i], 60000);
 
 		if (wrong < 0)
 			die("the first picture does not come", -ETIMEDOUT);
 		p->wrong = wrong > p->wrong ? wrong : p->wrong;
 	}
-	if (p->quality >= 0)
+	if (p->wish.quality >= 0)
 		stage_rest(first(p), p->refresh_ms);
 	sleep_ms(p->settle_ms);
 }
@@ -409,7 +448,7 @@ int main(int argc, char **argv)
 		.height = 1080,
 		.frames = 12,
 		.viewers = 1,
-		.quality = -1,
+		.wish = {.quality = -1},
 		.pause_ms = 170,
 		.fps = 10,
 		.settle_ms = 100,
@@ -428,6 +467,8 @@ int main(int argc, char **argv)
 	}
 	if (optind == argc)
 		die("no display", -EINVAL);
+	if (p.wish.h264 && !film_there())
+		die("built without libavcodec", -ENOTSUP);
 	open_all(&p, argv + optind, (size_t)(argc - optind));
 	if (p.hold) {
 		printf("{\"settled\": true}\n");

@@ -18,6 +18,7 @@
 
 #include "peers/usage.h"
 
+#define PART 64
 #define LATE \
 	0.5 /* of the error beside the picture before: more says that a seventh or more of what changed is not there */
 
@@ -80,10 +81,23 @@ static void write_changed(struct stage *s)
 	}
 }
 
+static void keep_before(struct stage *s)
+{
+	size_t bytes = (size_t)s->scene->width * 4;
+
+	if (!s->before)
+		s->before = malloc(bytes * s->scene->height);
+	for (uint32_t y = 0; s->before && y < s->scene->height; y++)
+		memcpy(s->before + (size_t)y * s->scene->width, row_of(s, y), bytes);
+}
+
 static void publish(struct stage *s)
 {
 	pthread_rwlock_wrlock(&s->lock);
+	if (s->keeps)
+		keep_before(s);
 	write_changed(s);
+	s->drawn = false;
 	s->written++;
 	s->written_ms = now_ms();
 	pthread_rwlock_unlock(&s->lock);
@@ -116,15 +130,16 @@ int stage_open(const char *path, size_t offset, size_t stride, int flip, const s
 	return 0;
 }
 
+void stage_draw(struct stage *stage)
+{
+	if (!stage->drawn)
+		scene_step(stage->scene);
+	stage->drawn = true;
+}
+
 void stage_next(struct stage *stage)
 {
-	size_t bytes = (size_t)stage->scene->width * stage->scene->height * 4;
-
-	if (stage->keeps && !stage->before)
-		stage->before = malloc(bytes);
-	if (stage->before)
-		memcpy(stage->before, stage->scene->pixels, bytes);
-	scene_step(stage->scene);
+	stage_draw(stage);
 	publish(stage);
 }
 
@@ -172,7 +187,8 @@ static void look(struct seat *seat, double at_ms)
 	seat->left = wrong;
 	if (wrong == 0) {
 		seat->seen = written;
-		samples_add(&stage_latency, at_ms - s->written_ms);
+		if (!s->uncounted)
+			samples_add(&stage_latency, at_ms - s->written_ms);
 	}
 	pthread_cond_broadcast(&event);
 	pthread_mutex_unlock(&stage_events);
@@ -199,8 +215,8 @@ static void *run_seat(void *data)
 	return NULL;
 }
 
-int stage_seat(struct stage *s, const char *address, int quality, bool checked, uint32_t rate,
-	FILE *record, FILE *marks)
+int stage_seat(struct stage *s, const char *address, const struct viewer_wish *wish, bool checked,
+	uint32_t rate, FILE *record, FILE *marks)
 {
 	struct seat *seat;
 	int r;
@@ -214,7 +230,7 @@ int stage_seat(struct stage *s, const char *address, int quality, bool checked, 
 	seat->checked = checked;
 	seat->marks = marks;
 	seat->left = NEARLY + 1;
-	r = viewer_connect(address, quality, record, &seat->viewer);
+	r = viewer_connect(address, wish, record, &seat->viewer);
 	if (r < 0)
 		return r;
 	if (seat->viewer->width != s->scene->width || seat->viewer->height != s->scene->height) {
@@ -300,6 +316,34 @@ bool stage_done(struct stage *s)
 
 /* ---- Figures ---- */
 
+/* Of few bytes, so that compilers make few instructions of it. */
+static uint32_t error_of_part(const uint8_t *a, const uint8_t *b)
+{
+	uint32_t sum = 0;
+
+	for (int i = 0; i < PART; i++) {
+		int16_t d = (int16_t)(a[i] - b[i]);
+
+		sum += (uint32_t)(d * d);
+	}
+	return sum;
+}
+
+static uint64_t error_of_row(const uint8_t *a, const uint8_t *b, size_t bytes)
+{
+	uint64_t sum = 0;
+	size_t i = 0;
+
+	if (memcmp(a, b, bytes) == 0)
+		return 0;
+	for (; bytes - i >= PART; i += PART)
+		if (memcmp(a + i, b + i, PART) != 0)
+			sum += error_of_part(a + i, b + i);
+	for (; i < bytes; i++)
+		sum += (uint64_t)((a[i] - b[i]) * (a[i] - b[i]));
+	return sum;
+}
+
 /* Mean square error of the first seat's picture, beside rows of @stride bytes. */
 static double error_beside(const struct stage *s, const void *pixels, size_t stride)
 {
@@ -307,36 +351,19 @@ static double error_beside(const struct stage *s, const void *pixels, size_t str
 	uint64_t sum = 0;
 
 	pthread_mutex_lock(&v->lock);
-	for (uint32_t y = 0; y < v->height; y++) {
-		const uint8_t *a = (const uint8_t *)pixels + y * stride;
-		const uint8_t *b = (const uint8_t *)&v->pixels[(size_t)y * v->width];
-		uint32_t row = 0; /* 4095 * 4 * 255^2 fits; wider rows are summed in parts */
-
-		for (uint32_t i = 0; i < v->width * 4; i++) {
-			int d = a[i] - b[i];
-
-			row += (uint32_t)(d * d);
-			if ((i & 0x3fff) == 0x3fff) {
-				sum += row;
-				row = 0;
-			}
-		}
-		sum += row;
-	}
+	for (uint32_t y = 0; y < v->height; y++)
+		sum += error_of_row((const uint8_t *)pixels + y * stride,
+			(const uint8_t *)&v->pixels[(size_t)y * v->width], (size_t)v->width * 4);
 	pthread_mutex_unlock(&v->lock);
 	return (double)sum / (3.0 * v->width * v->height);
 }
 
-double stage_error(struct stage *s)
+bool stage_late(struct stage *s, double *ret_error)
 {
-	return error_beside(s, s->map + s->offset, s->stride);
-}
+	double error = error_beside(s, s->map + s->offset, s->stride);
 
-bool stage_late(struct stage *s)
-{
-	if (!s->before)
-		return false;
-	return stage_error(s) > LATE * error_beside(s, s->before, (size_t)s->scene->width * 4);
+	*ret_error = error;
+	return s->before && error > LATE * error_beside(s, s->before, (size_t)s->scene->width * 4);
 }
 
 uint64_t stage_bytes(const struct stage *s)

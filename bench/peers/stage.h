@@ -3,6 +3,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,6 +41,8 @@ struct stage {
 	int flip;	      /* gets 8 bytes when a picture is complete, -1: nobody is told */
 	pthread_rwlock_t lock; /* @map and @written */
 	bool keeps;	      /* @before is kept */
+	bool drawn;	      /* the next picture is, in @scene */
+	atomic_bool uncounted; /* its pictures are not in stage_latency */
 	uint32_t *before;     /* the picture before the last one, rows without gaps */
 	uint64_t written;
 	double written_ms;
@@ -58,10 +61,12 @@ void samples_add(struct samples *samples, double value);
 int stage_open(
 	const char *path, size_t offset, size_t stride, int flip, const struct scene *scene, struct stage **ret_stage);
 /* As viewer_connect(); the first one can be recorded. The viewer's thread begins at once. */
-int stage_seat(struct stage *stage, const char *address, int quality, bool checked, uint32_t rate, FILE *record,
+int stage_seat(struct stage *stage, const char *address, const struct viewer_wish *wish, bool checked, uint32_t rate, FILE *record,
 	FILE *marks);
 
-/* Draws the next frame, writes what is new of it, and tells who wants to be told. */
+/* Draws the next frame ahead of time, seen by nobody yet. */
+void stage_draw(struct stage *stage);
+/* Draws the next frame if it is not drawn, writes what is new of it, and tells who wants to be told. */
 void stage_next(struct stage *stage);
 /* Waits until all that are checked have the picture, or for @timeout_ms. Returns how many pixels are wrong in the worst of them: 0;
  * a few, where a server says for QUIET_MS that this is all; -1 where it is not there. */
@@ -70,9 +75,8 @@ bool stage_done(struct stage *stage);
 /* Waits until all pictures are right, or no update has come for @quiet_ms: a lossy one may never be. */
 void stage_rest(struct stage *stage, double quiet_ms);
 
-/* Mean square error of the first seat's picture, over all channels of all pixels. */
-double stage_error(struct stage *stage);
-/* Is it rather the picture before than the last one, or part of both? A lossy one differs from either. Needs stage->keeps. */
-bool stage_late(struct stage *stage);
+/* Is the first seat's picture rather the one before than the last one, or part of both? A lossy one differs from either. Needs stage->keeps.
+ * *ret_error: its mean square error, over all channels of all pixels. */
+bool stage_late(struct stage *stage, double *ret_error);
 uint64_t stage_bytes(const struct stage *stage);
 void stage_close(struct stage *stage);

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "peers/film.h"
 #include "peers/tight.h"
 
 enum {
@@ -16,6 +17,7 @@ enum {
 	ENCODING_RAW = 0,
 	ENCODING_COPYRECT = 1,
 	ENCODING_TIGHT = 7,
+	ENCODING_H264 = 50,
 	ENCODING_LEVEL_2 = -254,
 	ENCODING_QUALITY_0 = -32,
 	ENCODING_LAST_RECT = -224,
@@ -158,15 +160,19 @@ static int shake_hands(struct viewer *v)
 	return skip(v, word32(in + 20));
 }
 
-static int say_what_we_want(struct viewer *v, int quality)
+static int say_what_we_want(struct viewer *v, const struct viewer_wish *wish)
 {
 	static const uint8_t format[20] = {
 		0, 0, 0, 0, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0};
-	const int32_t encodings[] = {ENCODING_TIGHT, ENCODING_COPYRECT, ENCODING_RAW,
-		ENCODING_LEVEL_2, ENCODING_LAST_RECT, ENCODING_QUALITY_0 + quality};
+	int32_t encodings[7] = {ENCODING_TIGHT, ENCODING_COPYRECT, ENCODING_RAW, ENCODING_LEVEL_2,
+		ENCODING_LAST_RECT};
 	uint8_t message[4 + sizeof(encodings)] = {2};
-	size_t count = sizeof(encodings) / sizeof(encodings[0]) - (quality < 0);
+	size_t count = 5;
 
+	if (wish->quality >= 0)
+		encodings[count++] = ENCODING_QUALITY_0 + wish->quality;
+	if (wish->h264)
+		encodings[count++] = ENCODING_H264;
 	message[3] = (uint8_t)count;
 	for (size_t i = 0; i < count; i++)
 		memcpy(message + 4 + 4 * i, &(uint32_t){htobe32((uint32_t)encodings[i])}, 4);
@@ -175,7 +181,8 @@ static int say_what_we_want(struct viewer *v, int quality)
 	return r < 0 ? r : put(v, message, 4 + 4 * count);
 }
 
-int viewer_connect(const char *path, int quality, FILE *record, struct viewer **ret_viewer)
+int viewer_connect(
+	const char *path, const struct viewer_wish *wish, FILE *record, struct viewer **ret_viewer)
 {
 	struct viewer *v = calloc(1, sizeof(*v));
 	int r = -ENOMEM;
@@ -194,7 +201,7 @@ int viewer_connect(const char *path, int quality, FILE *record, struct viewer **
 		goto fail;
 	r = shake_hands(v);
 	if (r == 0)
-		r = say_what_we_want(v, quality);
+		r = say_what_we_want(v, wish);
 	if (r < 0)
 		goto fail;
 	v->pixels = calloc((size_t)v->width * v->height, 4);
@@ -216,6 +223,7 @@ void viewer_destroy(struct viewer *v)
 	if (v->fd >= 0)
 		close(v->fd);
 	tight_finish(v);
+	film_finish(v);
 	pthread_mutex_destroy(&v->lock);
 	free(v->pixels);
 	free(v->input);
@@ -301,6 +309,8 @@ static int decode_rectangle(struct viewer *v, int *ret_last)
 		return copy_decode(v, x, y, width, height);
 	case ENCODING_TIGHT:
 		return tight_decode(v, x, y, width, height);
+	case ENCODING_H264:
+		return film_decode(v, x, y, width, height);
 	default:
 		return -EPROTO;
 	}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* viewer.h - a VNC client of the bench's own: Raw, CopyRect and Tight decoded into XRGB8888, every byte counted. */
+/* viewer.h - a VNC client of the bench's own: Raw, CopyRect, Tight and, if asked for, H.264 decoded into XRGB8888, every byte counted. */
 #pragma once
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@ struct viewer {
 	uint32_t *pixels;     /* the upper byte of each is 0 */
 	pthread_mutex_t lock; /* held while an update is decoded into @pixels */
 	uint64_t bytes;	      /* that came, handshake included */
-	uint64_t updates, rectangles, moves, pictures; /* moves: CopyRect; pictures: JPEG */
+	uint64_t updates, rectangles, moves, pictures, shots; /* moves: CopyRect; pictures: JPEG; shots: H.264 */
 	uint32_t rate;	      /* at most so many bytes a second are read, 0: any number */
 	FILE *record;	      /* gets every byte that comes, NULL: none; not owned */
 
@@ -23,12 +24,17 @@ struct viewer {
 	uint8_t *scratch; /* one rectangle's bytes, before and after inflating */
 	size_t scratch_size;
 	z_stream streams[4];
-	void *jpeg;
+	void *jpeg, *film;
 };
 
-/* Connects to a Unix socket, shakes hands (RFB 3.8, no security) and asks for 32-bit pixels, Tight at level 2, CopyRect and Raw, with
- * JPEG of @quality 0 to 9, or lossless where that is below 0. @record: as above. Fails with -errno; -EPROTO: not understood. */
-int viewer_connect(const char *path, int quality, FILE *record, struct viewer **ret_viewer);
+struct viewer_wish {
+	int quality; /* of JPEG, 0 to 9; below 0: lossless */
+	bool h264;   /* Open H.264, before all else; needs film_there() */
+};
+
+/* Connects to a Unix socket, shakes hands (RFB 3.8, no security) and asks for 32-bit pixels, Tight at level 2, CopyRect and Raw, and
+ * what is wished for. @record: as above. Fails with -errno; -EPROTO: not understood. */
+int viewer_connect(const char *path, const struct viewer_wish *wish, FILE *record, struct viewer **ret_viewer);
 void viewer_destroy(struct viewer *viewer);
 
 int viewer_request(struct viewer *viewer, int incremental);

@@ -68,6 +68,11 @@ void amend_tell(struct display *d)
 		take_control(d);
 }
 
+void display_renew(struct display *d)
+{
+	amend_tell(d);
+}
+
 int display_on_power(struct display *d, display_power_fn fn, void *arg)
 {
 	int r = power_add(&d->power, fn, arg);

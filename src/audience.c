@@ -90,7 +90,7 @@ void audience_watch(void *arg, unsigned int watchers)
 {
 	struct display *d = arg;
 
-	d->audience_came += watchers && !d->watchers;
+	d->audience_came = wall_audience(d->wall);
 	d->watchers = watchers;
 	inbox_watch(&d->inbox, watchers, d->audience_came);
 	watch_over(d);
@@ -180,6 +180,8 @@ static int raise_wall(struct display *d, struct display *ghost, const struct wal
 	if (ghost) {
 		d->wall = take_ptr(ghost->wall);
 		d->stage = take_ptr(ghost->stage);
+		d->audience_served = ghost->audience_served;
+		d->returns_until = loop_now_ms() + LIMIT_PASSING_WORDS_MS;
 		wall_give(d->wall, events, d);
 		return 0;
 	}

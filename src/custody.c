@@ -269,6 +269,7 @@ int display_create(struct loop *loop, const struct config *config, struct handov
 			config->timer_slow_ms, config->safety_ms,
 			d->handover.context.frames_maximum ?: config->frames_maximum,
 			loop_now_ms());
+		pace_still(&d->pace, config->timer_still_ms);
 		r = start_thread(d);
 	}
 	if (r < 0) {

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/probe.h"
 #include "capture/capture.h"
+#include "damage/tiles.h"
 #include "display_internal.h"
 #include "plane/format.h"
 #include "stage.h"
@@ -72,7 +73,7 @@ void display_publish(struct display *d)
 	/* Whoever has come since the last scan is not shown what others saw then. */
 	if (d->audience != d->audience_scanned && stage_shows_picture(d->stage))
 		return;
-	r = stage_publish(d->stage);
+	r = stage_publish(d->stage, d->audience);
 	if (r < 0)
 		return;
 	PROBE2(publish, d->handover.context.id, r);
@@ -84,7 +85,7 @@ void display_missed(struct display *d, int error, uint64_t now)
 {
 	/* The buffer may be gone, and its id another's. */
 	d->scanned.drawn = 0;
-	d->settled = false;
+	d->settled = d->near = false;
 	pace_missed(&d->pace, error != -ENODATA && error != -ENOTSUP, now);
 }
 
@@ -102,8 +103,8 @@ void display_no_picture(struct display *d, int error, uint64_t now)
 	}
 	display_set_live(d, false);
 	if (d->watchers)
-		stage_placard(d->stage, never ? "This display cannot be shown" : "No picture",
-			d->found.reason);
+		stage_placard(d->stage, !never && now < d->returns_until,
+			never ? "This display cannot be shown" : "No picture", d->found.reason);
 }
 
 int display_ask(struct display *d, struct plane *plane)
@@ -148,61 +149,93 @@ int display_map(struct display *d, struct plane *plane, struct view *ret)
 	return r == -ENODATA ? -EIO : r;
 }
 
-/* One row of eight will do: nothing says that something is new. Another buffer does, or the same one drawn to. */
-static bool probe_will_do(const struct display *d, const struct plane *plane)
+/* Some rows will do: nothing says that something is new. Another buffer does, or the same one drawn to. */
+static bool probe_will_do(const struct display *d, const struct plane *plane, uint64_t now)
 {
-	return d->settled && !pace_doubts(&d->pace) && plane->drawn == d->scanned.drawn &&
-	       plane_same_buffer(plane, &d->scanned) && d->found.live &&
-	       d->audience == d->audience_scanned;
+	return !pace_doubts(&d->pace) && !pace_owes(&d->pace, now) &&
+	       plane->drawn == d->scanned.drawn && plane_same_buffer(plane, &d->scanned) &&
+	       d->found.live && d->audience == d->audience_scanned;
 }
 
-/* All pixels. Number of changed blocks; -EAGAIN: wait for the grant; else as stage_picture(). */
-static int scan_all(struct display *d, const struct plane *plane, const struct view *view)
+/* All pixels, or all that are near what the last probe found. Number of changed blocks; -EAGAIN: wait for the grant; else as stage_picture(). */
+static int scan_pixels(
+	struct display *d, const struct plane *plane, const struct view *view, bool near)
 {
 	uint64_t began = measure_now();
 	int r;
 
 	d->settled = false;
-	d->scanned.drawn = 0;
+	if (!near)
+		d->scanned.drawn = 0;
 	PROBE3(scan_begin, d->handover.context.id, view->width, view->height);
-	r = stage_picture(d->stage, view);
+	r = near ? stage_picture_near(d->stage, view) : stage_picture(d->stage, view);
 	measure_took(MEASURE_SCAN, measure_now() - began);
 	PROBE2(scan_end, d->handover.context.id, r);
+	d->near = near && r == -EAGAIN;
 	if (r >= 0) {
 		d->settled = true;
 		d->scanned = *plane;
-		d->found.captured++;
+		d->found.captured += !near;
+		d->found.patched += near;
 		d->found.sampled_since = 0;
 		d->found.damaged += r;
 	}
 	return r;
 }
 
-/* Brings the frame up to date. Number of changed blocks; -EAGAIN: wait for the grant; else as display_map(). @ret_all: not by a probe alone. */
-static int scan(struct display *d, struct plane *plane, bool *ret_all)
+/* A look at some rows. True: something differs, and all that differs is to be looked at; d->near says how much that is. */
+static bool probe_differs(struct display *d, const struct view *view, uint64_t now, int *ret_error)
+{
+	int doubt = stage_probe(d->stage, view, pace_skims(&d->pace, now));
+
+	d->found.sampled++;
+	d->found.sampled_since++;
+	d->settled = doubt == TILES_SAME;
+	d->near = doubt == TILES_NEAR;
+	*ret_error = MIN(doubt, 0);
+	return doubt > TILES_SAME;
+}
+
+/* What a probe has found. Its guest may be drawing: what has begun to be another picture meanwhile is not shown half. */
+static int scan_doubted(
+	struct display *d, const struct plane *plane, const struct view *view, bool *ret_all)
+{
+	int r, more = 0;
+
+	*ret_all = !d->near;
+	r = scan_pixels(d, plane, view, d->near);
+	if (*ret_all || r < 0 || stage_probe(d->stage, view, true) == TILES_SAME)
+		return r;
+	*ret_all = true;
+	more = scan_pixels(d, plane, view, false);
+	return more < 0 ? more : r + more;
+}
+
+/* Brings the frame up to date. Number of changed blocks; -EAGAIN: wait for the grant; else as display_map(). @ret_all: all pixels were looked at. */
+static int scan(struct display *d, struct plane *plane, uint64_t now, bool *ret_all)
 {
 	struct view view;
-	int r = display_map(d, plane, &view), differs = 1;
+	int r = display_map(d, plane, &view);
+	bool some = r == 0 && probe_will_do(d, plane, now), look = true;
 
+	*ret_all = false;
 	if (r < 0) {
 		d->scanned.drawn = 0;
 		return r;
 	}
-	if (probe_will_do(d, plane)) {
-		d->found.sampled++;
-		d->found.sampled_since++;
-		differs = r = stage_probe(d->stage, &view);
-		d->settled = differs == 0;
+	d->near &= some;
+	if (some && d->settled) {
+		look = probe_differs(d, &view, now, &r);
 		/* One pass is to find and to copy. */
-		if (differs > 0 && !stage_ask(d->stage))
+		if (look && !stage_ask(d->stage))
 			r = -EAGAIN;
 	}
-	if (differs > 0 && r >= 0)
-		r = scan_all(d, plane, &view);
+	if (look && r >= 0)
+		r = scan_doubted(d, plane, &view, ret_all);
 	driver_unmap(&d->driver);
-	*ret_all = differs != 0;
 	if (r < 0 && r != -EAGAIN) {
 		driver_forget(&d->driver);
+		d->near = false;
 		display_reason(d, "the picture could not be read: %s", strerror(-r));
 		return -EIO;
 	}
@@ -231,7 +264,7 @@ void display_look(struct display *d)
 	changed = display_ask(d, &plane);
 	still = changed == 0 && nothing_drawn(d, &plane, now);
 	if (changed == 0 && !still)
-		changed = scan(d, &plane, &all);
+		changed = scan(d, &plane, now, &all);
 	if (changed >= 0) {
 		display_set_live(d, true);
 		d->audience_scanned = d->audience;

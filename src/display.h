@@ -55,8 +55,9 @@ struct display_runtime {
 	enum display_change change;
 	uint32_t width_maximum, height_maximum; /* of sizes that viewers may ask the guest for; 0: none */
 	bool lease_is_descriptor;
-	uint64_t frames_captured; /* looks at all of the picture's pixels that found one */
-	uint64_t frames_probed;	  /* looks at one row of eight of it */
+	uint64_t frames_captured; /* looks at the picture's pixels that found one: at all, or */
+	uint64_t frames_patched;  /* at those around what a look at some rows had found */
+	uint64_t frames_probed;	  /* looks at one row of eight of it, or fewer */
 	uint64_t probed_since;	  /* of them after the last that frames_captured counts */
 	uint64_t frames_published;
 	uint64_t changes_found[DISPLAY_CHANGE_IDLE]; /* looks that found something new, by what says when to look */
@@ -149,6 +150,9 @@ int display_set_inputs(struct display *display, struct handover_input *inputs, s
 int display_on_power(struct display *display, display_power_fn fn, void *arg);
 /* Harmless where it was not set. */
 void display_off_power(struct display *display, display_power_fn fn, void *arg);
+
+/* The configuration says something else of what config_renew() takes. */
+void display_renew(struct display *display);
 
 /* Who knows tickets and users, and the challenge (LINK_CHALLENGE bytes) that tickets answer. Just after display_create(). Without it nobody
  * may come in who has to be asked about. */

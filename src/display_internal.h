@@ -34,8 +34,9 @@ struct status {
 	unsigned int planes_used;
 	uint32_t width_maximum, height_maximum; /* 0: viewers may not ask for a size */
 	uint64_t captured, published;
-	uint64_t sampled; /* looks at one row of eight */
-	uint64_t sampled_since; /* of them after the last look at all pixels */
+	uint64_t patched; /* looks at all pixels around what one at few rows found */
+	uint64_t sampled; /* looks at one row of eight, or fewer */
+	uint64_t sampled_since; /* of them after the last look at all pixels, or around what one found */
 	uint64_t changes[DISPLAY_CHANGE_IDLE]; /* looks that found something new, by what said when to look */
 	uint64_t damaged; /* blocks of the picture that were new */
 };
@@ -80,12 +81,13 @@ struct display {
 	display_snapshot_fn snapshot;
 	void *snapshot_arg;
 	bool snapshot_late; /* answered, the thread still works on it */
-	uint32_t audience_came;
+	uint64_t audience_came; /* wall_audience() */
 	bool ordered; /* something that the capture thread may not have done yet */
 	unsigned int calls_seen; /* driver_rests() */
 	struct told told;
 	uint64_t slow_told; /* when a call without an answer was last logged; 0: never */
 	uint64_t since;	    /* ms: when it was registered */
+	uint64_t returns_until; /* ms: its guest has just returned; 0: it is another */
 	int device;	    /* the source's fd, for comparison only; -EBADF while ending */
 	pthread_t thread;
 
@@ -111,14 +113,15 @@ struct display {
 	bool probed, arm_tried;
 	bool hot; /* the next look is likely to find something: ask for the grant before it */
 	bool settled; /* the frame shows all that the last look at all pixels read: a probe may say that this is still so */
+	bool near; /* a probe has said that it does not, and that it is enough to look near what it found */
 	uint64_t last_glance, last_probe, complained_at;
 	uint32_t probe_rest_ms; /* after last_probe; 0: never probed */
 
 	/* Whose turn it is (driver.h). */
 	struct stage *stage;
-	uint32_t audience;	   /* inbox.h */
-	uint32_t audience_scanned; /* the last one for which the picture was brought up to date */
-	_Atomic uint32_t audience_served; /* the last one that has been shown something */
+	uint64_t audience;	   /* inbox.h */
+	uint64_t audience_scanned; /* the last one for which the picture was brought up to date */
+	_Atomic uint64_t audience_served; /* the last one that has been shown something */
 };
 
 /* duty.c: all that the capture thread does, from probe to release; then it posts custody_released(). @arg: the display. */

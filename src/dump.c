@@ -56,11 +56,11 @@ static void put_thread(FILE *out, struct display *display, const struct display_
 	else
 		fputs("  driver: asked nothing\n", out);
 	fprintf(out,
-		"  looks: %" PRIu64 " at the whole picture, %" PRIu64
-		" at one row of eight (%" PRIu64 " since), %" PRIu64 " shown, %" PRIu64
-		" tiles changed\n",
-		runtime->frames_captured, runtime->frames_probed, runtime->probed_since,
-		runtime->frames_published, runtime->blocks_damaged);
+		"  looks: %" PRIu64 " at the whole picture, %" PRIu64 " at a part of it, %" PRIu64
+		" at some rows (%" PRIu64 " since), %" PRIu64 " shown, %" PRIu64 " tiles changed\n",
+		runtime->frames_captured - runtime->frames_patched, runtime->frames_patched,
+		runtime->frames_probed, runtime->probed_since, runtime->frames_published,
+		runtime->blocks_damaged);
 	fprintf(out, "  viewers: %u in, %u want pictures\n", runtime->viewers, doings.watchers);
 }
 

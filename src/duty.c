@@ -92,13 +92,21 @@ void display_obey_frame(struct display *d)
 	obey_frame(d, &orders);
 }
 
+/* Also where they stand, from the audience before. */
+static void publish_words(struct display *d)
+{
+	display_publish(d);
+	if (d->audience != d->audience_served)
+		stage_ask(d->stage);
+}
+
 void display_stand_in(struct display *d)
 {
 	display_obey_frame(d);
 	if (d->audience != d->audience_served && d->audience != d->audience_scanned)
 		stage_excuse(d->stage, "No picture yet",
 			"the driver has not answered for more than a second");
-	display_publish(d);
+	publish_words(d);
 }
 
 /* The display interrupt, where nobody signals changes and the registrant lets us have it. Once. */
@@ -130,8 +138,11 @@ static bool obey(struct display *d, const struct orders *orders)
 		return false;
 	if (waited)
 		pace_nudge(&d->pace, now);
-	if (orders->touched)
+	if (orders->touched) {
 		pace_touch(&d->pace, now);
+		/* It may have a rest to wait for that is an idle one's. */
+		purse_join(&d->purse, orders->watchers, true);
+	}
 	if (orders->watch_changed)
 		d->probe_rest_ms = PROBE_AGAIN_MS;
 	if (!d->probed && (orders->watch_changed || orders->glance || orders->snapshot) &&
@@ -184,8 +195,11 @@ static int how_long(struct display *d)
 	if (wait == 0 && !d->paid_for)
 		wait = (int)purse_wait(&d->purse);
 	d->paid_for = wait == 0;
-	/* After a change another is likely: have the grant at hand, then one pass finds and copies. A picture after words needs none. */
-	if (wait == 0 && d->hot && stage_shows_picture(d->stage) && !stage_ask(d->stage))
+	/* After a change another is likely: have the grant at hand, then one pass finds and copies. A picture after words needs none, but the
+	 * same words for who has not seen them do. */
+	if (wait == 0 && d->hot &&
+		(stage_shows_picture(d->stage) || d->audience != d->audience_served) &&
+		!stage_ask(d->stage))
 		return LIMIT_GRANT_MS;
 	return wait;
 }
@@ -208,6 +222,13 @@ static void sleep_for(struct display *d, int ms, int monitor_ms)
 		pace_event(&d->pace);
 }
 
+/* Words, for as long as the driver does not say whether there is a display. */
+static void say_so(struct display *d)
+{
+	display_no_picture(d, -ENODATA, loop_now_ms());
+	publish_words(d);
+}
+
 /* False: stop. */
 static bool live_on(struct display *d)
 {
@@ -216,6 +237,8 @@ static bool live_on(struct display *d)
 
 	if (!obey(d, &orders))
 		return false;
+	if (orders.watchers && !d->probed && (probe_wait(d) || !probe(d)))
+		say_so(d);
 	monitor_wait = monitor_step(d);
 	wait = how_long(d);
 	if (wait == 0) {
@@ -225,10 +248,6 @@ static bool live_on(struct display *d)
 	} else {
 		d->doing = what_it_waits_for(d);
 		sleep_for(d, wait, monitor_wait);
-	}
-	if (d->watchers && !d->probed && (probe_wait(d) || !probe(d))) {
-		display_no_picture(d, -ENODATA, loop_now_ms());
-		display_publish(d);
 	}
 	return true;
 }

@@ -113,9 +113,11 @@ static void put_counts(struct sheet *sheet)
 		const char *name, *help;
 		uint64_t (*of)(const struct display_runtime *runtime);
 	} counts[] = {
-		{"frames_captured", "Looks at all of the picture's pixels that found one.",
+		{"frames_captured",
+			"Looks that brought the picture up to date, at all of its pixels or a "
+			"part.",
 			captured},
-		{"frames_probed", "Looks at one row of eight of the picture.", probed},
+		{"frames_probed", "Looks at some rows of the picture.", probed},
 		{"frames_published", "Pictures that viewers were shown.", published},
 		{"damaged_tiles", "Tiles of 16x16 pixels that had changed.", damaged},
 	};
@@ -278,6 +280,14 @@ static void put_daemon(struct sheet *sheet)
 	put_number(sheet, "areas_shared", OPENMETRICS_COUNTER,
 		"How often a viewer was sent one that had been encoded for another.",
 		measure_counted(MEASURE_AREA_SHARED));
+	put_number(sheet, "film_pictures_encoded", OPENMETRICS_COUNTER,
+		"Pictures of films that were encoded once for all viewers.",
+		measure_counted(MEASURE_SHOT_ENCODED));
+	put_number(sheet, "film_pictures_sent", OPENMETRICS_COUNTER,
+		"How often a viewer was sent one.", measure_counted(MEASURE_SHOT_SENT));
+	put_number(sheet, "film_viewers_late", OPENMETRICS_COUNTER,
+		"How often a viewer was too late for the next one, and was sent pixels instead.",
+		measure_counted(MEASURE_SHOT_LATE));
 	put_number(sheet, "fdstore_fds", OPENMETRICS_GAUGE,
 		"Descriptors that systemd keeps for the next start.",
 		manager_stored(sheet->manager));

@@ -31,6 +31,17 @@ static void end_soon(struct display *d)
 	loop_timer_once(d->linger_timer, 0);
 }
 
+/* Words that were published for nobody, or for an audience that has gone, are so once more. */
+static void publish(struct display *d)
+{
+	uint64_t audience = wall_audience(d->wall);
+
+	if (stage_publish(d->stage, audience) >= 0)
+		d->audience_served = audience;
+	else if (d->audience_served != audience)
+		stage_ask(d->stage);
+}
+
 static void show(struct display *d)
 {
 	char reason[160];
@@ -40,8 +51,8 @@ static void show(struct display *d)
 		"closed when that takes longer than %u seconds",
 		d->config->linger_seconds);
 	/* Where too many frames are on their way it is shown when one has been taken. */
-	if (stage_placard(d->stage, "The guest has gone", reason) >= 0)
-		stage_publish(d->stage);
+	if (stage_placard(d->stage, true, "The guest has gone", reason) >= 0)
+		publish(d);
 }
 
 void ghost_words(struct display *d)
@@ -63,7 +74,7 @@ static void on_may_write(void *arg, uint32_t generation)
 	struct display *d = arg;
 
 	stage_granted(d->stage, generation);
-	stage_publish(d->stage); /* it is not needed */
+	publish(d); /* else it is not needed */
 }
 
 static void on_busy(void *arg, uint32_t generation)

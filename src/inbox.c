@@ -99,7 +99,7 @@ void inbox_stop(struct inbox *inbox)
 	order(inbox, write_stop, 0);
 }
 
-void inbox_watch(struct inbox *inbox, unsigned int watchers, uint32_t audience)
+void inbox_watch(struct inbox *inbox, unsigned int watchers, uint64_t audience)
 {
 	pthread_mutex_lock(&inbox->lock);
 	inbox->orders.audience = audience;

@@ -12,7 +12,7 @@
 struct orders {
 	bool stop, watch_changed, glance, snapshot, resize, touched;
 	unsigned int watchers;
-	uint32_t audience;	/* which one: so often has somebody come while nobody watched */
+	uint64_t audience;	/* wall_audience() */
 	uint32_t width, height; /* to resize to */
 
 	/* About the frame alone. */
@@ -34,7 +34,7 @@ void inbox_finish(struct inbox *inbox);
 
 /* The main thread. */
 void inbox_stop(struct inbox *inbox);
-void inbox_watch(struct inbox *inbox, unsigned int watchers, uint32_t audience);
+void inbox_watch(struct inbox *inbox, unsigned int watchers, uint64_t audience);
 void inbox_program_ended(struct inbox *inbox);
 void inbox_granted(struct inbox *inbox, uint32_t generation);
 void inbox_busy(struct inbox *inbox, uint32_t generation);

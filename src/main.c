@@ -24,7 +24,6 @@
 enum { EXIT_USAGE = 2 };
 
 struct arguments {
-	const char *config_path; /* NULL: the default, which may be absent */
 	struct manager_options options;
 };
 
@@ -73,7 +72,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		switch (c) {
 		case OPT_CONFIG:
-			a->config_path = optarg;
+			o->config_path = optarg;
+			o->config_optional = false;
 			break;
 		case OPT_CONTROL:
 			o->control_path = optarg;
@@ -112,12 +112,12 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 
 static int load_config(const struct arguments *a, struct config *config)
 {
-	const char *path = a->config_path ? a->config_path : CONFIG_PATH;
+	const char *path = a->options.config_path;
 	_cleanup_free_ char *error = NULL;
 	int r;
 
 	r = config_read(config, path, &error);
-	if (r == -ENOENT && !a->config_path)
+	if (r == -ENOENT && a->options.config_optional)
 		return 0;
 	if (r < 0)
 		log_err(NULL, "%s", error ? error : "out of memory");
@@ -208,7 +208,8 @@ static int run(const struct arguments *a, struct config *config)
 
 int main(int argc, char **argv)
 {
-	struct arguments arguments = {0};
+	struct arguments arguments = {
+		.options = {.config_path = CONFIG_PATH, .config_optional = true}};
 	struct config config;
 	int r;
 

@@ -35,7 +35,7 @@
 enum { STOP_MS = 3000 }; /* a driver that does not let go is left to the process's end */
 
 struct manager {
-	const struct config *config;
+	struct config *config;
 	struct manager_options options;
 	struct loop *loop;
 	struct varlink_server *server;
@@ -198,15 +198,39 @@ static int reload_rights(struct manager *m, struct rights **ret, char **ret_erro
 	return rights_read(policy_path(m), must_exist, ret, ret_error);
 }
 
+static int reload_config(struct manager *m, struct config *config, char **ret_error)
+{
+	int r = config_read_again(config, m->options.config_path, ret_error);
+
+	if (r != -ENOENT || !m->options.config_optional)
+		return r;
+	free(*ret_error);
+	*ret_error = NULL;
+	return 0;
+}
+
+static void renew_config(struct manager *m, const struct config *config)
+{
+	struct display *display = NULL;
+
+	config_renew(m->config, config);
+	while ((display = registry_next(&m->displays, display)))
+		display_renew(display);
+}
+
 /* All of it, or nothing. */
 int manager_reload(struct manager *m, char **ret_error)
 {
 	struct rights *rights = NULL;
+	struct config config;
 	int r;
 
 	notify_reloading();
 	bulletin_daemon(BULLETIN_RELOADING);
-	r = reload_rights(m, &rights, ret_error);
+	config_init(&config);
+	r = reload_config(m, &config, ret_error);
+	if (r == 0)
+		r = reload_rights(m, &rights, ret_error);
 	if (r == 0)
 		r = entrance_reload(m->entrance, ret_error);
 	if (r < 0) {
@@ -218,9 +242,11 @@ int manager_reload(struct manager *m, char **ret_error)
 		rights_destroy(m->rights);
 		m->rights = rights;
 		renew_secrets(m);
+		renew_config(m, &config);
 		audit(AUDIT_POLICY, &(struct audit){0},
-			"certificates, keys and the policy are reloaded");
+			"certificates, keys, the policy and h264 are reloaded");
 	}
+	config_finish(&config);
 	notify_ready();
 	return r;
 }
@@ -447,7 +473,7 @@ static int manager_start(struct manager *m)
 }
 
 int manager_create(
-	const struct config *config, const struct manager_options *options, struct manager **ret)
+	struct config *config, const struct manager_options *options, struct manager **ret)
 {
 	struct manager *m = new0(struct manager);
 	int r;

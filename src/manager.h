@@ -19,13 +19,15 @@ struct rights;
 struct manager_options {
 	const char *control_path; /* where to listen when systemd gave no socket */
 	const char *policy_path;  /* where the configuration names none; need not be there */
+	const char *config_path;  /* where the configuration came from */
+	bool config_optional;	  /* it need not be there */
 	const char *state_dir;	  /* has rfb/, the displays' Unix sockets; NULL: beside the control socket */
 	const char *testcard;	  /* NULL: none; "" or "WxH[@FPS]" */
 	const char *listen;	  /* of the test card; NULL: none */
 };
 
 /* Everything in @config and @options must outlive the manager. On an error it has been logged. */
-int manager_create(const struct config *config, const struct manager_options *options,
+int manager_create(struct config *config, const struct manager_options *options,
 	struct manager **ret);
 /* Runs until SIGTERM, SIGINT or a fatal error; by then every device is let go. */
 int manager_run(struct manager *manager);
@@ -40,7 +42,7 @@ void manager_destroy(struct manager *manager);
 int manager_register(struct manager *manager, struct handover *handover, display_ready_fn ready,
 	void *arg, const char **ret_reason, int *ret_index);
 struct display *manager_find(struct manager *manager, const char *id);
-/* Reads certificates and keys again, for new connections. On an error, which has been logged, what was there is kept; *ret_error,
+/* Reads certificates and keys again, for new connections, the policy, and what of the configuration config_renew() takes. On an error, which has been logged, what was there is kept; *ret_error,
  * to be freed, says why (NULL: out of memory). */
 int manager_reload(struct manager *manager, char **ret_error);
 /* What is logged from now on, also by the programs that serve viewers. */

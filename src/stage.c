@@ -40,7 +40,8 @@ struct stage {
 	bool changed;		 /* something to publish beside damage: cursor, placard */
 	bool torn;		 /* reading the picture failed halfway: not to be seen like this */
 	uint32_t *cursor_pixels; /* owned: LIMIT_CURSOR^2, allocated with the first cursor */
-	char words[256];	 /* on the placard */
+	enum frame_placard shown;
+	char words[256]; /* on the placard */
 };
 
 int stage_create(struct wall *wall, struct stage **ret)
@@ -150,7 +151,8 @@ void stage_patience_anew(struct stage *stage, uint64_t now)
 }
 
 /* A frame that nobody reads yet. The old one lives on in the RFB program until its last reader leaves it. */
-static int new_frame(struct stage *stage, uint32_t width, uint32_t height, bool placard)
+static int new_frame(
+	struct stage *stage, uint32_t width, uint32_t height, enum frame_placard placard)
 {
 	struct wall_before before = wall_before(stage->wall);
 	struct tiles *tiles = NULL;
@@ -161,7 +163,7 @@ static int new_frame(struct stage *stage, uint32_t width, uint32_t height, bool 
 		stage->generation = stage->taken = before.generation;
 	if (too_many_untaken(stage))
 		return -EAGAIN;
-	if (!placard) {
+	if (placard == FRAME_PICTURE) {
 		r = tiles_create(width, height, &tiles);
 		if (r < 0)
 			return r;
@@ -182,6 +184,7 @@ static int new_frame(struct stage *stage, uint32_t width, uint32_t height, bool 
 	stage->frame = frame;
 	stage->tiles = tiles;
 	stage->turn = FRESH;
+	stage->shown = placard;
 	stage->changed = true;
 	stage->torn = false;
 	stage->words[0] = '\0';
@@ -196,6 +199,7 @@ bool stage_shows_picture(const struct stage *stage)
 struct looking {
 	struct stage *stage;
 	const struct view *view;
+	bool sparse;
 };
 
 static int guarded_look(void *arg)
@@ -214,7 +218,7 @@ int stage_picture(struct stage *stage, const struct view *view)
 
 	if (!stage->tiles || stage->frame->header.width != view->width ||
 		stage->frame->header.height != view->height) {
-		r = new_frame(stage, view->width, view->height, false);
+		r = new_frame(stage, view->width, view->height, FRAME_PICTURE);
 		if (r < 0)
 			return r;
 	}
@@ -234,18 +238,49 @@ static int guarded_probe(void *arg)
 	struct looking *looking = arg;
 	struct stage *stage = looking->stage;
 
-	return tiles_probe(stage->tiles, looking->view, frame_pixels(stage->frame),
-		stage->frame->header.stride);
+	return (int)tiles_probe(stage->tiles, looking->view, frame_pixels(stage->frame),
+		stage->frame->header.stride, looking->sparse);
 }
 
-int stage_probe(struct stage *stage, const struct view *view)
+/* A look at a part of it can be of use. */
+static bool has_whole_picture(const struct stage *stage, const struct view *view)
+{
+	return stage->tiles && !stage->torn && stage->frame->header.width == view->width &&
+	       stage->frame->header.height == view->height;
+}
+
+int stage_probe(struct stage *stage, const struct view *view, bool sparse)
+{
+	struct looking looking = {.stage = stage, .view = view, .sparse = sparse};
+
+	if (!has_whole_picture(stage, view))
+		return TILES_ALL;
+	return capture_guard(guarded_probe, &looking);
+}
+
+static int guarded_look_near(void *arg)
+{
+	struct looking *looking = arg;
+	struct stage *stage = looking->stage;
+
+	return tiles_look_near(stage->tiles, looking->view, frame_pixels(stage->frame),
+		stage->frame->header.stride, gate, stage);
+}
+
+int stage_picture_near(struct stage *stage, const struct view *view)
 {
 	struct looking looking = {.stage = stage, .view = view};
+	int r;
 
-	if (!stage->tiles || stage->torn || stage->frame->header.width != view->width ||
-		stage->frame->header.height != view->height)
-		return 1;
-	return capture_guard(guarded_probe, &looking);
+	if (!has_whole_picture(stage, view))
+		return stage_picture(stage, view);
+	r = tiles_make_room(stage->tiles, view);
+	if (r < 0)
+		return r;
+	r = capture_guard(guarded_look_near, &looking);
+	if (r != -EAGAIN)
+		stage->torn = r < 0;
+	return r;
 }
 
 void stage_rest(struct stage *stage)
@@ -331,17 +366,17 @@ int stage_cursor(struct stage *stage, const struct plane *plane, const struct vi
 	return 1;
 }
 
-static int show_words(
-	struct stage *stage, uint32_t width, uint32_t height, const char *title, const char *reason)
+static int show_words(struct stage *stage, uint32_t width, uint32_t height,
+	enum frame_placard placard, const char *title, const char *reason)
 {
 	char words[sizeof(stage->words)];
 	struct canvas canvas;
 	int r;
 
 	snprintf(words, sizeof(words), "%s: %s", title, reason);
-	if (stage->frame && !stage->tiles && strcmp(words, stage->words) == 0)
+	if (stage->frame && stage->shown == placard && strcmp(words, stage->words) == 0)
 		return 0;
-	r = new_frame(stage, width, height, true);
+	r = new_frame(stage, width, height, placard);
 	if (r < 0)
 		return r;
 	memcpy(stage->words, words, sizeof(words));
@@ -353,8 +388,9 @@ static int show_words(
 	return 1;
 }
 
-int stage_placard(struct stage *stage, const char *title, const char *reason)
+int stage_placard(struct stage *stage, bool passing, const char *title, const char *reason)
 {
+	enum frame_placard placard = passing ? FRAME_PASSING_WORDS : FRAME_WORDS;
 	struct wall_before before = wall_before(stage->wall);
 
 	if (!stage->width) {
@@ -362,14 +398,14 @@ int stage_placard(struct stage *stage, const char *title, const char *reason)
 		stage->height = before.height;
 	}
 	if (!stage->width)
-		return show_words(stage, PLACARD_WIDTH, PLACARD_HEIGHT, title, reason);
+		return show_words(stage, PLACARD_WIDTH, PLACARD_HEIGHT, placard, title, reason);
 	return show_words(stage, MAX(stage->width, (uint32_t)PLACARD_WIDTH_MIN),
-		MAX(stage->height, (uint32_t)PLACARD_HEIGHT_MIN), title, reason);
+		MAX(stage->height, (uint32_t)PLACARD_HEIGHT_MIN), placard, title, reason);
 }
 
 int stage_excuse(struct stage *stage, const char *title, const char *reason)
 {
-	return show_words(stage, PLACARD_WIDTH, PLACARD_HEIGHT, title, reason);
+	return show_words(stage, PLACARD_WIDTH, PLACARD_HEIGHT, FRAME_WORDS, title, reason);
 }
 
 void stage_noticed(struct stage *stage, uint64_t ns)
@@ -390,10 +426,10 @@ static void tell_news(struct stage *stage, size_t moves)
 		sizeof(frame_live(stage->frame)->news));
 }
 
-int stage_publish(struct stage *stage)
+int stage_publish(struct stage *stage, uint64_t audience)
 {
 	struct move moves[LIMIT_MOVES];
-	size_t count = 0;
+	struct wall_news news = {.audience = audience, .moves = moves};
 	bool damaged;
 
 	if (!stage->frame || stage->turn == VIEWERS || stage->turn == ASKED || stage->torn)
@@ -402,12 +438,14 @@ int stage_publish(struct stage *stage)
 	if (stage->turn == FRESH && !damaged)
 		return -EAGAIN; /* the first look failed: there is nothing to see yet */
 	if (stage->tiles) {
-		count = tiles_take_moves(stage->tiles, moves, frame_left(stage->frame));
-		tell_news(stage, count);
+		news.move_count = tiles_take_moves(stage->tiles, moves, frame_left(stage->frame));
+		tell_news(stage, news.move_count);
 		tiles_take_damage(stage->tiles, frame_damage(stage->frame));
 	}
-	wall_publish(stage->wall, stage->frame->header.generation, damaged, stage->noticed, moves,
-		count);
+	news.generation = stage->frame->header.generation;
+	news.damaged = damaged;
+	news.noticed = stage->noticed;
+	wall_publish(stage->wall, &news);
 	stage->noticed = 0;
 	damaged |= stage->changed;
 	stage->changed = false;

@@ -36,21 +36,24 @@ void stage_patience_anew(struct stage *stage, uint64_t now);
 /* Brings the frame up to date with @view. Number of changed blocks; -EAGAIN; -EFAULT (SIGBUS): nothing is published before a
  * picture or placard is whole; -ENOMEM. */
 int stage_picture(struct stage *stage, const struct view *view);
-/* Whether @view differs from the frame, by one row of eight (damage/tiles.h), after a stage_picture() that was well. 1: it does, or nobody
- * knows; 0: not there; -EFAULT. */
-int stage_probe(struct stage *stage, const struct view *view);
+/* Whether @view differs from the frame, by one row of eight, or fewer (damage/tiles.h), after a stage_picture() that was well: an enum tiles_doubt;
+ * -EFAULT. */
+int stage_probe(struct stage *stage, const struct view *view, bool sparse);
+/* As stage_picture(), but where the last probe found it may be enough, if that said TILES_NEAR. */
+int stage_picture_near(struct stage *stage, const struct view *view);
 /* Nothing has changed for a while (tiles_rest()). */
 void stage_rest(struct stage *stage);
 /* @plane: of the cursor, NULL hides it. @view: its ARGB8888 pixels. 1: changed, 0: the same or no picture
  * to be on, -EAGAIN, -EFAULT, -ENOMEM. */
 int stage_cursor(struct stage *stage, const struct plane *plane, const struct view *view);
-/* Words instead of a picture, in the size of the last one. 1: changed, 0: stands already, -EAGAIN. */
-int stage_placard(struct stage *stage, const char *title, const char *reason);
+/* Words instead of a picture, in the size of the last one. @passing: who comes may wait for the picture (FRAME_PASSING_WORDS). 1: changed, 0:
+ * stands already, -EAGAIN. */
+int stage_placard(struct stage *stage, bool passing, const char *title, const char *reason);
 /* The same at once and in a size that costs little, whatever the last picture's. 1, 0, -EAGAIN, -ENOMEM. */
 int stage_excuse(struct stage *stage, const char *title, const char *reason);
 bool stage_shows_picture(const struct stage *stage);
 /* When what is to be published was first looked at (base/measure.h); 0: not known. */
 void stage_noticed(struct stage *stage, uint64_t ns);
-/* Publishes what changed and gives the grant back. 1: viewers see something new; 0: they may go on; -EAGAIN: nothing was sent,
+/* Publishes what changed, for who watched when it was looked at (wall_audience()), and gives the grant back. 1: viewers see something new; 0: they may go on; -EAGAIN: nothing was sent,
  * the frame is not ours, or nothing whole is in it yet. */
-int stage_publish(struct stage *stage);
+int stage_publish(struct stage *stage, uint64_t audience);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/complaint.h"
@@ -251,13 +252,16 @@ static int check_whole(struct reader *reader)
 }
 
 /* The whole file into @text, which has room for one byte more than LIMIT_CONFIG_BYTES. */
-static int read_file(const char *path, char *text, size_t *ret_length)
+static int read_file(const char *path, bool wait, char *text, size_t *ret_length)
 {
-	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (wait ? 0 : O_NONBLOCK));
 	size_t length = 0;
+	struct stat st;
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
+	if (!wait && S_ISFIFO(st.st_mode))
+		return -ENOTSUP;
 	while (length <= LIMIT_CONFIG_BYTES) {
 		ssize_t n = read(fd, text + length, LIMIT_CONFIG_BYTES + 1 - length);
 
@@ -274,7 +278,7 @@ static int read_file(const char *path, char *text, size_t *ret_length)
 	return -EFBIG;
 }
 
-int config_read(struct config *config, const char *path, char **ret_error)
+static int read_config(struct config *config, const char *path, bool wait, char **ret_error)
 {
 	struct reader reader = {.config = config, .path = path, .ret_error = ret_error};
 	_cleanup_free_ char *text = malloc(LIMIT_CONFIG_BYTES + 1);
@@ -284,7 +288,7 @@ int config_read(struct config *config, const char *path, char **ret_error)
 	*ret_error = NULL;
 	if (!text)
 		return -ENOMEM;
-	r = read_file(path, text, &length);
+	r = read_file(path, wait, text, &length);
 	if (r < 0) {
 		if (asprintf(ret_error, "%s: cannot be read: %s", path, strerror(-r)) < 0)
 			*ret_error = NULL;
@@ -302,4 +306,19 @@ int config_read(struct config *config, const char *path, char **ret_error)
 			return r;
 	}
 	return check_whole(&reader);
+}
+
+int config_read(struct config *config, const char *path, char **ret_error)
+{
+	return read_config(config, path, true, ret_error);
+}
+
+int config_read_again(struct config *config, const char *path, char **ret_error)
+{
+	return read_config(config, path, false, ret_error);
+}
+
+void config_renew(struct config *config, const struct config *newer)
+{
+	config->h264 = newer->h264;
 }

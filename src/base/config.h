@@ -45,7 +45,7 @@ struct config {
 	uint32_t bytes_maximum;	       /* bytes-per-second-maximum = 0..4294967295: to each viewer; 0: no bound */
 	uint32_t viewers_maximum;      /* viewers-maximum = 1..128, default LIMIT_VIEWERS */
 	uint32_t frames_maximum;       /* frames-per-second-maximum = 1..240, default 60 */
-	bool h264;		       /* h264 = yes|no: films for viewers that know it, default yes */
+	bool h264;		       /* h264 = yes|no: films for viewers that know it, default yes; read again by a reload */
 	uint32_t grace_seconds;        /* grace-seconds = 0..3600: an RFB program without viewers stays so long; 10 */
 	uint32_t stall_seconds;        /* stall-seconds = 1..3600: a viewer that takes nothing is dropped; 30 */
 	/* [gate] */
@@ -58,6 +58,7 @@ struct config {
 	/* [capture] */
 	uint32_t timer_fast_ms;        /* timer-fast-ms = 4..1000: while a viewer types or the picture moves; 16 */
 	uint32_t timer_slow_ms;        /* timer-slow-ms = 10..10000: after a quiet minute; 80 */
+	uint32_t timer_still_ms;       /* timer-still-ms = 10..10000: after ten minutes without a change or a viewer's touch; 500 */
 	uint32_t safety_ms;            /* safety-ms = 100..60000: look anyway when an eventfd is silent, at first; 1000 */
 	uint32_t scan_share;	       /* scan-share = 1..6400: percent of a core for the looks of all displays; 50 */
 	char *render_node;	       /* render-node = PATH: for displays that are registered without one; NULL: none */
@@ -82,6 +83,10 @@ void config_finish(struct config *config);
  * content), -ENOMEM. On an error @ret_error, to be freed, is one line: "PATH:LINE: what is wrong"; NULL where there was
  * no memory for it. */
 int config_read(struct config *config, const char *path, char **ret_error);
+/* The same for a daemon that works: it waits for nobody. -ENOTSUP: it is a FIFO, for whose writer the first would wait. */
+int config_read_again(struct config *config, const char *path, char **ret_error);
+/* Takes of @newer what may change while the daemon runs: h264. */
+void config_renew(struct config *config, const struct config *newer);
 /* The word for offer @n (frame/link.h has the bits, 1 << n) or transport @n, as it is written everywhere. NULL: past the end. */
 const char *config_offer(size_t n);
 const char *config_transport(size_t n);

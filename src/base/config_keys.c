@@ -86,6 +86,8 @@ static const struct config_key keys[] = {
 		16, NULL},
 	{"capture", "timer-slow-ms", KEY_NUMBER, offsetof(struct config, timer_slow_ms), 10, 10000,
 		80, NULL},
+	{"capture", "timer-still-ms", KEY_NUMBER, offsetof(struct config, timer_still_ms), 10,
+		10000, 500, NULL},
 	{"capture", "safety-ms", KEY_NUMBER, offsetof(struct config, safety_ms), 100, 60000, 1000,
 		NULL},
 	{"capture", "scan-share", KEY_NUMBER, offsetof(struct config, scan_share), 1, 6400, 50,

@@ -22,7 +22,7 @@ struct config_key {
 	const char *const *words; /* of KEY_WORD for low to high, of KEY_SET for bit 0 to high */
 };
 
-enum { CONFIG_KEYS = 39 };
+enum { CONFIG_KEYS = 40 };
 
 extern const struct config_key *const config_keys; /* CONFIG_KEYS of them */
 

@@ -99,6 +99,7 @@
 #define LIMIT_PART_MS            1000       /* a viewer that did wrong may read why, before its connection is closed */
 #define LIMIT_HANDSHAKE_MS       10000      /* from accept to ClientInit, but for LIMIT_PERSON_MS */
 #define LIMIT_PERSON_MS          60000      /* to type a password, or to look at a certificate; the rest of a handshake is between programs */
+#define LIMIT_PASSING_WORDS_MS   2000       /* a guest that has returned has its picture, most likely, within this: who comes waits for it so long */
 #define LIMIT_FIRST_FRAME_MS     15000      /* from ClientInit to the picture's first frame; the broker has a placard sooner */
 #define LIMIT_AUTH_DELAY_MS      1000       /* a failed password is answered so late: guessing is slow, a typing error is not */
 #define LIMIT_AUTH_SUSPECT_MS   60000      /* after a failed password every answer is looked at so late: see knock.c */

@@ -108,6 +108,16 @@ int loop_create(struct loop **ret)
 	return 0;
 }
 
+/* A bufferevent that was freed while a callback of its own waited for its turn lives until that has come. (libevent counts what is active as added,
+ * too.) */
+static void run_freed(struct event_base *base)
+{
+	int active = event_base_get_num_events(base, EVENT_BASE_COUNT_ACTIVE);
+
+	if (active && event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED) == active)
+		event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
 void loop_destroy(struct loop *loop)
 {
 	if (!loop)
@@ -115,8 +125,10 @@ void loop_destroy(struct loop *loop)
 	run_posted(loop);
 	loop_source_free(loop->wake_source);
 	fd_close(loop->wake);
-	if (loop->base)
+	if (loop->base) {
+		run_freed(loop->base);
 		event_base_free(loop->base);
+	}
 	pthread_mutex_destroy(&loop->lock);
 	free(loop);
 }

@@ -34,6 +34,9 @@ enum measure_event {
 	MEASURE_INPUT_LOST,	 /* viewers' keys and pointers that were thrown away before they were at a sink */
 	MEASURE_AREA_ENCODED,	 /* parts of pictures that were encoded, for whoever wants them */
 	MEASURE_AREA_SHARED,	 /* how often a viewer was sent one that was there already */
+	MEASURE_SHOT_ENCODED,	 /* pictures of films that were encoded, for whoever wants them */
+	MEASURE_SHOT_SENT,	 /* how often a viewer was sent one */
+	MEASURE_SHOT_LATE,	 /* how often a viewer was too late for the next one, and was sent pixels instead */
 	MEASURE_EVENTS,
 };
 

@@ -46,6 +46,7 @@ void pace_init(struct pace *pace, bool evented, uint32_t fast_ms, uint32_t slow_
 	*pace = (struct pace){
 		.fast_ms = fast_ms,
 		.slow_ms = MAX(slow_ms, fast_ms),
+		.still_ms = MAX(slow_ms, fast_ms),
 		.safety_ms = safety_ms,
 		.frame_ms = DIV_ROUND_UP(1000u, MAX(frames_maximum, 1u)),
 		.evented = evented,
@@ -55,6 +56,11 @@ void pace_init(struct pace *pace, bool evented, uint32_t fast_ms, uint32_t slow_
 		.last_scan = now,
 	};
 	pace->last_look = now - MIN(now, (uint64_t)pace->frame_ms);
+}
+
+void pace_still(struct pace *pace, uint32_t still_ms)
+{
+	pace->still_ms = MAX(still_ms, pace->slow_ms);
 }
 
 void pace_event(struct pace *pace)
@@ -75,9 +81,12 @@ void pace_touch(struct pace *pace, uint64_t now)
 	pace->safety_times = 1;
 }
 
+/* And the answer is still to come. */
 static bool is_touched(const struct pace *pace, uint64_t now)
 {
-	return pace->last_touch && now < pace->last_touch + PACE_TOUCH_MS;
+	if (!pace->last_touch || now >= pace->last_touch + PACE_TOUCH_MS)
+		return false;
+	return pace->last_pixels <= pace->last_touch || now < pace->last_pixels + PACE_ANSWER_MS;
 }
 
 bool pace_active(const struct pace *pace, uint64_t now)
@@ -93,6 +102,16 @@ bool pace_expects(const struct pace *pace)
 bool pace_doubts(const struct pace *pace)
 {
 	return pace->pending || pace->evented || pace->streak >= PACE_STREAK;
+}
+
+bool pace_skims(const struct pace *pace, uint64_t now)
+{
+	return pace->last_pixels && now < pace->last_pixels + PACE_NEAR_MS;
+}
+
+bool pace_owes(const struct pace *pace, uint64_t now)
+{
+	return pace->owes && (!pace_skims(pace, now) || now >= pace->last_scan + PACE_WHOLE_MS);
 }
 
 /* A registrant who tells of everything is asked less and less often; one who was found to forget something, as often as ever. But
@@ -115,6 +134,12 @@ void pace_looked(struct pace *pace, enum pace_found found, bool scanned, uint64_
 
 	if (scanned)
 		safety_learn(pace, changed, now);
+	if (scanned)
+		pace->owes = false;
+	else
+		pace->owes |= found == PACE_PIXELS || pace_skims(pace, now);
+	if (found == PACE_PIXELS)
+		pace->last_pixels = now;
 	pace->pending = false;
 	pace->last_look = now;
 	pace->streak = changed && goes_on ? pace->streak + 1 : 0;
@@ -164,6 +189,8 @@ static uint32_t timer_interval(const struct pace *pace, uint64_t now)
 
 	if (is_touched(pace, now) || pace->streak >= PACE_STREAK)
 		return pace->fast_ms;
+	if (now >= MAX(pace->last_change, pace->last_touch) + PACE_STILL_MS)
+		return pace->still_ms;
 	while (quiet && step < PACE_STEPS) {
 		quiet >>= 1;
 		step++;

@@ -70,34 +70,41 @@ void probe_forget(struct probe *probe, uint32_t y, uint32_t rows)
 		probe->hashes[y * probe->pieces_room] = (struct hash){0, 0};
 }
 
-/* Eight rows on. Each row is a place of its own, to which no hardware prefetcher follows: with a line of the cache fetched for each line
+/* From one row of a probe to the next; of a sparse one never more. */
+static uint32_t step_of(const struct probe_how *how)
+{
+	return how->sparse ? PROBE_STEP * (2 * PROBE_SPARSE - 1) : PROBE_STEP;
+}
+
+/* Each row is a place of its own, to which no hardware prefetcher follows: with a line of the cache fetched for each line
  * that is read, a row ahead, a probe takes a bit more than half the time. Where a kernel reads the source itself it fetches, too. */
 static void fetch(const struct view *view, const uint8_t *at, size_t bytes)
 {
 	if (view->slow)
 		return;
-	at += (size_t)PROBE_STEP * view->stride;
 	for (size_t i = 0; i < bytes; i += HASH_BYTES)
 		__builtin_prefetch(at + i, 0, 2);
 }
 
-static void copy(const struct view *view, uint8_t *dst, const uint8_t *at, size_t bytes)
+static void copy(
+	const struct view *view, uint8_t *dst, const uint8_t *at, size_t bytes, size_t ahead)
 {
-	fetch(view, at, bytes);
+	fetch(view, at + ahead, bytes);
 	if (view->slow)
 		stream_copy(dst, at, bytes);
 	else
 		memcpy(dst, at, bytes);
 }
 
-/* @bytes from byte @x on of row @y. */
-static void row_copy(const struct view *view, size_t x, uint32_t y, size_t bytes, uint8_t *dst)
+/* @bytes from byte @x on of row @y; @ahead: bytes from that row to the one that follows. */
+static void row_copy(
+	const struct view *view, size_t x, uint32_t y, size_t bytes, uint8_t *dst, size_t ahead)
 {
 	const struct tiling *tiling = view->tiling;
 	size_t end = x + bytes, next;
 
 	if (!tiling) {
-		copy(view, dst, view->pixels + (size_t)y * view->stride + x, bytes);
+		copy(view, dst, view->pixels + (size_t)y * view->stride + x, bytes, ahead);
 		return;
 	}
 	for (; x < end; dst += next - x, x = next) {
@@ -105,7 +112,7 @@ static void row_copy(const struct view *view, size_t x, uint32_t y, size_t bytes
 			view->pixels + tiling_offset(tiling, view->stride, (uint32_t)x, y);
 
 		next = MIN(x / tiling->width * tiling->width + tiling->width, end);
-		copy(view, dst, at, next - x);
+		copy(view, dst, at, next - x, ahead);
 	}
 }
 
@@ -126,9 +133,10 @@ static struct piece piece_of(
 	return piece;
 }
 
-static void piece_copy(const struct probe_how *how, const struct piece *piece)
+static void piece_copy(
+	const struct probe *probe, const struct probe_how *how, const struct piece *piece)
 {
-	row_copy(how->view, piece->at, piece->y, piece->bytes, how->bounce);
+	row_copy(how->view, piece->at, piece->y, piece->bytes, how->bounce, probe->ahead);
 	memset(how->bounce + piece->bytes, 0, piece->padded - piece->bytes);
 }
 
@@ -140,10 +148,10 @@ static const uint8_t *piece_lines(
 
 	probe->lines->ahead = 0;
 	if (view->tiling || view->slow || piece->bytes != piece->padded) {
-		piece_copy(how, piece);
+		piece_copy(probe, how, piece);
 		return how->bounce;
 	}
-	probe->lines->ahead = PROBE_STEP * view->stride;
+	probe->lines->ahead = probe->ahead;
 	return view->pixels + (size_t)piece->y * view->stride + piece->at;
 }
 
@@ -205,7 +213,7 @@ static bool piece_learn_differs(const struct probe *probe, const struct probe_ho
 
 	if (piece_learn_spans(probe, how, piece, hash, &differs))
 		return differs;
-	piece_copy(how, piece);
+	piece_copy(probe, how, piece);
 	how->view->convert(pixels, how->bounce, piece->pixels);
 	if (memcmp(pixels, frame, (size_t)piece->pixels * 4) != 0)
 		return true;
@@ -242,19 +250,61 @@ bool probe_pays(const struct view *view)
 	return !view->tiling || !(view->tiling->row_bits & (HASH_BYTES - 1));
 }
 
+/* Far from the last ones: what is less than eight rows high is found sooner, on the average. A sparse one leaves it: four in a row must be the same
+ * rows' parts. */
+static void next_phase(struct probe *probe, bool sparse)
+{
+	if (sparse)
+		probe->turn = (probe->turn + 1) % PROBE_SPARSE;
+	else
+		probe->phase = (probe->phase + 3) % PROBE_STEP;
+}
+
+/* Of each PROBE_SPARSE rows that another one would read: one, and beside it the one before of the next PROBE_SPARSE, so that they are 24 rows apart, or 56, for
+ * lines of text are often as far apart as a power of two, and where one is blank all are. */
+static uint32_t row_of(uint32_t phase, uint32_t turn, uint32_t i, bool sparse)
+{
+	static const uint32_t turns[PROBE_SPARSE] = {0, 2, 1, 3};
+
+	if (sparse)
+		i = i * PROBE_SPARSE + (turns[turn] + (PROBE_SPARSE - 1) * i) % PROBE_SPARSE;
+	return phase + i * PROBE_STEP;
+}
+
+static bool row_differs(struct probe *probe, const struct probe_how *how, uint32_t y)
+{
+	struct hash *hashes = probe->hashes + y * probe->pieces_room;
+	bool known = hashes->low | hashes->high;
+
+	return known ? row_known_differs(probe, how, hashes, y)
+		     : row_learn_differs(probe, how, hashes, y);
+}
+
+static void doubt(const struct probe *probe, const struct probe_how *how, uint32_t y)
+{
+	uint32_t around = step_of(how) - 1, begin = y - MIN(y, around);
+	uint32_t end = MIN(y + around, probe->height - 1);
+
+	for (uint32_t i = begin / PROBE_DOUBT; i <= end / PROBE_DOUBT; i++)
+		how->doubts[i] = true;
+}
+
 bool probe_differs(struct probe *probe, const struct probe_how *how)
 {
-	uint32_t readable = MIN(how->view->rows_readable, probe->height), phase = probe->phase;
+	uint32_t readable = MIN(how->view->rows_readable, probe->height);
+	uint32_t phase = probe->phase, turn = probe->turn, y, next;
 
-	/* Far from the last ones: what is less than eight rows high is found sooner, on the average. */
-	probe->phase = (phase + 3) % PROBE_STEP;
-	for (uint32_t y = phase; y < readable; y += PROBE_STEP) {
-		struct hash *hashes = probe->hashes + y * probe->pieces_room;
-		bool known = hashes->low | hashes->high;
-
-		if (known ? row_known_differs(probe, how, hashes, y)
-			  : row_learn_differs(probe, how, hashes, y))
-			return true;
+	probe->differ = 0;
+	next_phase(probe, how->sparse);
+	y = row_of(phase, turn, 0, how->sparse);
+	for (uint32_t i = 1; y < readable; i++, y = next) {
+		next = row_of(phase, turn, i, how->sparse);
+		probe->ahead = (next - y) * how->view->stride;
+		if (!row_differs(probe, how, y))
+			continue;
+		doubt(probe, how, y);
+		if (++probe->differ > how->most)
+			break;
 	}
-	return false;
+	return probe->differ;
 }

@@ -42,12 +42,22 @@ int tiles_look(struct tiles *tiles, const struct view *view, uint32_t *dst, size
  * time, to where it is read from then. -ENOMEM. */
 int tiles_make_room(struct tiles *tiles, const struct view *view);
 
+/* What a probe says. */
+enum tiles_doubt {
+	TILES_SAME,
+	TILES_NEAR, /* tiles_look_near() is enough to find what it has found, and what lies around that */
+	TILES_ALL, /* look at all; also who knows: the view has another converter than before, or a tiling whose rows do not lie for themselves */
+};
+
 /* Whether @view differs from the frame, by one row of eight, each time others: what is eight rows high is found at once, and anything
- * in eight times. Only after a tiles_look() that found its end. Nothing is stored, nothing marked: who is told that
- * it does looks. true: it does, or who knows: the view has another
- * converter than before, or a tiling whose rows do not lie for themselves. May be left by siglongjmp, too. */
-bool tiles_probe(struct tiles *tiles, const struct view *view, const uint32_t *frame,
-	size_t frame_stride);
+ * in eight times. @sparse: by one row of 32, so that this takes four times as many (damage/probe.h), and by all pixels around the places where little
+ * has changed lately (damage/warm.h). Only after a look that found its end. Nothing is stored, nothing marked: who is told that it does looks.
+ * May be left by siglongjmp, too. */
+enum tiles_doubt tiles_probe(struct tiles *tiles, const struct view *view, const uint32_t *frame,
+	size_t frame_stride, bool sparse);
+/* As tiles_look(), but only at those rows of blocks that the last probe was in doubt about. */
+int tiles_look_near(struct tiles *tiles, const struct view *view, uint32_t *dst, size_t dst_stride,
+	tiles_gate_fn gate, void *gate_arg);
 
 /* Nothing has changed for a while: memory that is not needed until something does is given back. */
 void tiles_rest(struct tiles *tiles);

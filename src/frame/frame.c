@@ -112,6 +112,7 @@ int frame_open(int fd, bool writable_private, struct frame **ret)
 		expected.size != (uint64_t)st.st_size)
 		goto fail;
 	expected.generation = live->generation;
+	expected.placard = live->placard;
 	frame->header = expected;
 	frame->fd = fd;
 	*ret = frame;

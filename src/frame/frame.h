@@ -18,6 +18,12 @@
 #define FRAME_MAGIC	  0x46524d31u
 #define FRAME_CURSOR_SIDE 256 /* LIMIT_CURSOR */
 
+enum frame_placard {
+	FRAME_PICTURE,	     /* the guest's */
+	FRAME_WORDS,	     /* about why there is none */
+	FRAME_PASSING_WORDS, /* and it is likely that there will be one soon: LIMIT_PASSING_WORDS_MS */
+};
+
 struct frame_cursor {
 	uint32_t serial;	/* of the image; changes with it */
 	uint32_t visible;	/* 0 or 1 */
@@ -31,7 +37,7 @@ struct frame_header {
 	uint32_t generation;
 	uint32_t width, height;	 /* pixels */
 	uint32_t stride;	 /* bytes, multiple of 64 */
-	uint32_t placard;	 /* 1: words about why there is no picture; 0: the guest's picture */
+	uint32_t placard;	 /* enum frame_placard; the same for the frame's whole life */
 	uint64_t damage_offset;	 /* bitmap of 16x16 blocks changed by the last publish (layout: damage/tiles.h) */
 	uint64_t left_offset;	 /* the same: of these, what is still to be sent once the publish's moves are made; without moves it means nothing */
 	uint64_t cursor_offset;	 /* FRAME_CURSOR_SIDE^2 pixels ARGB8888, premultiplied */

@@ -97,6 +97,9 @@ static bool on_message(struct wall *wall, const struct link_message *m)
 		measure_add(MEASURE_WIRE, &m->times.wire);
 		measure_count_by(MEASURE_AREA_ENCODED, m->times.areas_encoded);
 		measure_count_by(MEASURE_AREA_SHARED, m->times.areas_shared);
+		measure_count_by(MEASURE_SHOT_ENCODED, m->times.shots_encoded);
+		measure_count_by(MEASURE_SHOT_SENT, m->times.shots_sent);
+		measure_count_by(MEASURE_SHOT_LATE, m->times.shots_late);
 		return true;
 	case LINK_RESIZE:
 		return sizes_wish(&wall->sizes, &wall->roster, m);
@@ -108,6 +111,7 @@ static bool on_message(struct wall *wall, const struct link_message *m)
 		return wall_hear_input(wall, m);
 	case LINK_WATCH:
 		wall->watchers = m->watch.count;
+		wall->audience = (uint64_t)wall->roster.serial << 32 | m->watch.audience;
 		wall->events.watch(wall->arg, wall->watchers);
 		return true;
 	case LINK_IDLE:
@@ -126,8 +130,10 @@ void wall_on_link(int fd, unsigned int events, void *arg)
 	int passed = -EBADF;
 	int r;
 
-	/* Some messages at a time, and of those with many events one: other displays have messages too. */
-	for (int i = 0; i < 16 && wall->link >= 0 && message.type != LINK_INPUT; i++) {
+	/* Some messages at a time, and of those with many events one: other displays have messages too. Behind a grant there is mostly none. */
+	for (int i = 0; i < 16 && wall->link >= 0 && message.type != LINK_INPUT &&
+			message.type != LINK_MAY_WRITE;
+		i++) {
 		r = link_receive(wall->link, false, &message, &passed);
 		if (r == -EAGAIN)
 			break;

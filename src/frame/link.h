@@ -17,6 +17,10 @@
  * program to those that came through a LISTENER. VIEWER_ADDED when authenticated (both kinds), VIEWER_GONE at the end (also
  * for a VIEWER that never got so far). WATCH says how many viewers want pictures; at 0 the broker stops looking.
  *
+ * Audience: viewers that come while nobody watches are another one, and WATCH has its number. PUBLISH names the audience for which the picture was
+ * last looked at, or written in words: one that was on its way while the last viewer of an audience left is no picture for the next, which
+ * may come much later.
+ *
  * Another broker: the program lives as long as somebody holds the other end of its link, and goes on while nobody reads there. A broker
  * that has taken such an end over says RESUME first, then what a new program is told after HELLO (listeners too: those that it had are
  * closed by RESUME, their connections stay). What the program had said before is void, whether it was read or not; it answers RESUMED, and
@@ -34,7 +38,7 @@
 #include "base/measure.h"
 #include "damage/move.h"
 
-#define LINK_VERSION 6u
+#define LINK_VERSION 7u
 
 enum link_type {
 	/* broker -> rfb */
@@ -232,9 +236,10 @@ struct link_message {
 		} frame;
 		struct {
 			uint32_t generation;
-			uint32_t damaged; /* 0: only the cursor or nothing */
+			uint32_t damaged;  /* 0: only the cursor or nothing */
+			uint32_t audience; /* of publish: WATCH's; of an audience that has gone: nobody begins with it */
+			uint32_t moves;	   /* of a damaged publish: so many */
 			uint64_t noticed; /* of publish: nanoseconds (base/measure.h), when the change was first looked at; 0: not known */
-			uint32_t moves;	  /* of a damaged publish: so many */
 			struct move move[LIMIT_MOVES]; /* from what was published before, in this order; each ends as the frame is there, and no later one begins where an earlier one ends */
 		} publish; /* also want_write, may_write, busy and taken, which use generation alone */
 		struct {
@@ -251,6 +256,7 @@ struct link_message {
 		} state; /* viewer_state: at most one a second and viewer, only when it changed */
 		struct {
 			uint32_t count;
+			uint32_t audience; /* so often has somebody come while nobody watched */
 		} watch;
 		struct {
 			uint32_t width, height; /* the largest; 0: sizes cannot be asked for */
@@ -278,6 +284,7 @@ struct link_message {
 		struct {
 			struct measure_times encode, wire;
 			uint32_t areas_encoded, areas_shared; /* rfb/studio.h */
+			uint32_t shots_encoded, shots_sent, shots_late; /* rfb/film.h */
 		} times;
 		struct {
 			uint32_t viewer;

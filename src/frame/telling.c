@@ -103,17 +103,17 @@ int wall_want_write(struct wall *wall, uint32_t generation)
 	return send_turn(wall, &message);
 }
 
-int wall_publish(struct wall *wall, uint32_t generation, bool damaged, uint64_t noticed,
-	const struct move *moves, size_t count)
+int wall_publish(struct wall *wall, const struct wall_news *news)
 {
 	struct link_message message = {.type = LINK_PUBLISH};
 
-	message.publish.generation = generation;
-	message.publish.damaged = damaged;
-	message.publish.noticed = noticed;
-	message.publish.moves = count;
-	for (size_t i = 0; i < count; i++)
-		message.publish.move[i] = moves[i];
+	message.publish.generation = news->generation;
+	message.publish.damaged = news->damaged;
+	message.publish.audience = (uint32_t)news->audience;
+	message.publish.noticed = news->noticed;
+	message.publish.moves = news->move_count;
+	for (size_t i = 0; i < news->move_count; i++)
+		message.publish.move[i] = news->moves[i];
 	return send_turn(wall, &message);
 }
 

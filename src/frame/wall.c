@@ -362,6 +362,11 @@ unsigned int wall_watchers(const struct wall *wall)
 	return wall->watchers;
 }
 
+uint64_t wall_audience(const struct wall *wall)
+{
+	return wall->audience;
+}
+
 bool wall_verdict(struct wall *wall, uint64_t check, uint32_t mode, const char *label, int fd)
 {
 	struct link_message message = {.type = LINK_VERDICT};

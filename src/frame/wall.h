@@ -89,6 +89,8 @@ size_t wall_viewers(const struct wall *wall, const struct wall_viewer **ret); /*
 size_t wall_bytes(const struct wall *wall, const struct roster_bytes **ret);
 unsigned int wall_viewers_ready(const struct wall *wall); /* those that are in */
 unsigned int wall_watchers(const struct wall *wall);	   /* the last that events.watch said */
+/* Which audience they are, or the last one was: unique over all programs. 0: there has been none. */
+uint64_t wall_audience(const struct wall *wall);
 
 /* NULL: nobody keeps anything, which is how it begins. Both functions are called at once where a program runs. */
 void wall_keep(struct wall *wall, const struct wall_keeper *keeper, void *arg);
@@ -128,8 +130,16 @@ bool wall_verdict(struct wall *wall, uint64_t check, uint32_t mode, const char *
 void wall_show(struct wall *wall, const struct frame *frame);
 /* -EPIPE: no program has the frame of this generation. */
 int wall_want_write(struct wall *wall, uint32_t generation);
-/* @noticed, @moves: as in LINK_PUBLISH; @count <= LIMIT_MOVES. */
-int wall_publish(struct wall *wall, uint32_t generation, bool damaged, uint64_t noticed, const struct move *moves, size_t count);
+/* What a LINK_PUBLISH says. */
+struct wall_news {
+	uint32_t generation;
+	bool damaged;
+	uint64_t audience; /* wall_audience() when the look for it began, or its words were written */
+	uint64_t noticed;
+	const struct move *moves;
+	size_t move_count; /* <= LIMIT_MOVES */
+};
+int wall_publish(struct wall *wall, const struct wall_news *news);
 /* The newest frame that the program has from an earlier broker: those that are shown must have a later generation, and words its size, for not
  * every viewer can follow another. 0: none. */
 struct wall_before {

@@ -42,6 +42,7 @@ struct wall {
 	struct loop_source *timer; /* no READY yet, or too early for the next program */
 	bool ready, closed;
 	unsigned int watchers;
+	uint64_t audience;    /* wall_audience() */
 	uint32_t last_number; /* even, of viewers given by attach */
 	uint64_t started_at;
 	uint64_t power_at[LINK_POWER_RESET + 1]; /* when a wish for that was last heard */

@@ -32,6 +32,7 @@ struct broker {
 	struct picture *picture;
 	struct tidy tidy; /* the picture's studio */
 	struct studio_counts told;
+	struct film_counts told_film;
 	struct door *door;
 	struct link_message hello;
 	int result;
@@ -62,6 +63,7 @@ static void note_watch(struct broker *broker)
 	struct link_message message = {.type = LINK_WATCH};
 
 	message.watch.count = broker->watch;
+	message.watch.audience = picture_audience(broker->picture);
 	outbox_note(&broker->outbox, &message);
 }
 
@@ -106,15 +108,20 @@ static void say_times(struct broker *broker)
 {
 	struct link_message message = {.type = LINK_TIMES};
 	struct studio_counts counts = studio_counts(broker->tidy.studio);
+	struct film_counts film = film_counts(broker->tidy.film);
 
 	message.times.areas_encoded = counts.made - broker->told.made;
 	message.times.areas_shared = counts.shared - broker->told.shared;
+	message.times.shots_encoded = film.made - broker->told_film.made;
+	message.times.shots_sent = film.sent - broker->told_film.sent;
+	message.times.shots_late = film.late - broker->told_film.late;
 	measure_take(MEASURE_WIRE, &message.times.wire);
 	measure_take(MEASURE_ENCODE, &message.times.encode);
 	if (!message.times.encode.sum_ns)
 		return;
 	if (link_send(broker->link, &message, -EBADF) == 0) {
 		broker->told = counts;
+		broker->told_film = film;
 		return;
 	}
 	measure_add(MEASURE_ENCODE, &message.times.encode);
@@ -372,7 +379,8 @@ static void dispatch(struct broker *broker, struct link_message *message, int fd
 			picture_noticed(broker->picture, message->publish.noticed);
 			picture_moves(
 				broker->picture, message->publish.move, message->publish.moves);
-			picture_published(broker->picture, message->publish.damaged);
+			picture_published(broker->picture, message->publish.damaged,
+				message->publish.audience);
 			door_picture(broker->door);
 		}
 		break;
@@ -430,6 +438,9 @@ static void on_link(int link, unsigned int events, void *arg)
 		if (r < 0)
 			break;
 		dispatch(broker, &message, fd);
+		/* Mostly nothing waits behind these; what does is read next. */
+		if (message.type == LINK_WANT_WRITE || message.type == LINK_PUBLISH)
+			break;
 	}
 	if (r == -EPIPE && broker->leaving) {
 		/* After STOP the broker hangs up: what viewers have queued still goes out, the door says when. */

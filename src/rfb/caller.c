@@ -47,6 +47,8 @@ struct caller {
 	struct loop_source *timer;
 	uint64_t due;	   /* when the timer fires, 0: unarmed */
 	uint64_t deadline; /* of the state; 0: none */
+	uint64_t
+		picture_until; /* WAITING: words for the time being are not enough before; 0: not asked yet */
 
 	struct knock *knock; /* owned; NULL once it is in */
 	bool person;	     /* somebody may be asked for a password */
@@ -65,6 +67,11 @@ static int give_up(struct caller *caller, int error, const char *reason)
 	return error;
 }
 
+static bool waits_for_picture(const struct caller *caller)
+{
+	return caller->picture_until && loop_now_ms() < caller->picture_until;
+}
+
 /* The timer is moved forward only: an early firing looks again, so that a busy viewer costs no re-arming. */
 static void arm(struct caller *caller)
 {
@@ -74,6 +81,8 @@ static void arm(struct caller *caller)
 		due = MIN(due, relay_due(&caller->relay, caller->host->stall_ms));
 	if (caller->state == KNOCKING)
 		due = MIN(due, knock_due(caller->knock));
+	if (caller->state == WAITING && waits_for_picture(caller))
+		due = MIN(due, caller->picture_until);
 	if (caller->state == PASSING)
 		due = MIN(due, carriage_due(caller->carriage, caller->host->stall_ms));
 	if (due == UINT64_MAX || (caller->due && caller->due <= due))
@@ -306,6 +315,23 @@ static int start_worker(struct caller *caller)
 	return forward(caller);
 }
 
+/* With its size a viewer is told what it must follow ever after, if it does not know DesktopSize: that is not yet known. So words for the time
+ * being are waited out. */
+static int begin(struct caller *caller)
+{
+	struct picture *picture = caller->host->picture;
+
+	if (!picture_ready(picture))
+		return 0;
+	if (picture_passes(picture)) {
+		if (!caller->picture_until)
+			caller->picture_until = loop_now_ms() + LIMIT_PASSING_WORDS_MS;
+		if (waits_for_picture(caller))
+			return 0;
+	}
+	return start_worker(caller);
+}
+
 static int joined(struct caller *caller)
 {
 	const char *why = caller->host->seated(caller->host, caller);
@@ -314,7 +340,7 @@ static int joined(struct caller *caller)
 		return give_up(caller, -EBUSY, why);
 	set_state(caller, WAITING, LIMIT_FIRST_FRAME_MS);
 	caller->host->joined(caller->host, caller);
-	return picture_ready(caller->host->picture) ? start_worker(caller) : 0;
+	return begin(caller);
 }
 
 /* What is queued already, of the handshake, goes first. */
@@ -517,6 +543,8 @@ static void on_timer(void *arg)
 		r = shake_hands(caller);
 	else if (over && caller->state == WAITING)
 		r = give_up(caller, -ETIMEDOUT, "no picture");
+	else if (caller->state == WAITING)
+		r = begin(caller);
 	else if (over && caller->state == PASSING)
 		r = give_up(caller, -ETIMEDOUT, "its display does not answer");
 	else if (caller->state == PASSING &&
@@ -530,7 +558,7 @@ static void on_timer(void *arg)
 void caller_start(struct caller *caller)
 {
 	if (caller->state == WAITING)
-		settle(caller, start_worker(caller));
+		settle(caller, begin(caller));
 }
 
 void caller_verdict(struct caller *caller, bool allowed, enum link_mode mode, int place)

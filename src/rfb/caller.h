@@ -82,7 +82,7 @@ int caller_create(struct caller_host *host, int fd, const struct caller_options 
 void caller_destroy(struct caller *caller);
 struct caller_entry *caller_entry(struct caller *caller);
 
-/* The picture has its first frame: if it waits for that, it gets its worker. */
+/* Something was published: if it waits for that, it gets its worker. */
 void caller_start(struct caller *caller);
 /* host->width, height and wisher have changed. */
 void caller_resized(struct caller *caller);

@@ -26,6 +26,7 @@
 #include "base/mem.h"
 #include "damage/rects.h"
 #include "frame/frame.h"
+#include "rfb/h264.h"
 #include "rfb/notices.h"
 #include "rfb/picture.h"
 #include "rfb/prints.h"
@@ -589,11 +590,13 @@ static void note_film(struct canvas *canvas, const struct rect *area, uint64_t n
 	refresh_sent(&canvas->refresh, area, true, now);
 }
 
+_Static_assert(QUALITY_STEPS <= H264_STEPS, "one set of numbers");
+
 /* What the next update begins with; dropped when that is over. */
 static void take_film(struct canvas *canvas, uint64_t now)
 {
 	const struct frame *frame = canvas->frame;
-	struct film_want want = {.now = now};
+	struct film_want want = {.now = now, .step = canvas->quality.step};
 	struct rect *area = &canvas->film_area;
 
 	if (!follow_film(canvas) ||

@@ -16,6 +16,7 @@
 #include "rfb/film.h"
 #include "rfb/quality.h"
 #include "rfb/refresh.h"
+#include "rfb/update.h"
 
 struct notices;
 struct outlet;
@@ -35,6 +36,7 @@ struct canvas {
 	size_t move_count;
 	struct studio *studio;	 /* borrowed; NULL: LibVNCServer encodes everything */
 	const struct outlet *outlet; /* borrowed; NULL: none */
+	struct update_way way;	     /* the client's */
 	struct picture_reader *reader; /* borrowed, the viewer's */
 	struct film *film;	       /* borrowed; NULL: there is none */
 	struct film_place place;       /* the viewer's in it */

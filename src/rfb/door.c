@@ -282,7 +282,8 @@ static void joined(struct caller_host *host, struct caller *caller)
 	log_debug(host->id, "viewer %u from %s", caller_number(caller), caller_peer(caller));
 	if (host->gate)
 		return;
-	door->watching++;
+	if (door->watching++ == 0)
+		picture_watched(host->picture);
 	door->events->added(
 		door->arg, caller_number(caller), caller_mode(caller), caller_peer(caller));
 	door->events->watch(door->arg, door->watching);

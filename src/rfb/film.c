@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
 
 #include "base/limits.h"
@@ -30,6 +29,7 @@
 #define FALL_NS \
 	4000000000ull /* without shots for who was too slow, and twice as long each time ... */
 #define FALLS_MAX   3 /* ... up to so often */
+#define STEP_NS	    1000000000ull
 #define JUDGE_SHOTS 64
 #define SQUARES	    4 /* in each direction, that are looked at */
 #define SQUARE	    64
@@ -45,7 +45,7 @@ struct film {
 	void (*filled)(void *arg);
 	void *arg;
 	bool on, told;
-	_Atomic unsigned int audience;
+	unsigned int audience;
 
 	struct motion motion;
 	uint32_t generation; /* of the motion's frame */
@@ -59,6 +59,8 @@ struct film {
 	uint64_t key_ns;       /* the last one */
 	unsigned int judge_in; /* shots */
 	struct film_counts counts;
+	unsigned int step, step_least; /* quality: in force; that somebody wanted since step_ns */
+	uint64_t step_ns;
 
 	uint8_t *ring; /* owned; NULL: none yet */
 	size_t end;    /* of the newest shot */
@@ -134,10 +136,13 @@ void film_switch(struct film *film, bool on)
 
 void film_audience(struct film *film, bool more)
 {
-	if (more)
-		atomic_fetch_add(&film->audience, 1);
-	else
-		atomic_fetch_sub(&film->audience, 1);
+	pthread_mutex_lock(&film->mutex);
+	film->audience += more ? 1 : -1;
+	if (!film->audience) {
+		stop(film);
+		forget_motion(film, film->motion.width, film->motion.height);
+	}
+	pthread_mutex_unlock(&film->mutex);
 }
 
 void film_frame(struct film *film, uint32_t width, uint32_t height, uint32_t generation)
@@ -154,7 +159,7 @@ static bool looks(struct film *film)
 {
 	struct motion *motion = &film->motion;
 
-	return film->on && atomic_load(&film->audience) && motion->width &&
+	return film->on && film->audience && motion->width &&
 	       (motion->counts || motion_resize(motion, motion->width, motion->height) == 0);
 }
 
@@ -277,7 +282,7 @@ static int prepare(struct film *film, uint32_t reel, const struct rect *area)
 
 /* By the one who is making, without the mutex. -EDOM: it is no film. */
 static int encode(struct film *film, const struct film_want *want, const struct rect *area,
-	bool judge, bool key, const uint8_t **ret_bytes, size_t *ret_size)
+	bool judge, bool key, unsigned int step, const uint8_t **ret_bytes, size_t *ret_size)
 {
 	int r;
 
@@ -287,7 +292,7 @@ static int encode(struct film *film, const struct film_want *want, const struct 
 	if (r < 0)
 		return r;
 	return h264_encode(film->encoder, want->pixels + area->y * want->stride + area->x,
-		want->stride, key, ret_bytes, ret_size);
+		want->stride, key, step, ret_bytes, ret_size);
 }
 
 static void fail(struct film *film, const struct film_want *want)
@@ -320,6 +325,7 @@ static void keep(struct film *film, const struct film_want *want, bool key, cons
 static void make(struct film *film, const struct film_want *want, bool key)
 {
 	const struct rect area = film->area;
+	const unsigned int step = film->step;
 	bool judge = !film->judge_in, tell;
 	const uint8_t *bytes = NULL;
 	size_t size = 0;
@@ -329,7 +335,7 @@ static void make(struct film *film, const struct film_want *want, bool key)
 	tell = !film->told && film->filled;
 	film->told = true;
 	pthread_mutex_unlock(&film->mutex);
-	r = encode(film, want, &area, judge, key, &bytes, &size);
+	r = encode(film, want, &area, judge, key, step, &bytes, &size);
 	pthread_mutex_lock(&film->mutex);
 	/* Of so many bytes, noise that fills a large screen, nobody could be sent it, nor the next ones. */
 	if (r == 0 && size <= BEHIND_MAX)
@@ -340,6 +346,20 @@ static void make(struct film *film, const struct film_want *want, bool key)
 	pthread_cond_broadcast(&film->made);
 	if (tell)
 		film->filled(film->arg);
+}
+
+/* ---- quality ---- */
+
+/* Up at once for who can take more; down where nobody could for a second. */
+static void note_step(struct film *film, const struct film_want *want)
+{
+	film->step_least = MIN(film->step_least, want->step);
+	film->step = MIN(film->step, want->step);
+	if (want->now - film->step_ns < STEP_NS)
+		return;
+	film->step = film->step_least;
+	film->step_least = want->step;
+	film->step_ns = want->now;
 }
 
 /* ---- taking ---- */
@@ -394,12 +414,14 @@ static size_t collect(struct film *film, const struct film_want *want, struct fi
 	size_t count = first ? hold_from(film, first, ret) : 0;
 
 	if (!count) {
-		if (!anew)
+		if (!anew) {
 			fall(place, want->now);
+			film->counts.late++;
+		}
 		film->key_wanted = true;
 		return 0;
 	}
-	film->counts.shared += count;
+	film->counts.sent += count;
 	place->reel = film->reel;
 	place->shot = film->next - 1;
 	place->serial = want->serial;
@@ -417,6 +439,8 @@ size_t film_take(struct film *film, const struct film_want *want, struct film_pl
 	pthread_mutex_lock(&film->mutex);
 	while (film->making)
 		pthread_cond_wait(&film->made, &film->mutex);
+	if (film->reel == want->reel && film->area.width)
+		note_step(film, want);
 	if (film->reel == want->reel && film->area.width && !shows(film, want->serial)) {
 		bool key = begins(film, place) || film->key_wanted;
 

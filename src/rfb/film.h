@@ -5,6 +5,9 @@
  * A film is a row of shots, pictures of which each needs the one before, but for keys. Whoever wants a shot that is not there makes it, and
  * others wait for that. A viewer is sent every shot or begins again at a key: one that comes in the middle, or has missed too many.
  * Shots are kept in a ring of fixed size. As long as the area stays the same, it is one reel; nothing of one is of any use for another.
+ *
+ * It is one film for all, so its quality is what the fastest of those who are sent it can take: of the steps down (rfb/quality.h) that they want, the
+ * least of the last second.
  */
 #pragma once
 
@@ -42,6 +45,7 @@ struct film_want {
 	const uint32_t *pixels; /* of the whole frame, at rest until film_take() returns */
 	size_t stride;		/* pixels */
 	uint64_t now;		/* CLOCK_MONOTONIC, ns */
+	unsigned int step;	/* quality: steps down that the viewer's line wants, at most H264_STEPS */
 };
 
 /* @filled: there is something to be tidied now, when there was nothing; from any thread. May be NULL. -ENOMEM. */
@@ -49,7 +53,7 @@ int film_create(void (*filled)(void *arg), void *arg, struct film **ret);
 void film_destroy(struct film *film); /* no shot is held; takes NULL */
 /* Off, there is none and none begins. At first: on, if h264_there(). */
 void film_switch(struct film *film, bool on);
-/* One viewer more that can be sent a film, or one less. While there is none nobody looks for motion. */
+/* One viewer more that can be sent a film, or one less. While there is none nobody looks for motion, and there is no film. */
 void film_audience(struct film *film, bool more);
 
 /* Another frame. Without memory there is no film until the next one. */
@@ -69,6 +73,7 @@ void film_drop(struct film *film, const struct shot *const *shots, size_t count)
 bool film_tidy(struct film *film);
 
 struct film_counts {
-	uint64_t made, shared; /* shots: encoded; taken once more */
+	uint64_t made, sent; /* shots: encoded; taken, each time */
+	uint64_t late;	     /* viewers that fell behind, each time */
 };
 struct film_counts film_counts(struct film *film);

@@ -126,6 +126,8 @@ int main(void)
 	int link, r;
 
 	mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
+	/* Workers allocate little, and what an arena of theirs has had once it keeps: the top of it is not trimmed. */
+	mallopt(M_ARENA_MAX, 1);
 	log_open(PROGRAM, LOG_LEVEL_INFO);
 	if (!is_link(LINK_FD)) {
 		fprintf(stderr, PROGRAM " is started by vfio-displayd, not by hand.\n");

@@ -64,6 +64,7 @@ static void sum_up(struct motion *motion, uint64_t elapsed_ns)
 	size_t stride = motion->columns + 1;
 
 	for (size_t y = 0; y < motion->rows; y++) {
+		const uint32_t *above = motion->sums + y * stride;
 		uint32_t *row = motion->sums + (y + 1) * stride, in_row = 0;
 		bool before = false;
 
@@ -73,7 +74,7 @@ static void sum_up(struct motion *motion, uint64_t elapsed_ns)
 
 			in_row += now || (before && after);
 			before = now;
-			row[x + 1] = row[x + 1 - stride] + in_row;
+			row[x + 1] = above[x + 1] + in_row;
 		}
 	}
 }

@@ -57,6 +57,7 @@ struct picture_reader {
 	bool resting;	   /* and has nothing else to begin with: picture_listen() */
 	bool glimpsing;	   /* inside by picture_glimpse() */
 	bool called;	   /* may begin even though the broker wants to write */
+	bool due;	   /* to be woken: the main thread's alone */
 	uint64_t ticket;   /* its turn among those that wait; 0: it does not */
 	uint64_t noticed;  /* the oldest change that it has not begun with; 0: none, or not known */
 	uint64_t taken;	   /* the same of those that it has; the worker's alone */
@@ -70,7 +71,8 @@ struct picture {
 	void *arg;
 	struct held *current;
 	bool ready, wanted, writing;
-	uint64_t noticed; /* of the next publish */
+	uint32_t audience; /* that looks, or did last */
+	uint64_t noticed;  /* of the next publish */
 	struct move moves[LIMIT_MOVES];
 	size_t move_count; /* likewise */
 	uint64_t serial;   /* of the last one with damage, over all frames */
@@ -207,14 +209,9 @@ static bool grantable(const struct picture *picture)
 
 void picture_want_write(struct picture *picture)
 {
-	bool fire;
-
 	pthread_mutex_lock(&picture->mutex);
 	picture->wanted = true;
-	fire = grantable(picture);
 	pthread_mutex_unlock(&picture->mutex);
-	if (fire)
-		picture->idle(picture->arg);
 }
 
 bool picture_granted(struct picture *picture, uint32_t *ret_generation)
@@ -271,23 +268,35 @@ static void call_readers(struct picture *picture)
 }
 
 /* But for those whose turn comes later, first_in_line() then, and those who rest and have not asked. */
+static void note_due(struct picture *picture)
+{
+	struct picture_reader *reader;
+
+	TAILQ_FOREACH (reader, &picture->readers, entry)
+		reader->due = reader->called || (!reader->ticket && !reader->resting);
+}
+
+/* Without the lock, which is the first thing that they take: readers come and go on this thread only. */
 static void wake_readers(const struct picture *picture)
 {
 	struct picture_reader *reader;
 
 	TAILQ_FOREACH (reader, &picture->readers, entry)
-		if (reader->called || (!reader->ticket && !reader->resting))
+		if (reader->due) {
+			reader->due = false;
 			reader_wake(reader);
+		}
 }
 
-void picture_published(struct picture *picture, bool damaged)
+void picture_published(struct picture *picture, bool damaged, uint32_t audience)
 {
 	struct picture_reader *reader;
 
 	pthread_mutex_lock(&picture->mutex);
 	if (!picture->current)
 		goto out;
-	picture->ready = true;
+	/* What was on its way while an audience left is no picture for who comes later. */
+	picture->ready |= audience == picture->audience;
 	picture->writing = false;
 	if (damaged)
 		serials_note(&picture->current->serials, frame_damage(picture->current->frame),
@@ -305,12 +314,15 @@ void picture_published(struct picture *picture, bool damaged)
 		if (!reader->noticed)
 			reader->noticed = picture->noticed;
 	}
-	call_readers(picture);
-	wake_readers(picture);
+	if (picture->ready) {
+		call_readers(picture);
+		note_due(picture);
+	}
 out:
 	picture->noticed = 0;
 	picture->move_count = 0;
 	pthread_mutex_unlock(&picture->mutex);
+	wake_readers(picture);
 }
 
 void picture_moves(struct picture *picture, const struct move *moves, size_t count)
@@ -354,6 +366,37 @@ bool picture_ready(struct picture *picture)
 	ready = picture->ready;
 	pthread_mutex_unlock(&picture->mutex);
 	return ready;
+}
+
+bool picture_passes(struct picture *picture)
+{
+	bool passes;
+
+	pthread_mutex_lock(&picture->mutex);
+	passes = picture->current && picture->current->frame->header.placard == FRAME_PASSING_WORDS;
+	pthread_mutex_unlock(&picture->mutex);
+	return passes;
+}
+
+uint32_t picture_watched(struct picture *picture)
+{
+	uint32_t audience;
+
+	pthread_mutex_lock(&picture->mutex);
+	audience = ++picture->audience;
+	picture->ready = false;
+	pthread_mutex_unlock(&picture->mutex);
+	return audience;
+}
+
+uint32_t picture_audience(struct picture *picture)
+{
+	uint32_t audience;
+
+	pthread_mutex_lock(&picture->mutex);
+	audience = picture->audience;
+	pthread_mutex_unlock(&picture->mutex);
+	return audience;
 }
 
 void picture_unwatched(struct picture *picture)

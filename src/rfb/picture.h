@@ -27,16 +27,24 @@ void picture_destroy(struct picture *picture); /* no reader left; takes NULL */
 /* Main thread. @fd: a frame's memfd, consumed in every case. Until its first publish nobody reads; a reader inside keeps the
  * old frame. What was wanted or granted for an older one is void. -EINVAL: it lies; -ENOMEM: the old frame stays. */
 int picture_frame(struct picture *picture, int fd);
+/* Asks; picture_granted() may be true at once, of which `idle` says nothing. */
 void picture_want_write(struct picture *picture);
 /* True once after each want_write, when no reader is inside: answer MAY_WRITE now. */
 bool picture_granted(struct picture *picture, uint32_t *ret_generation);
-/* @damaged: as in the message. False: the frame's bitmap is old, only the cursor changed or nothing. */
-void picture_published(struct picture *picture, bool damaged);
+/* @damaged, @audience: as in the message. Not damaged: the frame's bitmap is old, only the cursor changed or nothing. Of an audience that has
+ * gone: nobody reads it, before the next. */
+void picture_published(struct picture *picture, bool damaged, uint32_t audience);
 /* The next publish has these moves, as in the message. Where they do not fit the frame there are none: all that they spare is damage. */
 void picture_moves(struct picture *picture, const struct move *moves, size_t count);
 /* The next publish is of a change that was first looked at then (base/measure.h). */
 void picture_noticed(struct picture *picture, uint64_t ns);
 bool picture_ready(struct picture *picture); /* a first publish of the current frame has come */
+/* These are words that a picture is likely to follow soon (FRAME_PASSING_WORDS). */
+bool picture_passes(struct picture *picture);
+/* Somebody looks, as nobody did before: nobody reads before a publish for this audience. Returns its number. */
+uint32_t picture_watched(struct picture *picture);
+/* The last one's number; 0: nobody has ever looked. */
+uint32_t picture_audience(struct picture *picture);
 /* Nobody looks any more, so the broker stops looking too: what is here grows old, and nobody reads it before the next publish. */
 void picture_unwatched(struct picture *picture);
 /* Another broker is there: what was wanted or granted is void, and so is the frame. Nobody reads before the next one's first publish. */

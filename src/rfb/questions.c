@@ -2,6 +2,7 @@
 #include "rfb/questions.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -18,8 +19,12 @@ int questions_note(struct questions *questions, const struct link_message *check
 {
 	struct link_message *at = find(questions, check->check.viewer);
 
-	if (!at && questions->used == ARRAY_SIZE(questions->at))
+	if (!at && questions->used == LIMIT_KNOCKING)
 		return -EAGAIN;
+	if (!questions->at)
+		questions->at = calloc(LIMIT_KNOCKING, sizeof(*questions->at));
+	if (!questions->at)
+		return -ENOMEM;
 	if (!at)
 		at = &questions->at[questions->used++];
 	*at = *check;
@@ -36,10 +41,14 @@ void questions_forget(struct questions *questions, uint32_t viewer)
 	if (at != last)
 		*at = *last;
 	explicit_bzero(last, sizeof(*last));
+	if (!questions->used)
+		questions_finish(questions);
 }
 
 void questions_finish(struct questions *questions)
 {
-	explicit_bzero(questions->at, sizeof(questions->at));
-	questions->used = 0;
+	for (size_t i = 0; i < questions->used; i++)
+		explicit_bzero(&questions->at[i], sizeof(questions->at[i]));
+	free(questions->at);
+	*questions = (struct questions){0};
 }

@@ -3,7 +3,7 @@
  * From the worker everything is read always, because it writes while it holds the frame at rest; the queue's bound is one
  * raw frame and some, which one update cannot pass, and the next update is not allowed before the queue is low.
  *
- * What a worker puts goes behind what it has written to its socket: so that is read first, by the worker itself. If nothing waits then, the
+ * What a worker puts, which is nearly all, goes behind what it has written to its socket: so that is read first, by the worker itself. If nothing waits then, the
  * network's socket takes it from where it is; nobody else wakes up. What that does not take is queued, but for the last byte, which the worker
  * writes to its socket: that wakes the loop, and stays there until the loop, or the worker when it puts the next, has read it. So the
  * loop sleeps only while nothing is queued, or while it waits for the network itself. Now and then the last byte goes that way for the

@@ -24,6 +24,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "rfb/update.h"
 
 #define CLIENT_WAIT_MS 5000 /* rfbWriteExact() looks every 5 s: give up at the first look */
 #define RECTS_MAXIMUM \
@@ -93,7 +94,8 @@ static void template_create(void)
 	screen->serverFormat.redShift = 16;
 	screen->serverFormat.greenShift = 8;
 	screen->serverFormat.blueShift = 0;
-	template = screen;
+	if (update_learn() == 0)
+		template = screen;
 }
 
 int screen_prepare(void)

@@ -83,8 +83,10 @@ int tls_open(void)
 {
 	if (method)
 		return 0;
-	/* Algorithms and texts of errors, 300 KiB, are had when they are first wanted. */
-	if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) != 1)
+	/* Algorithms and libssl's texts of errors, 300 KiB, are had when they are first wanted. Those of libcrypto would come with the
+	 * configuration; 60 KiB, and what viewers do wrong libssl has the words for. */
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS, NULL) != 1 ||
+		OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) != 1)
 		return -EIO;
 	method = BIO_meth_new(
 		BIO_get_new_index() | BIO_TYPE_SOURCE_SINK | BIO_TYPE_DESCRIPTOR, "transport");

@@ -63,12 +63,13 @@ static void on_writable(struct bufferevent *bufferevent, void *arg)
 /* libevent keeps SSL_get_error()'s number among those of OpenSSL's error queue; only the latter have a library. */
 static const char *error_text(struct tls_stream *stream)
 {
-	const char *text = NULL;
+	const char *text = NULL, *reason;
 	unsigned long code;
 
 	while ((code = bufferevent_get_openssl_error(stream->bufferevent))) {
-		if (ERR_GET_LIB(code))
-			text = ERR_reason_error_string(code);
+		reason = ERR_GET_LIB(code) ? ERR_reason_error_string(code) : NULL;
+		if (reason)
+			text = reason;
 	}
 	return text ? text : "TLS failed";
 }

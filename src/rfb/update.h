@@ -12,6 +12,21 @@
 
 struct outlet;
 
+/* Where all of a client's bytes go, the library's too: its clientData. NULL: to its socket. */
+#define UPDATE_HELD 4096
+struct update_way {
+	const struct outlet *outlet; /* borrowed; NULL: the socket */
+	uint8_t *held;		     /* borrowed; NULL: nothing is held back */
+	size_t held_used;
+	bool called; /* rfbSendUpdateBuf() was, which is ours then */
+};
+/* Finds out whether the library's own bytes go that way. Once, before there are clients; until then nothing is held back. -ENOMEM. */
+int update_learn(void);
+/* From here on, what is put little by little waits in @held, of UPDATE_HELD bytes, for more. Not where the library's bytes go another way. */
+void update_hold(rfbClientPtr client, uint8_t *held);
+/* It goes out, and so does what comes. */
+bool update_release(rfbClientPtr client);
+
 /* Appends to the client's update buffer, which goes out when it is full. */
 bool update_put(rfbClientPtr client, const void *data, size_t size);
 /* A FramebufferUpdate with so many rectangles begins; a rectangle's head. */

@@ -110,24 +110,27 @@ static void ping(struct viewer *viewer, uint32_t id)
 		sizeof(payload));
 }
 
-static void begin_sending(struct viewer *viewer, uint64_t now)
+/* A first ping is on its way at once; what follows goes in few pieces. @held: UPDATE_HELD bytes, until end_sending(). */
+static void begin_sending(struct viewer *viewer, uint64_t now, uint8_t *held)
 {
 	uint32_t id;
 
 	if (tempo_begin(&viewer->tempo, now, &id))
 		ping(viewer, id);
+	update_hold(viewer->canvas.client, held);
 }
 
 static void end_sending(struct viewer *viewer, uint32_t before)
 {
 	uint32_t id, bytes;
 
-	if (viewer->canvas.client->sock < 0)
-		return;
-	continuous_sent(&viewer->continuous, viewer->canvas.client);
-	bytes = canvas_bytes(&viewer->canvas) - before;
-	if (tempo_end(&viewer->tempo, now_ns(), bytes, &id))
-		ping(viewer, id);
+	if (viewer->canvas.client->sock >= 0) {
+		continuous_sent(&viewer->continuous, viewer->canvas.client);
+		bytes = canvas_bytes(&viewer->canvas) - before;
+		if (tempo_end(&viewer->tempo, now_ns(), bytes, &id))
+			ping(viewer, id);
+	}
+	update_release(viewer->canvas.client);
 }
 
 /* ---- the short way ---- */
@@ -173,6 +176,7 @@ static void send_update(struct viewer *viewer, uint64_t now)
 {
 	uint32_t before = canvas_bytes(&viewer->canvas);
 	uint64_t noticed = picture_take_noticed(viewer->reader), began = now_ns(), ended;
+	uint8_t held[UPDATE_HELD];
 	const char *reason;
 
 	PROBE2(update_begin, viewer->number, noticed ? began - noticed : 0);
@@ -180,16 +184,16 @@ static void send_update(struct viewer *viewer, uint64_t now)
 	viewer->held_ns = 0;
 	/* Before the bytes: whoever has seen them finds the name. */
 	atomic_store(&viewer->encoding, canvas_encoding(&viewer->canvas));
-	begin_sending(viewer, now);
+	begin_sending(viewer, now, held);
 	reason = canvas_draw(&viewer->canvas, now);
 	if (reason)
 		end(viewer, reason);
+	end_sending(viewer, before);
 	ended = now_ns();
 	measure_took(MEASURE_ENCODE, ended - began);
 	if (noticed)
 		measure_took(MEASURE_WIRE, ended - noticed);
 	PROBE3(update_end, viewer->number, canvas_bytes(&viewer->canvas) - before, ended - began);
-	end_sending(viewer, before);
 }
 
 /* False: not now, we are woken when it is. */
@@ -223,6 +227,7 @@ static bool update(struct viewer *viewer, uint64_t now)
 static bool refresh(struct viewer *viewer, uint64_t now, uint64_t *ret_ns)
 {
 	uint32_t before = canvas_bytes(&viewer->canvas);
+	uint8_t held[UPDATE_HELD];
 	const char *reason = NULL;
 	bool sent;
 
@@ -230,7 +235,7 @@ static bool refresh(struct viewer *viewer, uint64_t now, uint64_t *ret_ns)
 		*ret_ns = GLIMPSE_AGAIN_NS;
 		return true;
 	}
-	begin_sending(viewer, now);
+	begin_sending(viewer, now, held);
 	sent = canvas_refresh(&viewer->canvas, now, tempo_spare(&viewer->tempo), &reason);
 	if (reason)
 		end(viewer, reason);
@@ -357,6 +362,9 @@ static void serve(struct viewer *viewer)
 
 	for (;;) {
 		timed = update_due(viewer, &ns);
+		/* Mostly there is nothing more to do behind an update. */
+		if (timed && !ns && viewer->canvas.client->sock >= 0)
+			timed = update_due(viewer, &ns);
 		if (viewer->canvas.client->sock < 0 || atomic_load(&viewer->stopping))
 			return;
 		if (timed)
@@ -443,6 +451,8 @@ static int viewer_open(struct viewer *viewer, int *ret_fd)
 	if (r < 0)
 		return r;
 	viewer->canvas.client->viewOnly = viewer->canvas.view_only;
+	viewer->canvas.way.outlet = viewer->canvas.outlet;
+	viewer->canvas.client->clientData = &viewer->canvas.way;
 	r = worker_start(viewer);
 	if (r < 0)
 		return r;

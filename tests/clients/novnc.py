@@ -1,38 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """noVNC in Chromium draws exactly the surface and follows it: straight over ws and wss, with each security type that it knows, and
-through websockify.
-
-Chromium is driven through its debugging pipe (descriptors 3 and 4, JSON messages that end with a NUL). What noVNC's canvas holds is
-read pixel by pixel. It asks for Tight with JPEG, which leaves areas of few colours lossless: the picture is made of such."""
-import base64
+through websockify. It asks for Tight with JPEG, which leaves areas of few colours lossless: the picture is made of such."""
 import contextlib
-import functools
-import http.server
 import json
-import os
 import pathlib
-import select
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 import daemon
-import pictures
+from browser import PATIENCE, PLACE, Browser, ended, pages
 from guest import ABS, KEY, REL, Guest, Sinks
 from host import PASSWORD
 
-PATIENCE = 60
 NOVNC = "/usr/share/novnc"
-CHROMIUM = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
-            "--disable-dev-shm-usage", "--remote-debugging-pipe",
-            "--ignore-certificate-errors", "--window-size=1000,800", "--hide-scrollbars"]
 # A page with nothing but noVNC in it; what it is to do comes in its address.
 PAGE = b"""<!DOCTYPE html><html><body style="margin: 0"><div id="screen"></div><script type="module">
 import RFB from './core/rfb.js';
@@ -42,130 +28,6 @@ const rfb = new RFB(document.getElementById('screen'), wish.get('url'), {credent
 rfb.addEventListener('disconnect', () => { document.title = 'gone'; });
 rfb.addEventListener('securityfailure', e => { document.title = 'refused ' + e.detail.reason; });
 </script></body></html>"""
-# Its canvas as R G B bytes in base64, or why there is none.
-CANVAS = """(() => {
-    const canvas = document.querySelector('canvas');
-    if (!canvas || !canvas.width) return 'no canvas';
-    const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-    let text = '';
-    for (let i = 0; i < data.length; i += 4) text += String.fromCharCode(data[i], data[i + 1], data[i + 2]);
-    return canvas.width + ' ' + canvas.height + ' ' + btoa(text);
-})()"""
-
-PLACE = """(() => {
-    const place = document.querySelector('canvas').getBoundingClientRect();
-    return JSON.stringify([place.x, place.y]);
-})()"""
-
-
-def ended(process):
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-class Browser:
-    def __init__(self, where):
-        commands, self.write = os.pipe()
-        self.read, answers = os.pipe()
-        self.buffer, self.number, self.session = b"", 0, None
-        with open(f"{where}/chromium", "wb") as log:
-            self.process = subprocess.Popen(
-                ["bash", "-c", f'exec "$@" 3<&{commands} 4>&{answers}', "-", *CHROMIUM, f"--user-data-dir={where}/profile",
-                 "about:blank"],
-                pass_fds=(commands, answers), stdout=log, stderr=log, env=dict(os.environ, HOME=where))
-        os.close(commands)
-        os.close(answers)
-
-    def close(self):
-        ended(self.process)
-        os.close(self.write)
-        os.close(self.read)
-
-    def message(self, deadline):
-        while b"\0" not in self.buffer:
-            if not select.select([self.read], [], [], max(0, deadline - time.monotonic()))[0]:
-                raise AssertionError("Chromium does not answer")
-            data = os.read(self.read, 1 << 20)
-            if not data:
-                raise AssertionError("Chromium has ended")
-            self.buffer += data
-        text, self.buffer = self.buffer.split(b"\0", 1)
-        return json.loads(text)
-
-    def call(self, method, **parameters):
-        self.number += 1
-        command = {"id": self.number, "method": method, "params": parameters}
-        if self.session:
-            command["sessionId"] = self.session
-        text = json.dumps(command).encode() + b"\0"
-        while text:
-            text = text[os.write(self.write, text):]
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            answer = self.message(deadline)
-            if answer.get("id") == self.number:
-                if "error" in answer:
-                    raise AssertionError(f"{method}: {answer['error']}")
-                return answer["result"]
-
-    def open(self, address):
-        target = self.call("Target.createTarget", url=address)["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-
-    def title(self):
-        return self.call("Runtime.evaluate", expression="document.title")["result"].get("value", "")
-
-    def close_page(self):
-        session, self.session = self.session, None
-        self.call("Target.detachFromTarget", sessionId=session)
-
-    def screenshot(self, where, width, height):
-        """What is on the screen, as load() of pictures has it."""
-        x, y = json.loads(self.call("Runtime.evaluate", expression=PLACE)["result"]["value"])
-        data = self.call("Page.captureScreenshot", format="png", clip={"x": x, "y": y, "width": width, "height": height, "scale": 1})
-        path = pathlib.Path(where, "screen.png")
-        path.write_bytes(base64.b64decode(data["data"]))
-        if os.environ.get("KEEP_PICTURES"):
-            pathlib.Path(os.environ["KEEP_PICTURES"], f"novnc-{time.monotonic_ns()}.png").write_bytes(path.read_bytes())
-        return pictures.load(path)
-
-    def canvas(self):
-        """(width, height, R G B bytes), or None."""
-        value = self.call("Runtime.evaluate", expression=CANVAS)["result"].get("value", "")
-        parts = value.split()
-        if len(parts) != 3 or not parts[0].isdigit():
-            return None
-        return int(parts[0]), int(parts[1]), base64.b64decode(parts[2])
-
-
-class Files(http.server.SimpleHTTPRequestHandler):
-    def do_GET(self):
-        if not self.path.startswith("/page.html"):
-            return super().do_GET()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(PAGE)
-
-    def log_message(self, *_):
-        pass
-
-
-@contextlib.contextmanager
-def pages():
-    """noVNC's files on a port of their own; yields it."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=NOVNC))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @contextlib.contextmanager
@@ -212,7 +74,7 @@ class NoVNC(unittest.TestCase):
         browser.open(f"http://127.0.0.1:{port}/page.html?{urllib.parse.urlencode(wish)}")
 
     def test_straight(self):
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as where, pages() as port, \
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as where, pages(NOVNC, PAGE) as port, \
                 contextlib.closing(Browser(where)) as browser:
             for name, (scheme, security, fixed, ticket) in self.WAYS.items():
                 with self.subTest(name), Guest(flat=True, security=security, transports="rfb websocket secureWebsocket", certificate=True,
@@ -233,7 +95,7 @@ class NoVNC(unittest.TestCase):
 
     def test_types_and_clicks(self):
         """A person's keys and clicks, as Chromium sees them, at the guest's keyboard and pointer."""
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as where, pages() as port, \
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as where, pages(NOVNC, PAGE) as port, \
                 contextlib.closing(Browser(where)) as browser, Guest(flat=True, security="none", transports="rfb websocket",
                                                                      viewers="insecure = yes") as guest, Sinks(guest) as sinks:
             self.come(browser, port, guest, "ws", None)
@@ -264,7 +126,7 @@ class NoVNC(unittest.TestCase):
 
     def test_another_page_is_kept_out(self):
         """Its Origin is not of this host; and the right one, without the password."""
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as where, pages() as port, \
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as where, pages(NOVNC, PAGE) as port, \
                 contextlib.closing(Browser(where)) as browser, Guest(
                     flat=True, security="none", transports="rfb websocket", viewers="insecure = yes\norigins = https://a.example") as guest:
             self.come(browser, port, guest, "ws", None)

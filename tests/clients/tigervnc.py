@@ -232,6 +232,7 @@ class TigerVNC(unittest.TestCase):
                 pointer.button(number, True)
                 pointer.button(number, False)
                 sinks.until("absolutePointer", wheel)
+            pointer.focus()
             for name, code in (("a", 30), ("Return", 28), ("Right", 106), ("F11", 87), ("Shift_L", 42), ("KP_Enter", 96)):
                 pointer.key(name, True)
                 self.assertEqual(sinks.until("keyboard", (KEY, code, 1))[-1], (KEY, code, 1), name)

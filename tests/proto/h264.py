@@ -7,6 +7,8 @@ import ctypes
 import functools
 import math
 
+from quantiser import Quantisers
+
 ENCODING = 50
 RESET, RESET_ALL = 1, 2
 CONTEXTS = 64                        # that a viewer has to have at most
@@ -114,6 +116,8 @@ class Decoders:
         self.places = {}
         self.shots = []              # that came: (place, flags, bytes)
         self.last = None             # (place, XRGB8888)
+        self.heads = Quantisers()
+        self.quantisers = []         # of those that do not stand alone
 
     def rect(self, place, flags, data):
         """None: nothing to be shown."""
@@ -133,6 +137,9 @@ class Decoders:
                 raise AssertionError("begins without a reset")
             self.places[place] = Decoder()
         self.last = place, self.places[place].decode(data, *place[2:])
+        quantiser = self.heads.look(data)
+        if quantiser is not None:
+            self.quantisers.append(quantiser)
         return self.last[1]
 
 

@@ -52,7 +52,7 @@ def message(kind, body=b""):
 
 
 class Frame:
-    def __init__(self, width, height, generation):
+    def __init__(self, width, height, generation, placard=0):
         self.width, self.height, self.generation = width, height, generation
         self.stride = round_up(width * 4, 64)
         self.block_words = -(-(-(-width // 16)) // 64)
@@ -69,7 +69,7 @@ class Frame:
         os.ftruncate(self.fd, self.size)
         self.map = mmap.mmap(self.fd, self.size)
         self.map[:64] = struct.pack(
-            "=6I5Q", MAGIC, generation, width, height, self.stride, 0, self.damage_offset,
+            "=6I5Q", MAGIC, generation, width, height, self.stride, placard, self.damage_offset,
             self.left_offset, self.cursor_offset, self.pixels_offset, self.size)
         fcntl.fcntl(self.fd, F_ADD_SEALS, SEALS)
 
@@ -107,7 +107,7 @@ class Broker:
         self.status = None
         self.lock = threading.Condition()
         self.messages = []
-        self.watch = 0
+        self.watch = self.audience = 0
         self.frame = None
         self.moving = False
         self.asked = self.owed = False
@@ -180,10 +180,10 @@ class Broker:
                 if self.moving:
                     self._paint(self.published * 0x10305 & 0xFFFFFF)
                 else:
-                    self.send(PUBLISH, struct.pack("=II", self.frame.generation, 0))
+                    self.publish(0)
             return
         if kind == WATCH:
-            self.watch = struct.unpack_from("=I", body)[0]
+            self.watch, self.audience = struct.unpack_from("=II", body)
             self.owed = self.watch > 0  # a publish: who comes to an unwatched picture waits for one
         self.messages.append((kind, body))
 
@@ -191,13 +191,17 @@ class Broker:
         self.published += 1
         self.frame.fill(pixel)
         self.frame.damage_all()
-        self.send(PUBLISH, struct.pack("=II", self.frame.generation, 1))
+        self.publish(1)
 
-    def show(self, width, height, pixel=0x123456):
+    def publish(self, damaged, audience=None):
+        self.send(PUBLISH, struct.pack("=III", self.frame.generation, damaged,
+                                       self.audience if audience is None else audience))
+
+    def show(self, width, height, pixel=0x123456, placard=0):
         """A new frame, filled and published at once: nobody reads it before."""
         with self.lock:
             generation = (self.frame.generation if self.frame else self.generation) + 1
-            old, self.frame = self.frame, Frame(width, height, generation)
+            old, self.frame = self.frame, Frame(width, height, generation, placard)
             self.asked = False
             self.send(FRAME, struct.pack("=III", generation, width, height), self.frame.fd)
             self._paint(pixel)

@@ -6,7 +6,6 @@ ends exact when it rests. Who does not know it, or wishes for no loss, is never 
 import os
 import pathlib
 import sys
-import threading
 import time
 import unittest
 
@@ -14,61 +13,27 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 
 import daemon  # noqa: E402
 import h264  # noqa: E402
+import player  # noqa: E402
 import rfb  # noqa: E402
 import surface  # noqa: E402
+import varlink  # noqa: E402
 from compare import until_shows  # noqa: E402
 
 LIMIT = 60 * daemon.SLOW
 WIDTH, HEIGHT = 640, 400
-FILM = (96, 64, 320, 240)            # on whole blocks, so that the area is known
+FILM = (96, 64, *player.SIZE)           # on whole blocks, so that the area is known
 LIKE_MIN = 30                        # dB
 QUALITY_6, QUALITY_9 = -26, -23
+SLOW_LINE, FAST_LINE = 10000, 1 << 30   # bytes a second
 SWAPPED = rfb.PixelFormat(red=(255, 0), blue=(255, 16))
 ODD = (331, 247)
 SIZES = (rfb.DESKTOP_SIZE, rfb.EXTENDED_DESKTOP_SIZE)
 KNOWS = (rfb.TIGHT, rfb.H264, QUALITY_6, rfb.LAST_RECT, *SIZES)
 
 
-def scene(number, width=FILM[2], height=FILM[3]):
-    """Soft colours that move, many of them."""
-    rows = []
-    for y in range(height):
-        red = bytes((x * 2 // 3 + number * 5) & 127 for x in range(width))
-        green = bytes((y + x // 4 + number * 3) & 127 for x in range(width))
-        blue = bytes(96 + ((x + y + number * 7) & 63) for x in range(width))
-        row = bytearray(4 * width)
-        row[::4], row[1::4], row[2::4] = blue, green, red
-        rows.append(bytes(row))
-    return b"".join(rows)
-
-
 def built():
     """The program that serves viewers is linked with an encoder."""
     return b"libx264.so" in (daemon.BUILD / "vfio-displayd-rfb").read_bytes()
-
-
-SCENES = [scene(number) for number in range(12)]
-
-
-class Player(threading.Thread):
-    """Draws one picture after the other, some thirty a second, until it is told to stop."""
-
-    def __init__(self, canvas, place=FILM, scenes=SCENES):
-        super().__init__(daemon=True)
-        self.canvas, self.place, self.scenes = canvas, place, scenes
-        self.stopping = threading.Event()
-        self.start()
-
-    def run(self):
-        number = 0
-        while not self.stopping.wait(0.03):
-            self.canvas.draw(*self.place, self.scenes[number % len(self.scenes)])
-            self.canvas.signal()
-            number += 1
-
-    def stop(self):
-        self.stopping.set()
-        self.join()
 
 
 @unittest.skipUnless(h264.there(), "FFmpeg's libraries are not there")
@@ -100,8 +65,8 @@ class Film(unittest.TestCase):
         self.canvas.show()
         self.canvas.signal()
 
-    def play(self, *arguments):
-        self.players.append(Player(self.canvas, *arguments))
+    def play(self, place=FILM, *scenes):
+        self.players.append(player.Player(self.canvas, place, *scenes))
 
     def stop(self):
         while self.players:
@@ -126,6 +91,13 @@ class Film(unittest.TestCase):
         """Each is sent some more shots."""
         wanted = [len(viewer.films.shots) + more for viewer in viewers]
         self.until(lambda: all(len(v.films.shots) >= n for v, n in zip(viewers, wanted)), viewers, "a film")
+
+    def metric(self, name):
+        with self.d.connect() as client:
+            size = client.call("GetMetrics")["bytes"]
+            text = os.pread(client.fds[0], size, 0).decode()
+            os.close(client.fds[0])
+        return float(text.split(f"\nvfio_displayd_{name}_total ")[1].split("\n")[0])
 
     def drawn(self):
         x, y, width, height = FILM
@@ -160,6 +132,8 @@ class Film(unittest.TestCase):
             self.stop()
             until_shows([*given, *others.values()], self.canvas, LIMIT)
             alike = [h264.psnr(viewer.films.last[1], self.drawn()) for viewer in given]
+        self.d.until(lambda: self.metric("film_pictures_sent") > 2 * self.metric("film_pictures_encoded") > 0,
+                     "five viewers have one film, as is counted", LIMIT)
         for viewer in given:
             self.assertEqual({place for place, _, _ in viewer.films.shots}, {FILM}, "another area moved")
             self.assertEqual(viewer.films.shots[0][1], h264.RESET | h264.RESET_ALL)
@@ -206,12 +180,37 @@ class Film(unittest.TestCase):
             self.canvas.signal()
             until_shows(viewers, self.canvas, LIMIT)
 
+    def until_quantiser(self, test, viewers, what):
+        """A viewer is sent a picture that stands not alone, of such a quality."""
+        for viewer in viewers:
+            viewer.films.quantisers.clear()
+        self.until(lambda: any(test(q) for v in viewers for q in v.films.quantisers), viewers, f"a quantiser {what}")
+        return next(q for v in viewers for q in v.films.quantisers if test(q))
+
+    def limit(self, bytes_per_second):
+        with self.d.connect() as client:
+            client.call("Update", {"id": "x", "context": {"bytesPerSecondMaximum": bytes_per_second}})
+
+    def test_quality(self):
+        """One whose line is slow alone gets a film that takes less, and with one whose line is not the film is again as it was."""
+        self.start()
+        viewers = [self.watch(*KNOWS)]
+        self.play()
+        best = self.until_quantiser(lambda _: True, viewers, "of any kind")
+        self.limit(SLOW_LINE)
+        self.until_quantiser(lambda q: q > best, viewers, f"above {best}, as the line is slow")
+        self.limit(FAST_LINE)
+        viewers.append(self.watch(*KNOWS))
+        self.until_quantiser(lambda q: q <= best, viewers, f"of {best}, as another line is fast")
+        self.stop()
+        until_shows(viewers, self.canvas, LIMIT)
+
     def test_odd_size(self):
         """The film goes up to an edge that is on no whole block, and whose last row and column no film can have."""
         self.resize(*ODD)
         self.start()
         viewer = self.watch(*KNOWS)
-        self.play((0, 0, *ODD), [scene(number, *ODD) for number in range(6)])
+        self.play((0, 0, *ODD), [player.scene(number, *ODD) for number in range(6)])
         self.until_film(viewer)
         self.stop()
         self.assertEqual(viewer.films.shots[-1][0], (0, 0, ODD[0] - 1, ODD[1] - 1))
@@ -234,16 +233,34 @@ class Film(unittest.TestCase):
         self.stop()
         until_shows([viewer], self.canvas, LIMIT)
 
-    def test_switched_off(self):
+    def configure(self, text):
+        (self.d.dir / "conf").write_text(text)
+        self.d.connect().call("io.systemd.service.Reload")
+
+    def test_switched_off_and_on(self):
+        """By the configuration, at the start and while it plays; a broken one leaves it as it is."""
         self.start("[viewers]\nh264 = no\n")
         viewer = self.watch(*KNOWS)
         self.play()
         seen = len(viewer.updates) + 60
         self.until(lambda: len(viewer.updates) >= seen, [viewer], "updates")
+        self.assertNotIn(rfb.H264, viewer.seen)
+        self.configure("[viewers]\nh264 = yes\n")
+        self.until_film(viewer)
+        with self.assertRaises(varlink.VarlinkError) as caught:
+            self.configure("[viewers]\nh264 = no\nh265 = no\n")
+        self.assertRegex(caught.exception.parameters["reason"], r"conf:3: ")
+        self.until_film(viewer)
+        self.configure("[viewers]\nh264 = no\n")
+        self.until(lambda: "h264" not in self.encodings(), [viewer], "another encoding in ListViewers")
+        seen = len(viewer.updates)
+        self.until(lambda: len(viewer.updates) >= seen + 5, [viewer], "what was on its way")
+        shots = len(viewer.films.shots)
+        self.until(lambda: len(viewer.updates) >= seen + 30, [viewer], "updates")
+        self.assertEqual(len(viewer.films.shots), shots)
         self.stop()
         until_shows([viewer], self.canvas, LIMIT)
-        self.assertNotIn(rfb.H264, viewer.seen)
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -146,4 +146,4 @@ class HostileStores(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

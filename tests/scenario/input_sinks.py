@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is sent with SendInput reaches the VMM as virtio_input records, and a VMM that does not read, dies or lies harms nobody."""
+import contextlib
 import os
 import pathlib
 import socket
@@ -58,7 +59,7 @@ class Vmm:
         self.ours[n].sendall(b"".join(struct.pack("<HHi", *each) for each in events))
 
 
-class Input(unittest.TestCase):
+class Case(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.d = daemon.Daemon()
@@ -113,6 +114,8 @@ class Input(unittest.TestCase):
     def until(self, test, what):
         self.d.until(lambda: test(self.runtime()), what)
 
+
+class Input(Case):
     def test_records(self):
         vmm = self.vmm("keyboard", "absolutePointer", absolutePointer={"xMaximum": 1919, "yMaximum": 1079})
         self.register(vmm)
@@ -297,6 +300,39 @@ class Input(unittest.TestCase):
         self.assertTrue(lines)
         for line in lines:
             self.assertNotRegex(line, r"\b(20[1-9]|2[1-4][0-9])\b")
+
+
+class Stop(Case):
+    def test_while_a_vmm_reads_nothing(self):
+        """SIGTERM: it ends in time, others hear that no key is down, and what the VMM finds later is whole."""
+        canvas = self.canvas
+        deaf, mute = self.vmm("keyboard", "absolutePointer"), self.d.connect()
+        self.register(deaf)
+        while not self.send(*[each for code in range(1, 65) for each in ((KEY, code, 1), REPORT)])["dropped"]:
+            self.send((ABS, 0, 1), (KEY, BTN_LEFT, 1))
+        self.send((KEY, KEY_A, 1))
+        # Its replies wait, too.
+        mute.sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                mute.send("List", more=True)
+        lease, other = self.held, surface.Surface(64, 48)
+        self.id, self.canvas = "hears", other
+        vmm = self.vmm("keyboard")
+        self.register(vmm)
+        self.send((KEY, KEY_A, 1))
+        self.assertEqual(vmm.read(0, 2), [(KEY, KEY_A, 1), REPORT])
+        self.d.process.terminate()
+        self.assertEqual(vmm.read(0, 2), [(KEY, KEY_A, 0), REPORT])
+        self.assertEqual(vmm.ours[0].recv(1), b"")
+        self.assertEqual(self.d.process.wait(15 * daemon.SLOW), 0, self.d.text())
+        for each in deaf.ours:
+            data = b"".join(iter(lambda: each.recv(65536), b""))
+            self.assertTrue(data)
+            self.assertEqual(len(data) % 8, 0)
+        mute.close()
+        os.close(lease)
+        canvas.close()
 
 
 if __name__ == "__main__":

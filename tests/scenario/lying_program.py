@@ -52,7 +52,7 @@ def lie(source):
     if kind == READY:
         return message(kind, struct.pack("=I", VERSION))
     if kind == WATCH:
-        return message(kind, struct.pack("=I", source.randrange(129)))
+        return message(kind, struct.pack("=II", source.randrange(129), number))
     return message(kind, struct.pack("=II", number, number))
 
 

@@ -530,4 +530,4 @@ class Audit(Scene):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -16,6 +16,7 @@ struct wall {
 	uint32_t asked_generation, untaken;
 	uint32_t width, height;
 	unsigned int watchers;
+	uint64_t audience;
 	struct wall_before before;
 };
 
@@ -60,6 +61,11 @@ unsigned int wall_viewers_ready(const struct wall *wall)
 unsigned int wall_watchers(const struct wall *wall)
 {
 	return wall->watchers;
+}
+
+uint64_t wall_audience(const struct wall *wall)
+{
+	return wall->audience;
 }
 
 size_t wall_viewers(const struct wall *wall, const struct wall_viewer **ret)
@@ -140,18 +146,18 @@ int wall_want_write(struct wall *wall, uint32_t generation)
 	return r;
 }
 
-int wall_publish(struct wall *wall, uint32_t generation, bool damaged, uint64_t noticed,
-	const struct move *moves, size_t count)
+int wall_publish(struct wall *wall, const struct wall_news *news)
 {
 	int r = -EPIPE;
 
 	pthread_mutex_lock(&lock);
-	if (shows(wall, generation)) {
+	if (shows(wall, news->generation)) {
 		const struct frame_header *live = frame_live(wall->frame);
 
 		wall->seen = (struct fake_seen){
 			.publishes = wall->seen.publishes + 1,
-			.generation = generation,
+			.generation = news->generation,
+			.audience = news->audience,
 			.width = live->width,
 			.height = live->height,
 			.placard = live->placard,
@@ -192,6 +198,7 @@ void fake_wall_watch(unsigned int watchers)
 {
 	pthread_mutex_lock(&lock);
 	fake.program = true;
+	fake.audience += watchers && !fake.watchers;
 	fake.watchers = watchers;
 	pthread_mutex_unlock(&lock);
 	fake.copy.watch(fake.arg, watchers);

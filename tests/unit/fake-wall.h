@@ -14,7 +14,8 @@
 struct fake_seen {
 	unsigned int publishes;
 	uint32_t generation, width, height;
-	bool placard;
+	uint64_t audience; /* the first is 1 */
+	uint32_t placard; /* enum frame_placard */
 	uint32_t pixel; /* the first */
 	struct frame_cursor cursor;
 	uint32_t cursor_pixel;

@@ -48,7 +48,7 @@ void want_write(struct fixture *f)
 
 void publish(struct fixture *f, bool damaged)
 {
-	picture_published(f->picture, damaged);
+	picture_published(f->picture, damaged, 0);
 }
 
 uint32_t *pixel(struct fixture *f, uint32_t x, uint32_t y)

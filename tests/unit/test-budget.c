@@ -122,6 +122,25 @@ static void the_active_get_more(void **state)
 			30 * SECOND / 2 * 8 / 52 * 13 / 10);
 }
 
+/* Somebody begins to type where nothing has happened: what is left of its rest is an active one's. */
+static void who_becomes_active_does_not_rest_as_before(void **state)
+{
+	struct looker *idle, *others;
+	uint64_t rest;
+
+	begin(10);
+	idle = add(1, 1, SECOND, MS);
+	others = add(4, 8, 10 * MS, 100 * MS);
+	for (unsigned int i = 0; i < 4; i++)
+		look(&others[i]);
+	look(idle);
+	now += MS;
+	rest = budget_wait(&budget, &idle->member, now);
+	assert_true(rest > 100 * MS);
+	budget_weigh(&budget, &idle->member, 8);
+	assert_in_range(budget_wait(&budget, &idle->member, now), 1, rest / 4);
+}
+
 static void a_dear_one_pays_for_itself(void **state)
 {
 	struct looker *dear, *cheap;
@@ -195,6 +214,7 @@ int main(void)
 		cmocka_unit_test(who_wants_little_is_never_held_up),
 		cmocka_unit_test(the_share_is_never_exceeded),
 		cmocka_unit_test(the_active_get_more),
+		cmocka_unit_test(who_becomes_active_does_not_rest_as_before),
 		cmocka_unit_test(a_dear_one_pays_for_itself),
 		cmocka_unit_test(who_leaves_leaves_its_part),
 		cmocka_unit_test(what_was_saved_can_be_spent_at_once),

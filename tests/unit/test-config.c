@@ -105,6 +105,7 @@ static void defaults_are_the_documented_ones(void **state)
 	assert_int_equal(config.stall_seconds, LIMIT_STALL_MS / 1000);
 	assert_int_equal(config.timer_fast_ms, 16);
 	assert_int_equal(config.timer_slow_ms, 80);
+	assert_int_equal(config.timer_still_ms, 500);
 	assert_int_equal(config.safety_ms, 1000);
 	assert_int_equal(config.scan_share, 50);
 	assert_int_equal(config.log_level, LOG_LEVEL_INFO);
@@ -131,6 +132,7 @@ static void every_key_is_read(void **state)
 				 "[capture]\n"
 				 "timer-fast-ms = 4\n"
 				 "timer-slow-ms = 10000\n"
+				 "timer-still-ms = 10\n"
 				 "safety-ms = 00100\n"
 				 "[log]\n"
 				 "level = debug",
@@ -148,6 +150,7 @@ static void every_key_is_read(void **state)
 	assert_int_equal(config.stall_seconds, 3600);
 	assert_int_equal(config.timer_fast_ms, 4);
 	assert_int_equal(config.timer_slow_ms, 10000);
+	assert_int_equal(config.timer_still_ms, 10);
 	assert_int_equal(config.safety_ms, 100);
 	assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
 	config_finish(&config);
@@ -302,7 +305,7 @@ static void sizes_are_bounded(void **state)
 static void what_is_no_text_is_refused(void **state)
 {
 	struct config config;
-	char *error;
+	char *error, fifo[80];
 
 	config_init(&config);
 	put("\n[log]\0\n", 8);
@@ -315,6 +318,12 @@ static void what_is_no_text_is_refused(void **state)
 	assert_int_equal(config_read(&config, "/", &error), -EISDIR);
 	free(error);
 	assert_int_equal(config_read(&config, "/dev/null", &error), 0);
+	/* Nobody writes there: it must not be waited for. */
+	snprintf(fifo, sizeof(fifo), "%s.fifo", path);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(config_read_again(&config, fifo, &error), -ENOTSUP);
+	free(error);
+	assert_int_equal(unlink(fifo), 0);
 	config_finish(&config);
 }
 

@@ -263,6 +263,44 @@ static void a_picture_grown_old_is_not_shown_for_a_new_one(void **state)
 	until(sees_words);
 	fake_source_unblock();
 	until(sees_picture);
+	assert_int_equal(fake_wall_seen().audience, 2);
+	display_end();
+}
+
+static bool second_has_seen(void)
+{
+	return fake_wall_seen().audience == 2;
+}
+
+static bool fourth_has_seen(void)
+{
+	return fake_wall_seen().audience == 4;
+}
+
+/* Even where nobody noticed that the others had gone, and what they read stands still. */
+static void who_comes_is_shown_what_stands(void **state)
+{
+	struct plane off = {.type = PLANE_PRIMARY, .kind = PLANE_SURFACE};
+
+	display_begin_plain();
+	fake_source_plane(&off);
+	fake_wall_watch(1);
+	until(sees_words);
+	assert_int_equal(fake_wall_seen().audience, 1);
+	fake_wall_watch(0);
+	fake_wall_watch(1);
+	until(second_has_seen);
+	assert_true(sees_words());
+	/* The same while the driver is silent. */
+	fake_source_block(FAKE_QUERY);
+	until(fake_source_blocks);
+	fake_wall_end_program();
+	fake_wall_watch(1);
+	until(sees_words);
+	fake_wall_watch(0);
+	fake_wall_watch(1);
+	until(fourth_has_seen);
+	fake_source_unblock();
 	display_end();
 }
 
@@ -348,6 +386,11 @@ static void a_probe_that_fails_is_made_again(void **state)
 	assert_true(fake_source_calls(FAKE_PROBE) <= before + 1); /* the runtime() above looked */
 	fake_wall_watch(1);
 	until(sees_words);
+	assert_int_equal(fake_wall_seen().audience, 1);
+	fake_wall_watch(0);
+	fake_wall_watch(1);
+	until(second_has_seen);
+	assert_true(sees_words());
 	before = fake_source_calls(FAKE_PROBE);
 	until(has_probed);
 	first = fake_source_when(FAKE_PROBE);
@@ -514,6 +557,32 @@ static void an_heir_shows_its_picture(void **state)
 		assert_int_equal(runtime().state, DISPLAY_LIVE);
 		display_end();
 	}
+}
+
+static bool words_stay(void)
+{
+	return sees_words() && fake_wall_seen().placard == FRAME_WORDS;
+}
+
+/* Who comes right after a guest's return waits for its picture, for some time. */
+static void words_of_an_heir_are_for_now(void **state)
+{
+	struct plane off = {.type = PLANE_PRIMARY, .kind = PLANE_SURFACE};
+	struct handover handover;
+
+	lose_it_while_it_blocks();
+	fake_source_unblock();
+	until(is_ghost);
+	assert_int_equal(fake_wall_seen().placard, FRAME_PASSING_WORDS);
+	fake_source_reset();
+	fake_source_plane(&off);
+	before = fake_wall_seen().publishes;
+	handover_init(&handover);
+	display_return(&handover);
+	until(has_published);
+	assert_int_equal(fake_wall_seen().placard, FRAME_PASSING_WORDS);
+	until(words_stay);
+	display_end();
 }
 
 static void a_ghost_ends_in_time_and_by_word(void **state)
@@ -714,6 +783,8 @@ int main(void)
 			viewers_keep_the_picture_and_list_says_so, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
 			who_comes_meanwhile_reads_why, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			who_comes_is_shown_what_stands, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(a_picture_grown_old_is_not_shown_for_a_new_one,
 			rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
@@ -735,6 +806,8 @@ int main(void)
 			viewers_read_of_a_loss_that_takes_long, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
 			an_heir_shows_its_picture, rehearsal_begin, rehearsal_end),
+		cmocka_unit_test_setup_teardown(
+			words_of_an_heir_are_for_now, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(
 			a_ghost_ends_in_time_and_by_word, rehearsal_begin, rehearsal_end),
 		cmocka_unit_test_setup_teardown(

@@ -238,7 +238,7 @@ static void pictures_come_at_once(void **state)
 		bool key = i % 4 == 0;
 
 		draw(pixels, i);
-		assert_int_equal(h264_encode(h264, pixels, WIDTH, key, &bytes, &size), 0);
+		assert_int_equal(h264_encode(h264, pixels, WIDTH, key, 0, &bytes, &size), 0);
 		assert_int_equal(nal_types(bytes, size, 5, &has), key ? 7 : 1);
 		assert_int_equal(has, key);
 		if (key) /* profile_idc, behind the head of the parameters */
@@ -255,6 +255,9 @@ struct set {
 	uint32_t *pixels;
 	uint64_t now, serial;
 	struct film_place places[3];
+	unsigned int steps[3]; /* that their lines want */
+	size_t bytes;	       /* of what was taken */
+	bool grain;	       /* not all of it is in the picture before, moved */
 };
 
 static int set_up(void **state)
@@ -283,12 +286,22 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static void add_grain(uint32_t *pixels, uint32_t random)
+{
+	for (size_t i = 0; i < WIDTH * HEIGHT; i++) {
+		random = random * 1664525 + 1013904223;
+		pixels[i] ^= random >> 8 & 0x0f0f0f;
+	}
+}
+
 static void publish(struct set *set)
 {
 	uint64_t bitmap[WORDS] = {0};
 
 	set_blocks(bitmap, &film);
 	draw(set->pixels, ++set->serial);
+	if (set->grain)
+		add_grain(set->pixels, set->serial);
 	film_published(set->film, bitmap, set->now += 33 * MS);
 }
 
@@ -309,11 +322,14 @@ static size_t take(struct set *set, unsigned int who, bool *ret_anew, bool *ret_
 	size_t count;
 
 	want.now = set->now;
+	want.step = set->steps[who];
 	if (!film_showing(set->film, 7, &area, &want.reel))
 		return 0;
 	*ret_anew = false;
 	count = film_take(set->film, &want, &set->places[who], shots, ret_anew);
 	*ret_key = count && shots[0]->key;
+	for (size_t i = 0; i < count; i++)
+		set->bytes += shots[i]->size;
 	film_drop(set->film, shots, count);
 	return count;
 }
@@ -336,7 +352,7 @@ static void a_shot_is_made_once(void **state)
 		}
 	}
 	assert_int_equal(film_counts(set->film).made, 5);
-	assert_int_equal(film_counts(set->film).shared, 15);
+	assert_int_equal(film_counts(set->film).sent, 15);
 }
 
 static void who_lags_gets_all_of_them_or_begins_again(void **state)
@@ -442,6 +458,74 @@ static void what_is_too_many_bytes_is_none(void **state)
 	free(pixels);
 }
 
+/* Two seconds and more, and then the first one's bytes of a third. */
+static size_t bytes_of(struct set *set, unsigned int viewers)
+{
+	size_t bytes = 0;
+	bool anew, key;
+
+	for (unsigned int i = 0; i < 3 * 36; i++) {
+		publish(set);
+		set->bytes = 0;
+		assert_int_equal(take(set, 0, &anew, &key), 1);
+		bytes += i < 2 * 36 ? 0 : set->bytes;
+		for (unsigned int who = 1; who < viewers; who++)
+			take(set, who, &anew, &key);
+	}
+	return bytes;
+}
+
+/* One whose line is fast has the best for all; where there is none, less will do, and only while there is none. */
+static void its_quality_is_what_the_fastest_can_take(void **state)
+{
+	struct set *set = *state;
+	size_t best, slow, beside, again;
+
+	if (!h264_there())
+		skip_because("built without libx264");
+	set->grain = true;
+	play(set);
+	best = bytes_of(set, 1);
+	set->steps[0] = H264_STEPS;
+	slow = bytes_of(set, 1);
+	beside = bytes_of(set, 2);
+	set->steps[1] = H264_STEPS;
+	assert_in_range(bytes_of(set, 2), 1, 2 * slow);
+	set->steps[0] = 0;
+	again = bytes_of(set, 2);
+	assert_in_range(slow, 1, best * 2 / 3);
+	assert_in_range(beside, best * 3 / 4, best * 4 / 3);
+	assert_in_range(again, best * 3 / 4, best * 4 / 3);
+}
+
+/* With the last viewer; what somebody is making meanwhile is of no use to anybody. */
+static void it_ends_with_its_audience(void **state)
+{
+	struct set *set = *state;
+	struct rect area;
+	uint32_t reel;
+	bool anew, key;
+
+	if (!h264_there())
+		skip_because("built without libx264");
+	film_audience(set->film, true);
+	play(set);
+	assert_int_equal(take(set, 0, &anew, &key), 1);
+	film_audience(set->film, false);
+	assert_true(film_showing(set->film, 7, &area, &reel));
+	film_audience(set->film, false);
+	assert_false(film_showing(set->film, 7, &area, &reel));
+	play(set);
+	assert_false(film_showing(set->film, 7, &area, &reel));
+	film_audience(set->film, true);
+	publish(set);
+	assert_false(film_showing(set->film, 7, &area, &reel));
+	play(set);
+	assert_true(film_showing(set->film, 7, &area, &reel));
+	assert_int_equal(take(set, 0, &anew, &key), 1);
+	assert_true(anew && key);
+}
+
 static void it_ends(void **state)
 {
 	struct set *set = *state;
@@ -488,6 +572,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_comes_waits_for_a_key, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(few_colours_are_none, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_too_many_bytes_is_none, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			its_quality_is_what_the_fastest_can_take, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(it_ends_with_its_audience, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(it_ends, set_up, tear_down),
 	};
 

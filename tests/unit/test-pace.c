@@ -117,6 +117,30 @@ static void a_touch_means_fast_for_some_time(void **state)
 	assert_int_equal(pace_wait(&pace, 100040 + PACE_TOUCH_MS), SLOW);
 }
 
+static void still_for_long(void **state)
+{
+	const uint64_t long_after = 5000 + PACE_STILL_MS;
+	struct pace pace;
+
+	pace_init(&pace, false, FAST, SLOW, SAFETY, 1000, 5000);
+	pace_looked(&pace, PACE_NOTHING, true, long_after);
+	assert_int_equal(pace_wait(&pace, long_after), SLOW);
+	pace_still(&pace, SLOW - 1);
+	assert_int_equal(pace_wait(&pace, long_after), SLOW);
+	pace_still(&pace, 500);
+	assert_int_equal(pace_wait(&pace, long_after), 500);
+	pace_looked(&pace, PACE_NOTHING, true, long_after - 1);
+	assert_int_equal(pace_wait(&pace, long_after - 1), SLOW);
+	/* Who types may wait for a slow guest's answer. */
+	pace_touch(&pace, long_after);
+	pace_looked(&pace, PACE_NOTHING, false, long_after + PACE_TOUCH_MS);
+	assert_int_equal(pace_wait(&pace, long_after + PACE_TOUCH_MS), SLOW);
+	pace_looked(&pace, PACE_NOTHING, false, long_after + PACE_STILL_MS);
+	assert_int_equal(pace_wait(&pace, long_after + PACE_STILL_MS), 500);
+	pace_looked(&pace, PACE_PIXELS, true, long_after + PACE_STILL_MS + 500);
+	assert_int_equal(pace_wait(&pace, long_after + PACE_STILL_MS + 500), 2 * FAST);
+}
+
 static void when_a_probe_is_not_enough(void **state)
 {
 	struct pace pace;
@@ -145,6 +169,81 @@ static void when_a_probe_is_not_enough(void **state)
 	assert_true(pace_doubts(&pace) && !pace_expects(&pace));
 	pace_looked(&pace, PACE_CURSOR, false, 5000);
 	assert_true(pace_expects(&pace));
+}
+
+static void an_answer_ends_a_touch(void **state)
+{
+	struct pace pace;
+	uint64_t now = 100000;
+
+	pace_init(&pace, false, FAST, SLOW, SAFETY, 1000, 5000);
+	pace_looked(&pace, PACE_NOTHING, true, now);
+	pace_touch(&pace, now);
+	/* Nothing yet, and a cursor is no answer. */
+	pace_looked(&pace, PACE_NOTHING, false, now + 16);
+	assert_int_equal(pace_wait(&pace, now + 16), FAST);
+	pace_looked(&pace, PACE_CURSOR, false, now + 32);
+	assert_int_equal(pace_wait(&pace, now + 32), FAST);
+	/* The answer, and what belongs to it. */
+	pace_looked(&pace, PACE_PIXELS, true, now + 48);
+	assert_int_equal(pace_wait(&pace, now + 48), FAST);
+	pace_looked(&pace, PACE_NOTHING, false, now + 48 + PACE_ANSWER_MS - 1);
+	assert_int_equal(pace_wait(&pace, now + 48 + PACE_ANSWER_MS - 1), FAST);
+	pace_looked(&pace, PACE_NOTHING, false, now + 48 + PACE_ANSWER_MS);
+	assert_int_equal(pace_wait(&pace, now + 48 + PACE_ANSWER_MS), 2 * FAST);
+	/* The next key. */
+	pace_touch(&pace, now + 120);
+	pace_looked(&pace, PACE_NOTHING, false, now + 120);
+	assert_int_equal(pace_wait(&pace, now + 120), FAST);
+}
+
+static void after_a_change_few_rows_and_then_all(void **state)
+{
+	struct pace pace;
+	uint64_t now = 6000;
+
+	pace_init(&pace, false, FAST, SLOW, SAFETY, 60, 5000);
+	pace_looked(&pace, PACE_NOTHING, true, 5000);
+	assert_false(pace_skims(&pace, 5000) || pace_owes(&pace, 5000));
+	/* All of it was looked at: nothing is owed, until few rows were. */
+	pace_looked(&pace, PACE_PIXELS, true, now);
+	assert_true(pace_skims(&pace, now + PACE_NEAR_MS - 1));
+	assert_false(pace_skims(&pace, now + PACE_NEAR_MS));
+	assert_false(pace_owes(&pace, now + PACE_NEAR_MS));
+	pace_looked(&pace, PACE_NOTHING, false, now + 33);
+	assert_false(pace_owes(&pace, now + PACE_NEAR_MS - 1));
+	assert_true(pace_owes(&pace, now + PACE_NEAR_MS));
+	pace_looked(&pace, PACE_NOTHING, true, now + PACE_NEAR_MS);
+	assert_false(pace_owes(&pace, now + 2 * PACE_NEAR_MS));
+	/* A look at one row of eight owes nothing; to bring a part up to date does. */
+	pace_looked(&pace, PACE_NOTHING, false, now + 2 * PACE_NEAR_MS);
+	assert_false(pace_owes(&pace, now + 2 * PACE_NEAR_MS));
+	now += 3 * PACE_NEAR_MS;
+	pace_looked(&pace, PACE_PIXELS, false, now);
+	assert_false(pace_owes(&pace, now + PACE_NEAR_MS - 1));
+	assert_true(pace_owes(&pace, now + PACE_NEAR_MS));
+}
+
+/* Somebody types without end: all pixels are looked at once a second. */
+static void nothing_is_put_off_for_ever(void **state)
+{
+	struct pace pace;
+	unsigned int whole = 0;
+	uint64_t since = 5000;
+
+	pace_init(&pace, false, FAST, SLOW, SAFETY, 60, 5000);
+	pace_looked(&pace, PACE_PIXELS, true, 5000);
+	for (uint64_t now = 5033, n = 1; now < 15000; now += 33, n++) {
+		bool owes = pace_owes(&pace, now);
+
+		assert_true(pace_skims(&pace, now));
+		assert_true(now - since < PACE_WHOLE_MS + 33);
+		if (owes)
+			since = now;
+		whole += owes;
+		pace_looked(&pace, n % 2 ? PACE_NOTHING : PACE_PIXELS, owes, now);
+	}
+	assert_in_range(whole, 9, 10);
 }
 
 /* Looks when it is time until @end. Returns how many. */
@@ -375,7 +474,11 @@ int main(void)
 		cmocka_unit_test(change_makes_the_timer_fast_again),
 		cmocka_unit_test(nudge_means_now_and_fast),
 		cmocka_unit_test(a_touch_means_fast_for_some_time),
+		cmocka_unit_test(still_for_long),
 		cmocka_unit_test(when_a_probe_is_not_enough),
+		cmocka_unit_test(an_answer_ends_a_touch),
+		cmocka_unit_test(after_a_change_few_rows_and_then_all),
+		cmocka_unit_test(nothing_is_put_off_for_ever),
 		cmocka_unit_test(silence_is_believed_more_and_more),
 		cmocka_unit_test(whoever_forgets_is_not_believed),
 		cmocka_unit_test(frame_rate_caps_a_faster_timer),

@@ -118,7 +118,7 @@ static void nobody_reads_before_publish(void **state)
 	assert_null(picture_begin(f->picture, reader, &damage));
 	assert_int_equal(eventfd_read(f->wake, &count), -1);
 
-	picture_published(f->picture, true);
+	picture_published(f->picture, true, 0);
 	assert_true(picture_ready(f->picture));
 	assert_int_equal(eventfd_read(f->wake, &count), 0);
 	assert_int_equal(picture_behind(f->picture, reader), 1);
@@ -138,7 +138,7 @@ static void writer_goes_first(void **state)
 	struct picture_reader *inside = joined(f), *late = joined(f);
 	uint32_t generation = 0;
 
-	picture_published(f->picture, true);
+	picture_published(f->picture, true, 0);
 	assert_non_null(picture_begin(f->picture, inside, NULL));
 	picture_want_write(f->picture);
 	assert_int_equal(f->idle, 0);
@@ -153,13 +153,13 @@ static void writer_goes_first(void **state)
 	assert_false(picture_granted(f->picture, &generation)); /* once */
 	assert_null(picture_begin(f->picture, late, NULL));	/* the broker writes */
 
-	picture_published(f->picture, true);
+	picture_published(f->picture, true, 0);
 	assert_non_null(picture_begin(f->picture, late, NULL));
 	picture_end(f->picture, late);
 	assert_int_equal(f->idle, 1); /* nobody wants any more */
 
 	picture_want_write(f->picture); /* nobody inside: at once */
-	assert_int_equal(f->idle, 2);
+	assert_int_equal(f->idle, 1);
 	assert_true(picture_granted(f->picture, &generation));
 	picture_leave(f->picture, inside);
 	picture_leave(f->picture, late);
@@ -173,7 +173,7 @@ static void a_publish_is_seen_before_the_next(void **state)
 	uint32_t generation;
 
 	picture_pass(f->picture, comes, true);
-	picture_published(f->picture, true);
+	picture_published(f->picture, true, 0);
 	picture_want_write(f->picture);
 	assert_int_equal(f->idle, 0);
 	assert_false(picture_granted(f->picture, &generation));
@@ -183,7 +183,7 @@ static void a_publish_is_seen_before_the_next(void **state)
 	assert_int_equal(f->idle, 1);
 	assert_true(picture_granted(f->picture, &generation));
 
-	picture_published(f->picture, true); /* "passes" was refused: it is called now */
+	picture_published(f->picture, true, 0); /* "passes" was refused: it is called now */
 	picture_want_write(f->picture);
 	assert_false(picture_granted(f->picture, &generation));
 	picture_pass(f->picture, passes, false);
@@ -191,7 +191,7 @@ static void a_publish_is_seen_before_the_next(void **state)
 	assert_true(picture_granted(f->picture, &generation));
 
 	picture_pass(f->picture, comes, true);
-	picture_published(f->picture, true);
+	picture_published(f->picture, true, 0);
 	picture_want_write(f->picture);
 	assert_false(picture_granted(f->picture, &generation));
 	picture_leave(f->picture, comes); /* its connection has ended */
@@ -222,7 +222,7 @@ static void dear_readers_take_turns(void **state)
 	struct picture_reader *dear[CPU_SETSIZE] = {0}, *next = joined(f), *cheap = joined(f);
 	eventfd_t count;
 
-	picture_published(f->picture, true);
+	picture_published(f->picture, true, 0);
 	takes_long(f, next);
 	for (unsigned int i = 0; i < n; i++)
 		dear[i] = joined(f);
@@ -267,7 +267,7 @@ static void nobody_wakes_for_nothing(void **state)
 		assert_int_equal(picture_join(f->picture, wake[i], &reader[i]), 0);
 		picture_pass(f->picture, reader[i], true);
 	}
-	picture_published(f->picture, true);
+	picture_published(f->picture, true, 0);
 	for (unsigned int i = 0; i < n; i++)
 		assert_int_equal(woken(wake[i]), i < n - 2);
 	for (unsigned int i = 0; i < n - 2; i++)
@@ -290,7 +290,7 @@ static void nobody_wakes_for_nothing(void **state)
 	picture_pass(f->picture, reader[0], false);
 	for (unsigned int i = 0; i < n; i++)
 		woken(wake[i]);
-	picture_published(f->picture, true);
+	picture_published(f->picture, true, 0);
 	assert_true(woken(wake[0]));
 	for (unsigned int i = 2; i + 2 < n; i++)
 		picture_end(f->picture, reader[i]);
@@ -300,12 +300,42 @@ static void nobody_wakes_for_nothing(void **state)
 	}
 }
 
+/* It was on its way when the last viewer left, and arrives then, or when the next has come. */
+static void late_publish_is_for_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct picture_reader *reader = joined(f);
+	uint32_t generation;
+
+	assert_int_equal(picture_watched(f->picture), 1);
+	picture_published(f->picture, true, 1);
+	assert_true(picture_ready(f->picture));
+	picture_unwatched(f->picture);
+	assert_false(picture_ready(f->picture));
+	picture_published(f->picture, true, 1);
+	assert_int_equal(picture_watched(f->picture), 2);
+	assert_int_equal(picture_audience(f->picture), 2);
+	assert_false(picture_ready(f->picture));
+	assert_null(picture_begin(f->picture, reader, NULL));
+	picture_published(f->picture, true, 1);
+	assert_false(picture_ready(f->picture));
+	assert_null(picture_begin(f->picture, reader, NULL));
+	/* Whose turn it is to write is not changed by that. */
+	picture_want_write(f->picture);
+	assert_true(picture_granted(f->picture, &generation));
+	picture_published(f->picture, false, 2);
+	assert_true(picture_ready(f->picture));
+	assert_non_null(picture_begin(f->picture, reader, NULL));
+	picture_end(f->picture, reader);
+	picture_leave(f->picture, reader);
+}
+
 static void publish_twice(struct fixture *f, unsigned int first, unsigned int second)
 {
 	damage_only(f, 0, first);
-	picture_published(f->picture, true);
+	picture_published(f->picture, true, 0);
 	damage_only(f, 2, second);
-	picture_published(f->picture, true);
+	picture_published(f->picture, true, 0);
 }
 
 static void damage_adds_up(void **state)
@@ -315,7 +345,7 @@ static void damage_adds_up(void **state)
 	const uint64_t *damage;
 	const struct frame *frame;
 
-	picture_published(f->picture, true);
+	picture_published(f->picture, true, 0);
 	assert_non_null(picture_begin(f->picture, fast, NULL));
 	picture_end(f->picture, fast);
 	assert_non_null(picture_begin(f->picture, slow, NULL));
@@ -329,7 +359,7 @@ static void damage_adds_up(void **state)
 	picture_end(f->picture, fast);
 
 	publish_twice(f, 4, 64);
-	picture_published(f->picture, false); /* the bitmap is still there and means nothing */
+	picture_published(f->picture, false, 0); /* the bitmap is still there and means nothing */
 	frame = picture_begin(f->picture, fast, &damage);
 	assert_int_equal(bits(frame, damage), 2);
 	picture_end(f->picture, fast);
@@ -339,7 +369,7 @@ static void damage_adds_up(void **state)
 	picture_end(f->picture, slow);
 
 	damage_only(f, 1, 1);
-	picture_published(f->picture, false);
+	picture_published(f->picture, false, 0);
 	frame = picture_begin(f->picture, slow, &damage);
 	assert_int_equal(bits(frame, damage), 0);
 	picture_end(f->picture, slow);
@@ -356,7 +386,7 @@ static void new_frame_while_inside(void **state)
 	uint32_t generation = 0;
 
 	frame_pixels(f->broker)[5] = 0x123456;
-	picture_published(f->picture, true);
+	picture_published(f->picture, true, 0);
 	old = picture_begin(f->picture, reader, &damage);
 	picture_want_write(f->picture); /* of the old frame: void with it */
 	assert_int_equal(fixture_frame(f, 64, 32, 8), 0);
@@ -366,14 +396,14 @@ static void new_frame_while_inside(void **state)
 	assert_false(picture_granted(f->picture, &generation));
 	assert_false(picture_ready(f->picture));
 
-	picture_published(f->picture, true);
+	picture_published(f->picture, true, 0);
 	picture_want_write(f->picture); /* a reader of the old frame is not in the way */
 	assert_true(picture_granted(f->picture, &generation));
 	assert_int_equal(generation, 9);
 	picture_end(f->picture, reader);
 	assert_null(picture_begin(f->picture, reader, &damage));
 	memset(frame_damage(f->broker), 0, 8);
-	picture_published(f->picture, true);
+	picture_published(f->picture, true, 0);
 	frame = picture_begin(f->picture, reader, &damage);
 	assert_int_equal(frame->header.generation, 9);
 	assert_int_equal(bits(frame, damage), 5 * 2); /* whole, though the publish had nothing */
@@ -437,10 +467,10 @@ static void write_rounds(struct fixture *f, uint32_t rounds)
 		for (size_t i = 0; i < RACE_PIXELS; i++)
 			frame_pixels(f->broker)[i] = round;
 		damage_only(f, round % 3, round % 65);
-		picture_published(f->picture, true);
+		picture_published(f->picture, true, 0);
 		if (round % 500 == 0) {
 			assert_int_equal(fixture_frame(f, WIDTH, HEIGHT, 7 + round), 0);
-			picture_published(f->picture, true);
+			picture_published(f->picture, true, 0);
 		}
 	}
 }
@@ -453,7 +483,7 @@ static void threads(void **state)
 	picture_destroy(f->picture);
 	assert_int_equal(picture_create(wake_main, f, &f->picture), 0);
 	assert_int_equal(fixture_frame(f, WIDTH, HEIGHT, 7), 0);
-	picture_published(f->picture, true);
+	picture_published(f->picture, true, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(racers); i++) {
 		racers[i].fixture = f;
 		racers[i].wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -480,6 +510,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_publish_is_seen_before_the_next, setup, teardown),
 		cmocka_unit_test_setup_teardown(dear_readers_take_turns, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody_wakes_for_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(late_publish_is_for_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(damage_adds_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(new_frame_while_inside, setup, teardown),
 		cmocka_unit_test_setup_teardown(threads, setup, teardown),

@@ -17,7 +17,7 @@
 
 static bool probe(struct field *f)
 {
-	return tiles_probe(f->tiles, &f->view, f->frame, f->frame_stride);
+	return tiles_probe(f->tiles, &f->view, f->frame, f->frame_stride, false);
 }
 
 /* How many probes it takes; 0: more than eight. */

@@ -326,8 +326,13 @@ static int setup(void **state)
 	shell("openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile "
 	      "ext "
 	      "-days 30 -out leaf.pem");
-	shell("openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -extfile ext -days -1 "
-	      "-out old.pem");
+	/* `openssl x509` of 3.5 and later makes no certificate that ends before it begins. */
+	shell("printf "
+	      "'[ca]\\ndefault_ca=d\\n[d]\\ndatabase=index\\nnew_certs_dir=.\\nserial=next\\n"
+	      "default_md=sha256\\npolicy=p\\n[p]\\ncommonName=supplied\\n' >ca.conf; : >index");
+	shell("openssl ca -batch -notext -config ca.conf -create_serial -cert ca.pem "
+	      "-keyfile ca.key -extfile ext -in leaf.csr -out old.pem "
+	      "-startdate 20200101000000Z -enddate 20200201000000Z");
 	shell("cat leaf.pem ca.pem >chain.pem");
 	shell("{ cat leaf.pem; head -n 5 ca.pem; } >half.pem");
 	shell("openssl rsa -in leaf.key -aes128 -passout pass:x -out locked.key");

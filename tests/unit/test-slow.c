@@ -57,7 +57,7 @@ static const uint32_t sizes[][3] = {
 static bool is_found(struct field *f)
 {
 	for (unsigned int i = 0; i < PROBE_STEP; i++)
-		if (tiles_probe(f->tiles, &f->view, f->frame, f->frame_stride))
+		if (tiles_probe(f->tiles, &f->view, f->frame, f->frame_stride, false))
 			return true;
 	return false;
 }

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "certificates.h"
 #include "rfb/tls.h"
+#include "rfb/tls_stream.h"
 #include "rfb/transport.h"
 
 #define TURNS	 5000 /* of a millisecond at most */
@@ -803,6 +804,35 @@ static void test_layer(void **state)
 	expect_got(fixture, "a", 1);
 }
 
+static void on_last(unsigned int events, void *arg)
+{
+	loop_stop(arg);
+}
+
+/* A callback of the second one waits for its turn when the loop ends by the first's: it is freed all the same, which the sanitizer sees. */
+static void test_a_loop_that_ends_before_a_stream(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tls_stream *streams[2] = {0};
+	int pairs[2][2];
+
+	for (size_t i = 0; i < ARRAY_SIZE(streams); i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+					 pairs[i]),
+			0);
+		assert_int_equal(tls_stream_create(fixture->loop, pairs[i][0], fixture->tls, false,
+					 on_last, fixture->loop, &streams[i]),
+			0);
+		assert_int_equal(write(pairs[i][1], "this is no TLS", 14), 14);
+	}
+	assert_int_equal(loop_run(fixture->loop), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(streams); i++) {
+		tls_stream_destroy(streams[i]);
+		close(pairs[i][0]);
+		close(pairs[i][1]);
+	}
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -821,6 +851,7 @@ int main(void)
 		test(test_strange_client_certificate),
 		test(test_reload_spares_the_open),
 		test(test_no_certificate),
+		test(test_a_loop_that_ends_before_a_stream),
 		cmocka_unit_test(test_bad_bundles),
 		test(test_sniffing),
 		test(test_sniffing_rfb),

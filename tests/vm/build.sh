@@ -203,7 +203,8 @@ make_product()
 	install -D -t "$dest/opt/vm-test" "$here/../../docs/deploy/libvirt-hook"
 	"$here/simulator/build.sh" "$kver" "$out/vfio_display_sim.ko" >&2
 	install -D -m 644 -t "$dest/opt/vm-test" "$out/guest.gz" "$out/vfio_display_sim.ko" "$here/simulator/vfio_display_sim.h" \
-		"$here"/../proto/{varlink,rfb,decode,h264,security,rsaaes,websocket,certificates}.py
+		"$here"/../proto/{varlink,rfb,decode,h264,quantiser,security,rsaaes,websocket,certificates}.py
+	(cd "$dest/opt/vm-test" && python3 -B -c "import rfb, varlink") || die "a module of tests/proto is not among those for the VM"
 	[ -z "${VM_PACKAGES:-}" ] || add_packages "$dest/opt/vm-test/packages"
 	tar -C "$dest" --owner=0 --group=0 -cf "$out/product.tar.$$" .
 	mv "$out/product.tar.$$" "$out/product.tar"

@@ -7,7 +7,7 @@
 # for each check; exit status 0 only if all are ok. Logs: BUILDDIR/tests/vm/vm/{console,results,qemu}.log.
 #
 #   VM_ACCEL    kvm or tcg; default: kvm where a VM starts with it, else tcg
-#   VM_TIMEOUT  seconds until the VM is ended (default 900)
+#   VM_TIMEOUT  seconds until the VM is ended (default 1800)
 #   VM_PACKAGES a directory with a package vfio-displayd, which is installed, upgraded and removed at the end
 #   VM_CHECKS   only checks with these names, for work on one of them: patterns, with commas between
 set -euo pipefail
@@ -15,7 +15,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "${1:?usage: run.sh BUILDDIR}" && pwd)
 out=$build/tests/vm/vm
-timeout=${VM_TIMEOUT:-900}
+timeout=${VM_TIMEOUT:-1800}
 
 # boot ACCEL SECONDS MEGABYTES RESULTS APPEND [MORE OPTIONS]
 boot()

@@ -73,7 +73,7 @@ static int run_close(struct vmm *vmm, int count, char **words)
 
 static int run_mode(struct vmm *vmm, int count, char **words)
 {
-	uint32_t mode[3];
+	uint32_t mode[3] = {0};
 
 	if (numbers(MIN(count - 1, 3), words + 1, mode) < 0)
 		return -EINVAL;

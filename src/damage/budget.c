@@ -39,8 +39,9 @@ void budget_charge(struct budget *budget, struct budget_member *member, uint64_t
 	cost = MIN(cost, LONGEST);
 	count(budget, now);
 	budget->credit -= (int64_t)cost;
-	/* Dearer at once, cheaper by and by: probes come between looks. */
-	member->cost = MAX(cost, member->cost - member->cost / 8);
+	/* Dearer at once, cheaper by halves: for a dear look among cheap ones it rests twice, in all. That is more than once, since who has waited
+	 * for a grant looks again without a rest, and not so much more that one large change is felt for long. */
+	member->cost = MAX(cost, member->cost / 2);
 	member->last_look = now;
 }
 

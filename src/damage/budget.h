@@ -23,7 +23,7 @@ struct budget {
 
 struct budget_member {
 	uint32_t weight;    /* 0: none, and no part of the share */
-	uint64_t cost;	    /* ns of a look, of the last ones */
+	uint64_t cost;	    /* ns of the last look, or what is left to pay of dearer ones before */
 	uint64_t last_look; /* its end */
 };
 

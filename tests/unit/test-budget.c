@@ -141,6 +141,73 @@ static void who_becomes_active_does_not_rest_as_before(void **state)
 	assert_in_range(budget_wait(&budget, &idle->member, now), 1, rest / 4);
 }
 
+/* Until it may look. The credit is used up meanwhile, and for long. */
+static uint64_t rest_of(const struct looker *looker)
+{
+	uint64_t begin = now, wait;
+
+	while ((wait = budget_wait(&budget, &looker->member, now)))
+		now += wait;
+	assert_true(budget.credit < 0);
+	return now - begin;
+}
+
+static void whole_debt(struct looker *debtor)
+{
+	budget_charge(&budget, &debtor->member, 3600 * SECOND, now);
+}
+
+/* The picture has changed as a whole; from then on probes tell that nothing does. */
+static void one_dear_look_is_not_rested_for_again_and_again(void **state)
+{
+	struct looker *still;
+	uint64_t dear, cheap, sum = 0;
+
+	begin(50);
+	still = add(1, 1, 80 * MS, 80 * US);
+	whole_debt(add(19, 1, SECOND, MS));
+	look(still);
+	cheap = rest_of(still);
+	assert_in_range(cheap, 3200 * US, 3300 * US);
+	still->cost = 20 * MS;
+	look(still);
+	dear = rest_of(still);
+	assert_in_range(dear, 800 * MS, 821 * MS);
+	still->cost = 80 * US;
+	for (unsigned int i = 0; i < 8; i++) {
+		look(still);
+		sum += rest_of(still);
+	}
+	/* Where an eighth is forgotten at each look it is four times that. */
+	assert_true(sum <= dear * 11 / 10);
+	look(still);
+	assert_in_range(rest_of(still), cheap * 9 / 10, cheap * 11 / 10);
+}
+
+/* Nor does anybody get more than his part by dear looks among cheap ones. */
+static void who_is_dear_now_and_then_has_its_part(void **state)
+{
+	static const unsigned int every[] = {1, 2, 3, 10, 100};
+
+	for (size_t i = 0; i < ARRAY_SIZE(every); i++) {
+		struct looker *odd;
+		uint64_t begun, used_up = 0, part;
+
+		begin(50);
+		odd = add(1, 1, MS, 0);
+		whole_debt(add(9, 1, SECOND, MS));
+		begun = now;
+		for (unsigned int n = 0; n < 1000; n++) {
+			odd->cost = n % every[i] ? 50 * US : 5 * MS;
+			used_up += odd->cost;
+			look(odd);
+			rest_of(odd);
+		}
+		part = (now - begun) / 100 * 50 / 10;
+		assert_in_range(used_up, part * 2 / 5, part * 21 / 20);
+	}
+}
+
 static void a_dear_one_pays_for_itself(void **state)
 {
 	struct looker *dear, *cheap;
@@ -215,6 +282,8 @@ int main(void)
 		cmocka_unit_test(the_share_is_never_exceeded),
 		cmocka_unit_test(the_active_get_more),
 		cmocka_unit_test(who_becomes_active_does_not_rest_as_before),
+		cmocka_unit_test(one_dear_look_is_not_rested_for_again_and_again),
+		cmocka_unit_test(who_is_dear_now_and_then_has_its_part),
 		cmocka_unit_test(a_dear_one_pays_for_itself),
 		cmocka_unit_test(who_leaves_leaves_its_part),
 		cmocka_unit_test(what_was_saved_can_be_spent_at_once),

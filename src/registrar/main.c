@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -22,6 +21,7 @@
 #include "base/mem.h"
 #include "registrar/catalogue.h"
 #include "registrar/etcd.h"
+#include "registrar/herald.h"
 #include "registrar/settings.h"
 #include "registrar/tokens.h"
 #include "registrar/watch.h"
@@ -36,8 +36,8 @@ struct registrar {
 	struct watch watch;
 	struct etcd etcd;
 	struct tokens tokens;
-	uint64_t watchdog_ms; /* 0: nobody waits for signs of life */
-	size_t told;	      /* displays, as systemctl status shows */
+	struct herald herald;
+	size_t told; /* displays, as systemctl status shows */
 	bool told_well;
 };
 
@@ -69,12 +69,10 @@ static int open_signals(void)
 
 static int registrar_init(struct registrar *registrar, const struct settings *settings)
 {
-	uint64_t watchdog_us = 0;
 	int r;
 
 	*registrar = (struct registrar){.told = SIZE_MAX};
-	if (sd_watchdog_enabled(0, &watchdog_us) > 0)
-		registrar->watchdog_ms = watchdog_us / 1000;
+	herald_init(&registrar->herald);
 	watch_init(&registrar->watch, settings, &registrar->catalogue);
 	r = catalogue_init(&registrar->catalogue, settings);
 	if (r >= 0)
@@ -90,6 +88,7 @@ static void registrar_finish(struct registrar *registrar)
 	etcd_finish(&registrar->etcd);
 	watch_finish(&registrar->watch);
 	catalogue_finish(&registrar->catalogue);
+	herald_finish(&registrar->herald);
 }
 
 /* For `systemctl status`. */
@@ -98,13 +97,12 @@ static void tell(struct registrar *registrar)
 	size_t n = json_object_size(registrar->catalogue.records);
 	bool well = !registrar->watch.told && !registrar->etcd.told && !registrar->tokens.told;
 
-	if (registrar->watchdog_ms)
-		sd_notify(0, "WATCHDOG=1");
+	herald_turn(&registrar->herald);
 	if (n == registrar->told && well == registrar->told_well)
 		return;
 	registrar->told = n;
 	registrar->told_well = well;
-	sd_notifyf(0, "STATUS=%zu displays%s%s%s", n,
+	herald_status(&registrar->herald, "%zu displays%s%s%s", n,
 		registrar->watch.told ? ", vfio-displayd is away" : "",
 		registrar->etcd.told ? ", etcd is away" : "",
 		registrar->tokens.told ? ", Redis is away" : "");
@@ -119,10 +117,8 @@ static bool rest(const struct registrar *registrar, int signals)
 	};
 	uint64_t stores = MIN(etcd_due(&registrar->etcd), tokens_due(&registrar->tokens));
 	uint64_t due = MIN(watch_due(&registrar->watch), stores), now = loop_now_ms();
-	uint64_t left = due > now ? due - now : 0;
+	uint64_t left = MIN(due > now ? due - now : 0, herald_rest(&registrar->herald));
 
-	if (registrar->watchdog_ms)
-		left = MIN(left, registrar->watchdog_ms / 3);
 	poll(fds, ARRAY_SIZE(fds), (int)MIN(left, 60000u));
 	return !fds[0].revents;
 }
@@ -139,14 +135,14 @@ static int run(const struct settings *settings)
 	if (r >= 0) {
 		log_info(NULL, "displays of %s stand below %s/%s/ in etcd", settings->socket,
 			settings->prefix, settings->host);
-		sd_notify(0, "READY=1");
+		herald_ready(&registrar.herald);
 		do {
 			watch_turn(&registrar.watch);
 			etcd_turn(&registrar.etcd);
 			tokens_turn(&registrar.tokens);
 			tell(&registrar);
 		} while (rest(&registrar, signals));
-		sd_notify(0, "STOPPING=1");
+		herald_stopping(&registrar.herald);
 	}
 	registrar_finish(&registrar);
 	return r;

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The registrar with an etcd that lies and a Redis that listens: it ends no turn never, says nothing in others' words, and mixes no tokens up."""
+"""The registrar with an etcd that lies, a Redis that listens and a systemd that does not: it ends no turn never, says nothing in others' words,
+and mixes no tokens up."""
 import base64
 import http.server
 import json
 import os
 import pathlib
+import socket
 import socketserver
 import subprocess
 import sys
@@ -93,11 +95,12 @@ class HostileStores(unittest.TestCase):
         self.addCleanup(self.etcd.server_close)
         self.addCleanup(self.etcd.shutdown)
 
-    def start(self, *more):
+    def start(self, *more, **environment):
         with open(self.daemon.dir / "registrar", "wb") as log:
             program = subprocess.Popen(
                 [PROGRAM, "--config", "/dev/null", "--socket", self.daemon.control, "--host", "host1",
-                 "--etcd", f"http://127.0.0.1:{self.etcd.server_port}", *more], stdout=log, stderr=log)
+                 "--etcd", f"http://127.0.0.1:{self.etcd.server_port}", *more],
+                stdout=log, stderr=log, env=os.environ | environment)
         self.addCleanup(program.wait, 15 * daemon.SLOW)
         self.addCleanup(program.terminate)
 
@@ -110,6 +113,24 @@ class HostileStores(unittest.TestCase):
         self.daemon.until(lambda: "no end" in self.text(), "the registrar says so")
         self.etcd.endless = False
         self.daemon.until(lambda: "etcd answers again" in self.text(), "it goes on")
+
+    def test_a_systemd_that_reads_nothing(self):
+        """Its queue is full: etcd has what it should all the same, and what is still true is said later."""
+        address = str(self.daemon.dir / "notify")
+        told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(told.close)
+        told.bind(address)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other, self.assertRaises(BlockingIOError):
+            while True:
+                other.sendto(b"NOISE=1", socket.MSG_DONTWAIT, address)
+        self.start(NOTIFY_SOCKET=address, WATCHDOG_USEC="300000")
+        self.daemon.until(lambda: self.etcd.ranges, "etcd is looked up")
+        told.settimeout(20 * daemon.SLOW)
+        heard = []
+        while not {b"READY=1", b"STATUS=0 displays", b"WATCHDOG=1"} <= set(heard):
+            heard.append(told.recv(4096))
+        self.assertEqual(heard.count(b"READY=1"), 1)
+        self.assertLess(heard.index(b"READY=1"), heard.index(b"STATUS=0 displays"))
 
     def test_a_token_with_lines_of_its_own(self):
         self.etcd.token = "a\r\nX-Of-Another: 1"

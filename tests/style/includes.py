@@ -15,7 +15,7 @@ BESIDE = {
     "input": ["handover"],
     "metrics": [],
     "testcard": ["frame", "varlink"],
-    "registrar": ["varlink"],
+    "registrar": ["varlink", "state"],
     "adapter": ["handover", "input", "varlink", "state"],
     "ctl": ["handover", "vfio", "varlink"],
     "control": [*LINE, "input", "varlink", "state", "metrics", "."],

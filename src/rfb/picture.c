@@ -8,16 +8,8 @@
  *	readable --want_write--> (readers inside go on, no new one) --granted--> (broker writes) --published--> readable
  *
  * "No new one" is what keeps the broker from starving behind readers that overlap. A grant is handed out once, when the last
- * reader is out; that reader calls idle() after it has let go of the mutex.
- *
- * Encoding may take long: a second for 4K of noise in ZRLE. The grant waits for all who are inside, and so does the next
- * picture of everybody. So no more readers are inside than there are processors to run them; the others wait for their turn in
- * the order in which they came, across publishes. Who is done in a quarter of the time that another one takes delays nobody and
- * comes in beside it: a viewer with a cheap encoding keeps up beside many with a dear one.
- *
- * A broker that asks again right after a publish must not shut out those who were just woken: each publish calls the first in
- * line, and the grant waits until they have come, or passed. The rest of the line sleeps on: each who comes in or leaves wakes the
- * next one while there is room, so that nobody wakes up for nothing.
+ * reader is out; that reader calls idle() after it has let go of the mutex. Whose turn it is to be inside, and for whom the grant waits
+ * beside them, is rfb/turns.c.
  *
  * Frames are counted: the picture holds one reference, each reader inside another, so that a new frame never pulls the old
  * one away from under an encoder. Readers of an older frame do not delay grants for the new one.
@@ -28,7 +20,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <time.h>
 
@@ -38,6 +29,7 @@
 #include "rfb/bitmaps.h"
 #include "rfb/film.h"
 #include "rfb/serials.h"
+#include "rfb/turns.h"
 
 struct held {
 	struct frame *frame;
@@ -48,21 +40,13 @@ struct held {
 
 struct picture_reader {
 	TAILQ_ENTRY(picture_reader) entry;
-	int wake;
+	struct turn turn;
 	struct bitmaps bitmaps;
 	struct held *inside;
 	bool copies; /* the worker's to write, under the lock */
 	uint32_t behind;
-	bool listening;	   /* begins at the next publish */
-	bool resting;	   /* and has nothing else to begin with: picture_listen() */
-	bool glimpsing;	   /* inside by picture_glimpse() */
-	bool called;	   /* may begin even though the broker wants to write */
-	bool due;	   /* to be woken: the main thread's alone */
-	uint64_t ticket;   /* its turn among those that wait; 0: it does not */
-	uint64_t noticed;  /* the oldest change that it has not begun with; 0: none, or not known */
-	uint64_t taken;	   /* the same of those that it has; the worker's alone */
-	uint64_t began_ns; /* inside since then */
-	uint64_t cost_ns;  /* inside, on average */
+	uint64_t noticed; /* the oldest change that it has not begun with; 0: none, or not known */
+	uint64_t taken;	  /* the same of those that it has; the worker's alone */
 };
 
 struct picture {
@@ -79,9 +63,7 @@ struct picture {
 	struct studio *studio;
 	struct film *film;
 	TAILQ_HEAD(, picture_reader) readers;
-	unsigned int inside, inside_maximum; /* readers, of any frame */
-	unsigned int called;
-	uint64_t last_ticket;
+	struct turns turns;
 };
 
 static uint64_t now_ns(void)
@@ -101,12 +83,6 @@ static void held_unref(struct held *held)
 	free(held);
 }
 
-static void reader_wake(const struct picture_reader *reader)
-{
-	/* EAGAIN: the counter is full of wake-ups already. */
-	(void)!eventfd_write(reader->wake, 1);
-}
-
 int picture_create(void (*idle)(void *arg), void *arg, struct picture **ret)
 {
 	struct picture *picture = new0(struct picture);
@@ -117,7 +93,7 @@ int picture_create(void (*idle)(void *arg), void *arg, struct picture **ret)
 	picture->idle = idle;
 	picture->arg = arg;
 	TAILQ_INIT(&picture->readers);
-	picture->inside_maximum = processors_count();
+	turns_init(&picture->turns, processors_count());
 	*ret = picture;
 	return 0;
 }
@@ -184,14 +160,12 @@ int picture_frame(struct picture *picture, int fd)
 	if (r < 0) {
 		old = held;
 	} else {
-		TAILQ_FOREACH (reader, &picture->readers, entry) {
+		TAILQ_FOREACH (reader, &picture->readers, entry)
 			bitmaps_install(&reader->bitmaps, held->frame, reader->inside);
-			reader->called = false;
-		}
 		old = picture->current;
 		picture->current = held;
 		picture->ready = picture->wanted = picture->writing = false;
-		picture->called = 0;
+		turns_void(&picture->turns);
 		if (picture->film)
 			film_frame(picture->film, held->frame->header.width,
 				held->frame->header.height, held->frame->header.generation);
@@ -204,7 +178,7 @@ int picture_frame(struct picture *picture, int fd)
 static bool grantable(const struct picture *picture)
 {
 	return picture->current && picture->wanted && !picture->current->readers &&
-	       !picture->called;
+	       !picture->turns.called;
 }
 
 void picture_want_write(struct picture *picture)
@@ -227,65 +201,6 @@ bool picture_granted(struct picture *picture, uint32_t *ret_generation)
 	}
 	pthread_mutex_unlock(&picture->mutex);
 	return granted;
-}
-
-static struct picture_reader *first_in_line(const struct picture *picture)
-{
-	struct picture_reader *reader, *first = NULL;
-
-	TAILQ_FOREACH (reader, &picture->readers, entry)
-		if (reader->ticket && !reader->called && (!first || reader->ticket < first->ticket))
-			first = reader;
-	return first;
-}
-
-static void call(struct picture *picture, struct picture_reader *reader)
-{
-	if (!reader->called)
-		picture->called++;
-	reader->called = true;
-}
-
-static void call_readers(struct picture *picture)
-{
-	struct picture_reader *reader;
-	uint64_t longest = 0;
-
-	TAILQ_FOREACH (reader, &picture->readers, entry) {
-		if (reader->listening && !reader->ticket)
-			reader->ticket = ++picture->last_ticket;
-		reader->listening = false;
-	}
-	while (picture->inside + picture->called < picture->inside_maximum &&
-		(reader = first_in_line(picture)))
-		call(picture, reader);
-	TAILQ_FOREACH (reader, &picture->readers, entry)
-		if (reader->called || reader->inside)
-			longest = MAX(longest, reader->cost_ns);
-	TAILQ_FOREACH (reader, &picture->readers, entry)
-		if (reader->ticket && reader->cost_ns < longest / 4)
-			call(picture, reader);
-}
-
-/* But for those whose turn comes later, first_in_line() then, and those who rest and have not asked. */
-static void note_due(struct picture *picture)
-{
-	struct picture_reader *reader;
-
-	TAILQ_FOREACH (reader, &picture->readers, entry)
-		reader->due = reader->called || (!reader->ticket && !reader->resting);
-}
-
-/* Without the lock, which is the first thing that they take: readers come and go on this thread only. */
-static void wake_readers(const struct picture *picture)
-{
-	struct picture_reader *reader;
-
-	TAILQ_FOREACH (reader, &picture->readers, entry)
-		if (reader->due) {
-			reader->due = false;
-			reader_wake(reader);
-		}
 }
 
 void picture_published(struct picture *picture, bool damaged, uint32_t audience)
@@ -314,15 +229,13 @@ void picture_published(struct picture *picture, bool damaged, uint32_t audience)
 		if (!reader->noticed)
 			reader->noticed = picture->noticed;
 	}
-	if (picture->ready) {
-		call_readers(picture);
-		note_due(picture);
-	}
+	if (picture->ready)
+		turns_call(&picture->turns);
 out:
 	picture->noticed = 0;
 	picture->move_count = 0;
 	pthread_mutex_unlock(&picture->mutex);
-	wake_readers(picture);
+	turns_wake(&picture->turns);
 }
 
 void picture_moves(struct picture *picture, const struct move *moves, size_t count)
@@ -428,27 +341,10 @@ static bool readable(const struct picture *picture)
 	return picture->ready && !picture->wanted && !picture->writing;
 }
 
-/* There is room for one more. */
-static void wake_next(const struct picture *picture)
-{
-	const struct picture_reader *next = first_in_line(picture);
-
-	if (next && readable(picture))
-		reader_wake(next);
-}
-
 /* @reader waits no longer. True: the broker does not either. */
 static bool leave_line(struct picture *picture, struct picture_reader *reader)
 {
-	bool was_called = reader->called;
-
-	picture->called -= was_called;
-	reader->called = reader->listening = false;
-	if (reader->ticket) {
-		reader->ticket = 0;
-		wake_next(picture);
-	}
-	return was_called && grantable(picture);
+	return turn_pass(&picture->turns, &reader->turn, readable(picture)) && grantable(picture);
 }
 
 int picture_join(struct picture *picture, int wake, struct picture_reader **ret)
@@ -458,14 +354,15 @@ int picture_join(struct picture *picture, int wake, struct picture_reader **ret)
 
 	if (!reader)
 		return -ENOMEM;
-	reader->wake = wake;
 	pthread_mutex_lock(&picture->mutex);
 	if (picture->current)
 		r = bitmaps_prepare(&reader->bitmaps, picture->current->frame);
 	if (picture->current && r == 0)
 		bitmaps_install(&reader->bitmaps, picture->current->frame, false);
-	if (r == 0)
+	if (r == 0) {
 		TAILQ_INSERT_TAIL(&picture->readers, reader, entry);
+		turns_join(&picture->turns, &reader->turn, wake);
+	}
 	pthread_mutex_unlock(&picture->mutex);
 	if (r < 0)
 		free(reader);
@@ -483,6 +380,7 @@ void picture_leave(struct picture *picture, struct picture_reader *reader)
 	pthread_mutex_lock(&picture->mutex);
 	TAILQ_REMOVE(&picture->readers, reader, entry);
 	fire = leave_line(picture, reader);
+	turns_leave(&picture->turns, &reader->turn);
 	pthread_mutex_unlock(&picture->mutex);
 	if (fire)
 		picture->idle(picture->arg);
@@ -500,29 +398,13 @@ uint32_t picture_behind(struct picture *picture, const struct picture_reader *re
 	return behind;
 }
 
-/* Is it @reader's turn? */
-static bool admitted(const struct picture *picture, const struct picture_reader *reader)
-{
-	const struct picture_reader *other;
-	unsigned int before = picture->inside;
-
-	TAILQ_FOREACH (other, &picture->readers, entry) {
-		if (other->inside && reader->cost_ns < other->cost_ns / 4)
-			return true;
-		if (other != reader && other->ticket &&
-			(!reader->ticket || other->ticket < reader->ticket))
-			before++;
-	}
-	return before < picture->inside_maximum;
-}
-
 void picture_pass(struct picture *picture, struct picture_reader *reader, bool listening)
 {
 	bool fire;
 
 	pthread_mutex_lock(&picture->mutex);
 	fire = leave_line(picture, reader);
-	reader->listening = listening;
+	reader->turn.listening = listening;
 	pthread_mutex_unlock(&picture->mutex);
 	if (fire)
 		picture->idle(picture->arg);
@@ -531,14 +413,14 @@ void picture_pass(struct picture *picture, struct picture_reader *reader, bool l
 void picture_rest(struct picture *picture, struct picture_reader *reader)
 {
 	pthread_mutex_lock(&picture->mutex);
-	reader->resting = true;
+	reader->turn.resting = true;
 	pthread_mutex_unlock(&picture->mutex);
 }
 
 void picture_stir(struct picture *picture, struct picture_reader *reader)
 {
 	pthread_mutex_lock(&picture->mutex);
-	reader->resting = false;
+	reader->turn.resting = false;
 	pthread_mutex_unlock(&picture->mutex);
 }
 
@@ -547,9 +429,9 @@ bool picture_listen(struct picture *picture, struct picture_reader *reader)
 	bool rests;
 
 	pthread_mutex_lock(&picture->mutex);
-	rests = reader->resting && !reader->behind;
+	rests = reader->turn.resting && !reader->behind;
 	if (rests)
-		reader->listening = true;
+		reader->turn.listening = true;
 	pthread_mutex_unlock(&picture->mutex);
 	return rests;
 }
@@ -563,11 +445,6 @@ static void enter(struct picture *picture, struct picture_reader *reader)
 	reader->behind = 0;
 	reader->taken = reader->noticed;
 	reader->noticed = 0;
-	picture->called -= reader->called;
-	reader->called = reader->listening = false;
-	reader->ticket = 0;
-	reader->began_ns = now_ns();
-	picture->inside++;
 }
 
 const struct frame *picture_begin(
@@ -576,15 +453,14 @@ const struct frame *picture_begin(
 	const struct frame *frame = NULL;
 
 	pthread_mutex_lock(&picture->mutex);
-	if (reader->called || (readable(picture) && admitted(picture, reader))) {
+	if (turn_comes(&picture->turns, &reader->turn, readable(picture))) {
 		enter(picture, reader);
+		turn_begin(&picture->turns, &reader->turn, now_ns(), readable(picture));
 		frame = reader->inside->frame;
 		if (ret_damage)
 			*ret_damage = reader->bitmaps.taken;
-		if (picture->inside + picture->called < picture->inside_maximum)
-			wake_next(picture);
-	} else if (!reader->ticket) {
-		reader->ticket = ++picture->last_ticket;
+	} else {
+		turn_wait(&picture->turns, &reader->turn);
 	}
 	pthread_mutex_unlock(&picture->mutex);
 	return frame;
@@ -592,16 +468,13 @@ const struct frame *picture_begin(
 
 bool picture_glimpse(struct picture *picture, struct picture_reader *reader)
 {
-	bool listening, begun = false;
+	bool begun;
 
 	pthread_mutex_lock(&picture->mutex);
-	if (!reader->behind && readable(picture) && picture->inside < picture->inside_maximum &&
-		!first_in_line(picture)) {
-		listening = reader->listening;
+	begun = !reader->behind &&
+		turn_glimpse(&picture->turns, &reader->turn, now_ns(), readable(picture));
+	if (begun)
 		enter(picture, reader);
-		reader->listening = listening;
-		reader->glimpsing = begun = true;
-	}
 	pthread_mutex_unlock(&picture->mutex);
 	return begun;
 }
@@ -611,16 +484,12 @@ void picture_end(struct picture *picture, struct picture_reader *reader)
 	bool fire;
 
 	pthread_mutex_lock(&picture->mutex);
-	if (!reader->glimpsing)
-		reader->cost_ns = (3 * reader->cost_ns + now_ns() - reader->began_ns) / 4;
-	reader->glimpsing = false;
 	reader->inside->readers--;
-	picture->inside--;
 	fire = reader->inside == picture->current && grantable(picture);
 	held_unref(reader->inside);
 	reader->inside = NULL;
 	bitmaps_done(&reader->bitmaps);
-	wake_next(picture);
+	turn_end(&picture->turns, &reader->turn, now_ns(), readable(picture));
 	pthread_mutex_unlock(&picture->mutex);
 	if (fire)
 		picture->idle(picture->arg);

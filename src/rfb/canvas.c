@@ -28,8 +28,8 @@
 #include "frame/frame.h"
 #include "rfb/h264.h"
 #include "rfb/notices.h"
-#include "rfb/picture.h"
 #include "rfb/prints.h"
+#include "rfb/reader.h"
 #include "rfb/screen.h"
 #include "rfb/shots.h"
 #include "rfb/update.h"
@@ -602,8 +602,8 @@ static void take_film(struct canvas *canvas, uint64_t now)
 	if (!follow_film(canvas) ||
 		!film_showing(canvas->film, frame->header.generation, area, &want.reel))
 		return;
-	want.serial = picture_serial(canvas->reader, area);
-	want.pixels = frame_pixels(picture_inside(canvas->reader));
+	want.serial = reader_serial(canvas->reader, area);
+	want.pixels = frame_pixels(reader_frame(canvas->reader));
 	want.stride = frame->header.stride / sizeof(*want.pixels);
 	canvas->filming = canvas->place.reel == want.reel && canvas->place.serial == want.serial;
 	if (canvas->filming)

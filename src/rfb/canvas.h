@@ -20,7 +20,7 @@
 
 struct notices;
 struct outlet;
-struct picture_reader;
+struct reader;
 struct studio;
 
 struct canvas {
@@ -37,7 +37,7 @@ struct canvas {
 	struct studio *studio;	 /* borrowed; NULL: LibVNCServer encodes everything */
 	const struct outlet *outlet; /* borrowed; NULL: none */
 	struct update_way way;	     /* the client's */
-	struct picture_reader *reader; /* borrowed, the viewer's */
+	struct reader *reader; /* borrowed, the viewer's */
 	struct film *film;	       /* borrowed; NULL: there is none */
 	struct film_place place;       /* the viewer's in it */
 	bool audience;		       /* can be sent one, and the film knows */
@@ -59,7 +59,7 @@ bool canvas_copies(const struct canvas *canvas);
 /* Moves that come before what canvas_follow() is to be told, just before it. What the viewer had not got, or not exactly, goes along, and so do the
  * remains of a cursor that is drawn into its picture. They are the next update's first rectangles. */
 void canvas_move(struct canvas *canvas, const struct move *moves, size_t count);
-/* Everything that the frame has become. @damage: as from picture_begin(), and @within what of it is new. NULL, or static text: why the viewer must end. */
+/* Everything that the frame has become. @damage: as from reader_begin(), and @within what of it is new. NULL, or static text: why the viewer must end. */
 const char *canvas_follow(struct canvas *canvas, const struct frame *shared, const uint64_t *damage, const struct rect *within);
 /* Has the viewer asked for something that is not at it? But for the damage that was not followed yet. */
 bool canvas_wanted(const struct canvas *canvas);

@@ -22,7 +22,7 @@
 struct film;
 
 struct shot {
-	uint64_t number, serial; /* serial: what it shows, picture_serial() */
+	uint64_t number, serial; /* serial: what it shows, reader_serial() */
 	size_t at;		 /* film's */
 	uint32_t size;
 	bool key;
@@ -41,7 +41,7 @@ struct film_place {
 
 struct film_want {
 	uint32_t reel;
-	uint64_t serial; /* of the reel's area: picture_serial() */
+	uint64_t serial; /* of the reel's area: reader_serial() */
 	const uint32_t *pixels; /* of the whole frame, at rest until film_take() returns */
 	size_t stride;		/* pixels */
 	uint64_t now;		/* CLOCK_MONOTONIC, ns */

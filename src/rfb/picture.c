@@ -13,68 +13,18 @@
  *
  * Frames are counted: the picture holds one reference, each reader inside another, so that a new frame never pulls the old
  * one away from under an encoder. Readers of an older frame do not delay grants for the new one.
- *
- * Each reader collects its own damage (rfb/bitmaps.h): picture_begin() hands it over, picture_end() lets go of it.
  */
-#include "rfb/picture.h"
+#include "rfb/picture_internal.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <sys/queue.h>
-#include <time.h>
 
 #include "base/fd.h"
+#include "base/measure.h"
 #include "base/mem.h"
 #include "base/processors.h"
-#include "rfb/bitmaps.h"
 #include "rfb/film.h"
-#include "rfb/serials.h"
-#include "rfb/turns.h"
 
-struct held {
-	struct frame *frame;
-	struct serials serials;
-	unsigned int references;
-	unsigned int readers; /* inside */
-};
-
-struct picture_reader {
-	TAILQ_ENTRY(picture_reader) entry;
-	struct turn turn;
-	struct bitmaps bitmaps;
-	struct held *inside;
-	bool copies; /* the worker's to write, under the lock */
-	uint32_t behind;
-	uint64_t noticed; /* the oldest change that it has not begun with; 0: none, or not known */
-	uint64_t taken;	  /* the same of those that it has; the worker's alone */
-};
-
-struct picture {
-	pthread_mutex_t mutex;
-	void (*idle)(void *arg);
-	void *arg;
-	struct held *current;
-	bool ready, wanted, writing;
-	uint32_t audience; /* that looks, or did last */
-	uint64_t noticed;  /* of the next publish */
-	struct move moves[LIMIT_MOVES];
-	size_t move_count; /* likewise */
-	uint64_t serial;   /* of the last one with damage, over all frames */
-	struct studio *studio;
-	struct film *film;
-	TAILQ_HEAD(, picture_reader) readers;
-	struct turns turns;
-};
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
-}
-
-static void held_unref(struct held *held)
+void held_unref(struct held *held)
 {
 	if (!held || --held->references)
 		return;
@@ -110,7 +60,7 @@ void picture_destroy(struct picture *picture)
 /* All readers get their bitmaps for @frame or none does. */
 static int readers_prepare(struct picture *picture, const struct frame *frame)
 {
-	struct picture_reader *reader;
+	struct reader *reader;
 
 	TAILQ_FOREACH (reader, &picture->readers, entry)
 		if (bitmaps_prepare(&reader->bitmaps, frame) < 0)
@@ -146,7 +96,7 @@ static int held_create(int fd, struct held **ret)
 int picture_frame(struct picture *picture, int fd)
 {
 	struct held *held, *old;
-	struct picture_reader *reader;
+	struct reader *reader;
 	int r;
 
 	r = held_create(fd, &held);
@@ -175,12 +125,6 @@ int picture_frame(struct picture *picture, int fd)
 	return r;
 }
 
-static bool grantable(const struct picture *picture)
-{
-	return picture->current && picture->wanted && !picture->current->readers &&
-	       !picture->turns.called;
-}
-
 void picture_want_write(struct picture *picture)
 {
 	pthread_mutex_lock(&picture->mutex);
@@ -193,7 +137,7 @@ bool picture_granted(struct picture *picture, uint32_t *ret_generation)
 	bool granted;
 
 	pthread_mutex_lock(&picture->mutex);
-	granted = grantable(picture);
+	granted = picture_grantable(picture);
 	if (granted) {
 		picture->wanted = false;
 		picture->writing = true;
@@ -205,7 +149,7 @@ bool picture_granted(struct picture *picture, uint32_t *ret_generation)
 
 void picture_published(struct picture *picture, bool damaged, uint32_t audience)
 {
-	struct picture_reader *reader;
+	struct reader *reader;
 
 	pthread_mutex_lock(&picture->mutex);
 	if (!picture->current)
@@ -220,7 +164,7 @@ void picture_published(struct picture *picture, bool damaged, uint32_t audience)
 		film_published(picture->film,
 			picture->move_count ? frame_left(picture->current->frame)
 					    : frame_damage(picture->current->frame),
-			now_ns());
+			measure_now());
 	TAILQ_FOREACH (reader, &picture->readers, entry) {
 		if (damaged)
 			bitmaps_follow(&reader->bitmaps, picture->current->frame, picture->moves,
@@ -261,14 +205,6 @@ void picture_noticed(struct picture *picture, uint64_t ns)
 	pthread_mutex_lock(&picture->mutex);
 	picture->noticed = ns;
 	pthread_mutex_unlock(&picture->mutex);
-}
-
-uint64_t picture_take_noticed(struct picture_reader *reader)
-{
-	uint64_t taken = reader->taken;
-
-	reader->taken = 0;
-	return taken;
 }
 
 bool picture_ready(struct picture *picture)
@@ -336,195 +272,6 @@ const struct frame *picture_current(struct picture *picture)
 	return frame;
 }
 
-static bool readable(const struct picture *picture)
-{
-	return picture->ready && !picture->wanted && !picture->writing;
-}
-
-/* @reader waits no longer. True: the broker does not either. */
-static bool leave_line(struct picture *picture, struct picture_reader *reader)
-{
-	return turn_pass(&picture->turns, &reader->turn, readable(picture)) && grantable(picture);
-}
-
-int picture_join(struct picture *picture, int wake, struct picture_reader **ret)
-{
-	struct picture_reader *reader = new0(struct picture_reader);
-	int r = 0;
-
-	if (!reader)
-		return -ENOMEM;
-	pthread_mutex_lock(&picture->mutex);
-	if (picture->current)
-		r = bitmaps_prepare(&reader->bitmaps, picture->current->frame);
-	if (picture->current && r == 0)
-		bitmaps_install(&reader->bitmaps, picture->current->frame, false);
-	if (r == 0) {
-		TAILQ_INSERT_TAIL(&picture->readers, reader, entry);
-		turns_join(&picture->turns, &reader->turn, wake);
-	}
-	pthread_mutex_unlock(&picture->mutex);
-	if (r < 0)
-		free(reader);
-	else
-		*ret = reader;
-	return r;
-}
-
-void picture_leave(struct picture *picture, struct picture_reader *reader)
-{
-	bool fire;
-
-	if (!reader)
-		return;
-	pthread_mutex_lock(&picture->mutex);
-	TAILQ_REMOVE(&picture->readers, reader, entry);
-	fire = leave_line(picture, reader);
-	turns_leave(&picture->turns, &reader->turn);
-	pthread_mutex_unlock(&picture->mutex);
-	if (fire)
-		picture->idle(picture->arg);
-	bitmaps_finish(&reader->bitmaps);
-	free(reader);
-}
-
-uint32_t picture_behind(struct picture *picture, const struct picture_reader *reader)
-{
-	uint32_t behind;
-
-	pthread_mutex_lock(&picture->mutex);
-	behind = reader->behind;
-	pthread_mutex_unlock(&picture->mutex);
-	return behind;
-}
-
-void picture_pass(struct picture *picture, struct picture_reader *reader, bool listening)
-{
-	bool fire;
-
-	pthread_mutex_lock(&picture->mutex);
-	fire = leave_line(picture, reader);
-	reader->turn.listening = listening;
-	pthread_mutex_unlock(&picture->mutex);
-	if (fire)
-		picture->idle(picture->arg);
-}
-
-void picture_rest(struct picture *picture, struct picture_reader *reader)
-{
-	pthread_mutex_lock(&picture->mutex);
-	reader->turn.resting = true;
-	pthread_mutex_unlock(&picture->mutex);
-}
-
-void picture_stir(struct picture *picture, struct picture_reader *reader)
-{
-	pthread_mutex_lock(&picture->mutex);
-	reader->turn.resting = false;
-	pthread_mutex_unlock(&picture->mutex);
-}
-
-bool picture_listen(struct picture *picture, struct picture_reader *reader)
-{
-	bool rests;
-
-	pthread_mutex_lock(&picture->mutex);
-	rests = reader->turn.resting && !reader->behind;
-	if (rests)
-		reader->turn.listening = true;
-	pthread_mutex_unlock(&picture->mutex);
-	return rests;
-}
-
-static void enter(struct picture *picture, struct picture_reader *reader)
-{
-	reader->inside = picture->current;
-	reader->inside->references++;
-	reader->inside->readers++;
-	bitmaps_take(&reader->bitmaps, reader->inside->frame);
-	reader->behind = 0;
-	reader->taken = reader->noticed;
-	reader->noticed = 0;
-}
-
-const struct frame *picture_begin(
-	struct picture *picture, struct picture_reader *reader, const uint64_t **ret_damage)
-{
-	const struct frame *frame = NULL;
-
-	pthread_mutex_lock(&picture->mutex);
-	if (turn_comes(&picture->turns, &reader->turn, readable(picture))) {
-		enter(picture, reader);
-		turn_begin(&picture->turns, &reader->turn, now_ns(), readable(picture));
-		frame = reader->inside->frame;
-		if (ret_damage)
-			*ret_damage = reader->bitmaps.taken;
-	} else {
-		turn_wait(&picture->turns, &reader->turn);
-	}
-	pthread_mutex_unlock(&picture->mutex);
-	return frame;
-}
-
-bool picture_glimpse(struct picture *picture, struct picture_reader *reader)
-{
-	bool begun;
-
-	pthread_mutex_lock(&picture->mutex);
-	begun = !reader->behind &&
-		turn_glimpse(&picture->turns, &reader->turn, now_ns(), readable(picture));
-	if (begun)
-		enter(picture, reader);
-	pthread_mutex_unlock(&picture->mutex);
-	return begun;
-}
-
-void picture_end(struct picture *picture, struct picture_reader *reader)
-{
-	bool fire;
-
-	pthread_mutex_lock(&picture->mutex);
-	reader->inside->readers--;
-	fire = reader->inside == picture->current && grantable(picture);
-	held_unref(reader->inside);
-	reader->inside = NULL;
-	bitmaps_done(&reader->bitmaps);
-	turn_end(&picture->turns, &reader->turn, now_ns(), readable(picture));
-	pthread_mutex_unlock(&picture->mutex);
-	if (fire)
-		picture->idle(picture->arg);
-}
-
-void picture_copies(struct picture *picture, struct picture_reader *reader, bool copies)
-{
-	if (reader->copies == copies)
-		return;
-	pthread_mutex_lock(&picture->mutex);
-	reader->copies = copies;
-	pthread_mutex_unlock(&picture->mutex);
-}
-
-size_t picture_reader_moves(const struct picture_reader *reader, const struct move **ret)
-{
-	*ret = reader->bitmaps.taken_moves;
-	return reader->bitmaps.taken_count;
-}
-
-struct rect picture_reader_within(const struct picture_reader *reader)
-{
-	return reader->bitmaps.taken_within;
-}
-
-const struct frame *picture_inside(const struct picture_reader *reader)
-{
-	return reader->inside->frame;
-}
-
-uint64_t picture_serial(const struct picture_reader *reader, const struct rect *rect)
-{
-	return serials_newest(&reader->inside->serials, rect);
-}
-
 void picture_hire(struct picture *picture, struct studio *studio)
 {
 	picture->studio = studio;
@@ -550,7 +297,7 @@ bool picture_encoding(struct picture *picture)
 	bool encoding;
 
 	pthread_mutex_lock(&picture->mutex);
-	encoding = picture->wanted && !grantable(picture);
+	encoding = picture->wanted && !picture_grantable(picture);
 	pthread_mutex_unlock(&picture->mutex);
 	return encoding;
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* picture.h - the frame on this side of the wall, shared by the main thread (the link) and the viewers' workers.
  *
- * Readers and the one writer (the broker): picture_begin() holds the picture at rest until picture_end(); when the broker wants to
- * write, no new reader starts and the last one out fires `idle`. Nobody waits inside: a worker that may not read now is woken
- * through its own eventfd by the next picture_published(), or when it is its turn among those that wait for a processor.
+ * Here is the side of the one writer, the broker. Readers (rfb/reader.h) hold the picture at rest while they are inside; when the broker
+ * wants to write, no new one begins and the last one out fires `idle`. Its states are in picture.c. It owns its frames.
  */
 #pragma once
 
@@ -15,8 +14,6 @@
 
 struct picture;
 struct film;
-struct picture_reader;
-struct rect;
 struct studio;
 
 /* @idle is called from a reader's or the main thread when picture_granted() would answer true. It must only wake the main
@@ -59,43 +56,4 @@ struct studio *picture_studio(const struct picture *picture);
 void picture_hire_film(struct picture *picture, struct film *film);
 struct film *picture_film(const struct picture *picture);
 
-/* @wake: eventfd of the worker, borrowed. The new reader's damage is the whole frame. -ENOMEM. */
-int picture_join(struct picture *picture, int wake, struct picture_reader **ret);
-void picture_leave(struct picture *picture, struct picture_reader *reader); /* not inside; takes NULL */
-uint32_t picture_behind(struct picture *picture, const struct picture_reader *reader); /* publishes since its last begin */
-
-/* The broker waits for readers that are inside. */
-bool picture_encoding(struct picture *picture);
-
-/* Worker. NULL: the broker writes or is about to, nothing was published yet, or others come first; the worker is woken to try
- * again, and waits for its turn until it does or calls picture_pass(). Else the frame, at rest until picture_end(), and
- * in *ret_damage (may be NULL) the blocks changed since this reader's last picture_begin(), layout damage/tiles.h, valid until its
- * next one: the whole frame after a new generation. */
-const struct frame *picture_begin(struct picture *picture, struct picture_reader *reader, const uint64_t **ret_damage);
-/* The same for something that can wait, in a short time and without taking anybody's turn: true only if nothing was published since
- * the last begin and the frame can be had at once. */
-bool picture_glimpse(struct picture *picture, struct picture_reader *reader);
-/* Does not want to begin now: others need not wait for it. @listening: it will when something new is published, and is counted
- * with those that wait then. */
-void picture_pass(struct picture *picture, struct picture_reader *reader, bool listening);
-/* After picture_pass(): it rests until something new is published. */
-void picture_rest(struct picture *picture, struct picture_reader *reader);
-/* It does not rest any more, and finds by itself what it is to do. */
-void picture_stir(struct picture *picture, struct picture_reader *reader);
-/* Any thread, in place of its worker, whose viewer has asked for something: as picture_pass() with @listening. False: it does not rest, or is behind
- * already, and must be woken. */
-bool picture_listen(struct picture *picture, struct picture_reader *reader);
-void picture_end(struct picture *picture, struct picture_reader *reader);
-/* Worker: does its viewer know CopyRect? At first: no. */
-void picture_copies(struct picture *picture, struct picture_reader *reader, bool copies);
-/* Worker, between picture_begin() and picture_end(): moves that its viewer is to make, in this order, before it is sent what begin's damage
- * covers: that is what is wrong then. <= LIMIT_MOVES_WAITING, none where the viewer does not know CopyRect. */
-size_t picture_reader_moves(const struct picture_reader *reader, const struct move **ret);
-/* Likewise: a rectangle outside of which nothing of begin's damage is new. Width 0: nothing is. */
-struct rect picture_reader_within(const struct picture_reader *reader);
-/* Worker, inside: the frame at rest, and the number of the publish that last changed anything in @rect (rfb/serials.h): of this frame or any
- * other that this picture had. */
-const struct frame *picture_inside(const struct picture_reader *reader);
-uint64_t picture_serial(const struct picture_reader *reader, const struct rect *rect);
-/* Worker: when the oldest change of its last picture_begin() was first looked at; 0: not known, there was none, or it has been asked. */
-uint64_t picture_take_noticed(struct picture_reader *reader);
+bool picture_encoding(struct picture *picture); /* the broker waits for readers that are inside */

@@ -13,7 +13,7 @@
 
 #include "base/mem.h"
 #include "rfb/cut.h"
-#include "rfb/picture.h"
+#include "rfb/reader.h"
 #include "rfb/studio.h"
 #include "rfb/update.h"
 
@@ -53,10 +53,10 @@ static int take(const struct job *job, const struct rect *rect, bool must, const
 {
 	const struct prints_order *order = job->order;
 	bool own = meet(rect, order->drawn);
-	const struct frame *frame = own ? order->own : picture_inside(order->reader);
+	const struct frame *frame = own ? order->own : reader_frame(order->reader);
 	const struct print_want want = {
 		.rect = *rect,
-		.serial = own ? 0 : picture_serial(order->reader, rect),
+		.serial = own ? 0 : reader_serial(order->reader, rect),
 		.wish = order->wish,
 		.pixels = frame_pixels(frame),
 		.stride = frame->header.stride / sizeof(uint32_t),

@@ -11,14 +11,14 @@
 #include "rfb/mosaic.h"
 
 struct outlet;
-struct picture_reader;
+struct reader;
 struct studio;
 
 #define PRINTS_MANY 0xffff /* rectangles: LastRect ends them */
 
 struct prints_order {
 	struct studio *studio;
-	const struct picture_reader *reader; /* inside */
+	const struct reader *reader; /* inside */
 	const struct frame
 		*own; /* the viewer's mapping of the same frame, with a cursor in it ... */
 	const struct rect *drawn; /* ... here; width 0: nowhere */

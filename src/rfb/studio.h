@@ -34,7 +34,7 @@ struct print {
 
 struct print_want {
 	struct rect rect; /* at most STUDIO_PIXELS */
-	uint64_t serial;  /* picture_serial(); 0: like no other, for this viewer alone */
+	uint64_t serial;  /* reader_serial(); 0: like no other, for this viewer alone */
 	struct tight_wish wish;
 	const uint32_t *pixels; /* of the whole frame, at rest */
 	size_t stride;		/* pixels */

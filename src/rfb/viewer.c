@@ -45,6 +45,7 @@
 #include "rfb/encodings.h"
 #include "rfb/notices.h"
 #include "rfb/picture.h"
+#include "rfb/reader.h"
 #include "rfb/screen.h"
 #include "rfb/tempo.h"
 #include "rfb/wire.h"
@@ -63,7 +64,7 @@
 struct viewer {
 	uint32_t number;
 	struct picture *picture;
-	struct picture_reader *reader;
+	struct reader *reader;
 	int wake, hangup;
 	bool started; /* thread is to be joined */
 	pthread_t thread;
@@ -145,7 +146,7 @@ bool viewer_ask(struct viewer *viewer, uint64_t before, const struct rect *area)
 {
 	if (!ask_leave(&viewer->ask, before, area))
 		return false;
-	if (!picture_listen(viewer->picture, viewer->reader))
+	if (!reader_listen(viewer->reader))
 		viewer_wake(viewer);
 	return true;
 }
@@ -156,7 +157,7 @@ static void take_ask(struct viewer *viewer)
 	struct rect area;
 
 	/* First: who asks after that wakes us. */
-	picture_stir(viewer->picture, viewer->reader);
+	reader_stir(viewer->reader);
 	area = ask_take(&viewer->ask);
 	canvas_ask(&viewer->canvas, &area);
 }
@@ -175,7 +176,7 @@ static void hear(struct viewer *viewer)
 static void send_update(struct viewer *viewer, uint64_t now)
 {
 	uint32_t before = canvas_bytes(&viewer->canvas);
-	uint64_t noticed = picture_take_noticed(viewer->reader), began = now_ns(), ended;
+	uint64_t noticed = reader_take_noticed(viewer->reader), began = now_ns(), ended;
 	uint8_t held[UPDATE_HELD];
 	const char *reason;
 
@@ -206,20 +207,20 @@ static bool update(struct viewer *viewer, uint64_t now)
 	struct rect within;
 	size_t count;
 
-	shared = picture_begin(viewer->picture, viewer->reader, &damage);
+	shared = reader_begin(viewer->reader, &damage);
 	if (!shared)
 		return false;
 	/* Why this frame has another size was told before its first publish. */
 	notices_take(&viewer->notices);
-	count = picture_reader_moves(viewer->reader, &moves);
+	count = reader_moves(viewer->reader, &moves);
 	canvas_move(&viewer->canvas, moves, count);
-	within = picture_reader_within(viewer->reader);
+	within = reader_within(viewer->reader);
 	reason = canvas_follow(&viewer->canvas, shared, damage, &within);
 	if (reason)
 		end(viewer, reason);
 	else
 		send_update(viewer, now);
-	picture_end(viewer->picture, viewer->reader);
+	reader_end(viewer->reader);
 	return true;
 }
 
@@ -231,7 +232,7 @@ static bool refresh(struct viewer *viewer, uint64_t now, uint64_t *ret_ns)
 	const char *reason = NULL;
 	bool sent;
 
-	if (!picture_glimpse(viewer->picture, viewer->reader)) {
+	if (!reader_glimpse(viewer->reader)) {
 		*ret_ns = GLIMPSE_AGAIN_NS;
 		return true;
 	}
@@ -241,7 +242,7 @@ static bool refresh(struct viewer *viewer, uint64_t now, uint64_t *ret_ns)
 		end(viewer, reason);
 	atomic_store(&viewer->encoding, canvas_encoding(&viewer->canvas));
 	end_sending(viewer, before);
-	picture_end(viewer->picture, viewer->reader);
+	reader_end(viewer->reader);
 	*ret_ns = 0;
 	return sent;
 }
@@ -298,7 +299,7 @@ static const struct aside_hooks aside_hooks = {
 static bool update_wanted(const struct viewer *viewer)
 {
 	return canvas_asked(&viewer->canvas) &&
-	       (picture_behind(viewer->picture, viewer->reader) || canvas_wanted(&viewer->canvas));
+	       (reader_behind(viewer->reader) || canvas_wanted(&viewer->canvas));
 }
 
 /* As update_due(), when there is nothing new to be sent. */
@@ -331,20 +332,19 @@ static bool update_due(struct viewer *viewer, uint64_t *ret_ns)
 	tempo_fences(&viewer->tempo, viewer->notices.extras & EXTRA_FENCE);
 	continuous_follow(&viewer->continuous, viewer->canvas.client);
 	now = now_ns();
-	picture_copies(viewer->picture, viewer->reader, viewer->canvas.client->useCopyRect);
+	reader_copies(viewer->reader, viewer->canvas.client->useCopyRect);
 	wanted = update_wanted(viewer);
 	due = tempo_due(&viewer->tempo, now, &line);
 	if (wanted && (!allowed || line) && !viewer->held_ns)
 		viewer->held_ns = now;
 	if (!allowed || !wanted) {
-		picture_pass(
-			viewer->picture, viewer->reader, allowed && canvas_asked(&viewer->canvas));
+		reader_pass(viewer->reader, allowed && canvas_asked(&viewer->canvas));
 		if (allowed && canvas_still(&viewer->canvas))
-			picture_rest(viewer->picture, viewer->reader);
+			reader_rest(viewer->reader);
 		return !wanted && refresh_maybe(viewer, now, ret_ns);
 	}
 	if (now < due) {
-		picture_pass(viewer->picture, viewer->reader, false);
+		reader_pass(viewer->reader, false);
 		*ret_ns = due - now;
 		return true;
 	}
@@ -395,8 +395,8 @@ static void *worker(void *arg)
 	snprintf(name, sizeof(name), "viewer-%u", viewer->number % 1000000);
 	pthread_setname_np(pthread_self(), name);
 	serve(viewer);
-	picture_stir(viewer->picture, viewer->reader);
-	picture_pass(viewer->picture, viewer->reader, false);
+	reader_stir(viewer->reader);
+	reader_pass(viewer->reader, false);
 	/* Closes the socket where that has not happened yet, and frees the client: once, here. */
 	rfbClientConnectionGone(take_ptr(viewer->canvas.client));
 	log_debug(NULL, "viewer %u: worker ends", viewer->number);
@@ -441,7 +441,7 @@ static int viewer_open(struct viewer *viewer, int *ret_fd)
 	viewer->wake = fd_move_high(viewer->wake);
 	if (viewer->wake < 0)
 		return viewer->wake;
-	r = picture_join(viewer->picture, viewer->wake, &viewer->reader);
+	r = reader_create(viewer->picture, viewer->wake, &viewer->reader);
 	if (r < 0)
 		return r;
 	viewer->canvas.reader = viewer->reader;
@@ -515,7 +515,7 @@ void viewer_destroy(struct viewer *viewer)
 	} else if (viewer->canvas.client) {
 		rfbClientConnectionGone(viewer->canvas.client);
 	}
-	picture_leave(viewer->picture, viewer->reader);
+	reader_destroy(viewer->reader);
 	continuous_finish(&viewer->continuous);
 	canvas_finish(&viewer->canvas);
 	notices_finish(&viewer->notices);
@@ -543,7 +543,7 @@ const char *viewer_end_reason(const struct viewer *viewer)
 
 uint32_t viewer_frames_behind(const struct viewer *viewer)
 {
-	return picture_behind(viewer->picture, viewer->reader);
+	return reader_behind(viewer->reader);
 }
 
 const char *viewer_encoding(const struct viewer *viewer)

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "damage/tiles.h"
 #include "rfb/picture.h"
+#include "rfb/reader.h"
 
 #define WIDTH  1040 /* 65 blocks: the bitmap has a second word in each row */
 #define HEIGHT 40
@@ -66,11 +67,11 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct picture_reader *joined(struct fixture *f)
+static struct reader *joined(struct fixture *f)
 {
-	struct picture_reader *reader;
+	struct reader *reader;
 
-	assert_int_equal(picture_join(f->picture, f->wake, &reader), 0);
+	assert_int_equal(reader_create(f->picture, f->wake, &reader), 0);
 	return reader;
 }
 
@@ -109,95 +110,95 @@ static void lies(void **state)
 static void nobody_reads_before_publish(void **state)
 {
 	struct fixture *f = *state;
-	struct picture_reader *reader = joined(f);
+	struct reader *reader = joined(f);
 	const struct frame *frame;
 	const uint64_t *damage;
 	eventfd_t count;
 
 	assert_false(picture_ready(f->picture));
-	assert_null(picture_begin(f->picture, reader, &damage));
+	assert_null(reader_begin(reader, &damage));
 	assert_int_equal(eventfd_read(f->wake, &count), -1);
 
 	picture_published(f->picture, true, 0);
 	assert_true(picture_ready(f->picture));
 	assert_int_equal(eventfd_read(f->wake, &count), 0);
-	assert_int_equal(picture_behind(f->picture, reader), 1);
-	frame = picture_begin(f->picture, reader, &damage);
+	assert_int_equal(reader_behind(reader), 1);
+	frame = reader_begin(reader, &damage);
 	assert_non_null(frame);
 	assert_int_equal(frame->header.generation, 7);
 	assert_int_equal(
 		bits(frame, damage), 65 * 3); /* everything, and no block that is not there */
-	assert_int_equal(picture_behind(f->picture, reader), 0);
-	picture_end(f->picture, reader);
-	picture_leave(f->picture, reader);
+	assert_int_equal(reader_behind(reader), 0);
+	reader_end(reader);
+	reader_destroy(reader);
 }
 
 static void writer_goes_first(void **state)
 {
 	struct fixture *f = *state;
-	struct picture_reader *inside = joined(f), *late = joined(f);
+	struct reader *inside = joined(f), *late = joined(f);
 	uint32_t generation = 0;
 
 	picture_published(f->picture, true, 0);
-	assert_non_null(picture_begin(f->picture, inside, NULL));
+	assert_non_null(reader_begin(inside, NULL));
 	picture_want_write(f->picture);
 	assert_int_equal(f->idle, 0);
 	assert_false(picture_granted(f->picture, &generation));
-	assert_null(picture_begin(f->picture, late, NULL)); /* none new, though one is inside */
+	assert_null(reader_begin(late, NULL)); /* none new, though one is inside */
 
-	picture_end(f->picture, inside);
+	reader_end(inside);
 	assert_int_equal(f->idle, 1);
-	assert_null(picture_begin(f->picture, late, NULL)); /* wanted, not yet granted */
+	assert_null(reader_begin(late, NULL)); /* wanted, not yet granted */
 	assert_true(picture_granted(f->picture, &generation));
 	assert_int_equal(generation, 7);
 	assert_false(picture_granted(f->picture, &generation)); /* once */
-	assert_null(picture_begin(f->picture, late, NULL));	/* the broker writes */
+	assert_null(reader_begin(late, NULL));			/* the broker writes */
 
 	picture_published(f->picture, true, 0);
-	assert_non_null(picture_begin(f->picture, late, NULL));
-	picture_end(f->picture, late);
+	assert_non_null(reader_begin(late, NULL));
+	reader_end(late);
 	assert_int_equal(f->idle, 1); /* nobody wants any more */
 
 	picture_want_write(f->picture); /* nobody inside: at once */
 	assert_int_equal(f->idle, 1);
 	assert_true(picture_granted(f->picture, &generation));
-	picture_leave(f->picture, inside);
-	picture_leave(f->picture, late);
+	reader_destroy(inside);
+	reader_destroy(late);
 }
 
 /* Asked for the next write before those who were woken could begin. */
 static void a_publish_is_seen_before_the_next(void **state)
 {
 	struct fixture *f = *state;
-	struct picture_reader *comes = joined(f), *passes = joined(f);
+	struct reader *comes = joined(f), *passes = joined(f);
 	uint32_t generation;
 
-	picture_pass(f->picture, comes, true);
+	reader_pass(comes, true);
 	picture_published(f->picture, true, 0);
 	picture_want_write(f->picture);
 	assert_int_equal(f->idle, 0);
 	assert_false(picture_granted(f->picture, &generation));
-	assert_null(picture_begin(f->picture, passes, NULL)); /* was not in line */
-	assert_non_null(picture_begin(f->picture, comes, NULL));
-	picture_end(f->picture, comes);
+	assert_null(reader_begin(passes, NULL)); /* was not in line */
+	assert_non_null(reader_begin(comes, NULL));
+	reader_end(comes);
 	assert_int_equal(f->idle, 1);
 	assert_true(picture_granted(f->picture, &generation));
 
 	picture_published(f->picture, true, 0); /* "passes" was refused: it is called now */
 	picture_want_write(f->picture);
 	assert_false(picture_granted(f->picture, &generation));
-	picture_pass(f->picture, passes, false);
+	reader_pass(passes, false);
 	assert_int_equal(f->idle, 2);
 	assert_true(picture_granted(f->picture, &generation));
 
-	picture_pass(f->picture, comes, true);
+	reader_pass(comes, true);
 	picture_published(f->picture, true, 0);
 	picture_want_write(f->picture);
 	assert_false(picture_granted(f->picture, &generation));
-	picture_leave(f->picture, comes); /* its connection has ended */
+	reader_destroy(comes); /* its connection has ended */
 	assert_int_equal(f->idle, 3);
 	assert_true(picture_granted(f->picture, &generation));
-	picture_leave(f->picture, passes);
+	reader_destroy(passes);
 }
 
 static unsigned int processors(void)
@@ -208,18 +209,18 @@ static unsigned int processors(void)
 	return CPU_COUNT(&set);
 }
 
-static void takes_long(struct fixture *f, struct picture_reader *reader)
+static void takes_long(struct fixture *f, struct reader *reader)
 {
-	assert_non_null(picture_begin(f->picture, reader, NULL));
+	assert_non_null(reader_begin(reader, NULL));
 	usleep(40000);
-	picture_end(f->picture, reader);
+	reader_end(reader);
 }
 
 static void dear_readers_take_turns(void **state)
 {
 	struct fixture *f = *state;
 	unsigned int n = processors();
-	struct picture_reader *dear[CPU_SETSIZE] = {0}, *next = joined(f), *cheap = joined(f);
+	struct reader *dear[CPU_SETSIZE] = {0}, *next = joined(f), *cheap = joined(f);
 	eventfd_t count;
 
 	picture_published(f->picture, true, 0);
@@ -228,22 +229,22 @@ static void dear_readers_take_turns(void **state)
 		dear[i] = joined(f);
 	takes_long(f, dear[0]);
 	for (unsigned int i = 0; i < n; i++)
-		assert_non_null(picture_begin(f->picture, dear[i], NULL));
-	assert_null(picture_begin(f->picture, next, NULL));	 /* no processor for it */
-	assert_non_null(picture_begin(f->picture, cheap, NULL)); /* dear[0] takes longer anyway */
-	picture_end(f->picture, cheap);
+		assert_non_null(reader_begin(dear[i], NULL));
+	assert_null(reader_begin(next, NULL));	    /* no processor for it */
+	assert_non_null(reader_begin(cheap, NULL)); /* dear[0] takes longer anyway */
+	reader_end(cheap);
 	eventfd_read(f->wake, &count);
-	picture_end(f->picture, dear[0]);
-	assert_int_equal(eventfd_read(f->wake, &count), 0);    /* next */
-	assert_null(picture_begin(f->picture, dear[0], NULL)); /* not before its turn */
-	assert_non_null(picture_begin(f->picture, next, NULL));
-	picture_end(f->picture, next);
+	reader_end(dear[0]);
+	assert_int_equal(eventfd_read(f->wake, &count), 0); /* next */
+	assert_null(reader_begin(dear[0], NULL));	    /* not before its turn */
+	assert_non_null(reader_begin(next, NULL));
+	reader_end(next);
 	for (unsigned int i = 1; i < n; i++)
-		picture_end(f->picture, dear[i]);
+		reader_end(dear[i]);
 	for (unsigned int i = 0; i < n; i++)
-		picture_leave(f->picture, dear[i]);
-	picture_leave(f->picture, next);
-	picture_leave(f->picture, cheap);
+		reader_destroy(dear[i]);
+	reader_destroy(next);
+	reader_destroy(cheap);
 }
 
 static bool woken(int wake)
@@ -258,44 +259,44 @@ static void nobody_wakes_for_nothing(void **state)
 {
 	struct fixture *f = *state;
 	unsigned int n = processors() + 2;
-	struct picture_reader *reader[CPU_SETSIZE];
+	struct reader *reader[CPU_SETSIZE];
 	int wake[CPU_SETSIZE];
 
 	assert_in_range(n, 3, CPU_SETSIZE);
 	for (unsigned int i = 0; i < n; i++) {
 		wake[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		assert_int_equal(picture_join(f->picture, wake[i], &reader[i]), 0);
-		picture_pass(f->picture, reader[i], true);
+		assert_int_equal(reader_create(f->picture, wake[i], &reader[i]), 0);
+		reader_pass(reader[i], true);
 	}
 	picture_published(f->picture, true, 0);
 	for (unsigned int i = 0; i < n; i++)
 		assert_int_equal(woken(wake[i]), i < n - 2);
 	for (unsigned int i = 0; i < n - 2; i++)
-		assert_non_null(picture_begin(f->picture, reader[i], NULL));
+		assert_non_null(reader_begin(reader[i], NULL));
 	assert_false(woken(wake[n - 2]));
 
 	/* Two leave before the first of those who wait has come: it makes the other one come, too. */
-	picture_end(f->picture, reader[0]);
+	reader_end(reader[0]);
 	assert_true(woken(wake[n - 2]));
 	if (n > 3)
-		picture_end(f->picture, reader[1]);
+		reader_end(reader[1]);
 	assert_false(woken(wake[n - 1]));
-	assert_non_null(picture_begin(f->picture, reader[n - 2], NULL));
+	assert_non_null(reader_begin(reader[n - 2], NULL));
 	assert_int_equal(woken(wake[n - 1]), n > 3);
-	picture_end(f->picture, reader[n - 2]);
-	assert_non_null(picture_begin(f->picture, reader[n - 1], NULL));
-	picture_end(f->picture, reader[n - 1]);
+	reader_end(reader[n - 2]);
+	assert_non_null(reader_begin(reader[n - 1], NULL));
+	reader_end(reader[n - 1]);
 
 	/* Who does not listen has other reasons to look. */
-	picture_pass(f->picture, reader[0], false);
+	reader_pass(reader[0], false);
 	for (unsigned int i = 0; i < n; i++)
 		woken(wake[i]);
 	picture_published(f->picture, true, 0);
 	assert_true(woken(wake[0]));
 	for (unsigned int i = 2; i + 2 < n; i++)
-		picture_end(f->picture, reader[i]);
+		reader_end(reader[i]);
 	for (unsigned int i = 0; i < n; i++) {
-		picture_leave(f->picture, reader[i]);
+		reader_destroy(reader[i]);
 		fd_close(wake[i]);
 	}
 }
@@ -304,7 +305,7 @@ static void nobody_wakes_for_nothing(void **state)
 static void late_publish_is_for_nobody(void **state)
 {
 	struct fixture *f = *state;
-	struct picture_reader *reader = joined(f);
+	struct reader *reader = joined(f);
 	uint32_t generation;
 
 	assert_int_equal(picture_watched(f->picture), 1);
@@ -316,18 +317,18 @@ static void late_publish_is_for_nobody(void **state)
 	assert_int_equal(picture_watched(f->picture), 2);
 	assert_int_equal(picture_audience(f->picture), 2);
 	assert_false(picture_ready(f->picture));
-	assert_null(picture_begin(f->picture, reader, NULL));
+	assert_null(reader_begin(reader, NULL));
 	picture_published(f->picture, true, 1);
 	assert_false(picture_ready(f->picture));
-	assert_null(picture_begin(f->picture, reader, NULL));
+	assert_null(reader_begin(reader, NULL));
 	/* Whose turn it is to write is not changed by that. */
 	picture_want_write(f->picture);
 	assert_true(picture_granted(f->picture, &generation));
 	picture_published(f->picture, false, 2);
 	assert_true(picture_ready(f->picture));
-	assert_non_null(picture_begin(f->picture, reader, NULL));
-	picture_end(f->picture, reader);
-	picture_leave(f->picture, reader);
+	assert_non_null(reader_begin(reader, NULL));
+	reader_end(reader);
+	reader_destroy(reader);
 }
 
 static void publish_twice(struct fixture *f, unsigned int first, unsigned int second)
@@ -341,53 +342,53 @@ static void publish_twice(struct fixture *f, unsigned int first, unsigned int se
 static void damage_adds_up(void **state)
 {
 	struct fixture *f = *state;
-	struct picture_reader *fast = joined(f), *slow = joined(f);
+	struct reader *fast = joined(f), *slow = joined(f);
 	const uint64_t *damage;
 	const struct frame *frame;
 
 	picture_published(f->picture, true, 0);
-	assert_non_null(picture_begin(f->picture, fast, NULL));
-	picture_end(f->picture, fast);
-	assert_non_null(picture_begin(f->picture, slow, NULL));
-	picture_end(f->picture, slow);
+	assert_non_null(reader_begin(fast, NULL));
+	reader_end(fast);
+	assert_non_null(reader_begin(slow, NULL));
+	reader_end(slow);
 
 	publish_twice(f, 3, 64);
-	frame = picture_begin(f->picture, fast, &damage);
+	frame = reader_begin(fast, &damage);
 	assert_int_equal(bits(frame, damage), 2);
 	assert_int_equal(damage[0], 1ull << 3);
 	assert_int_equal(damage[2 * tiles_bitmap_stride(WIDTH) + 1], 1);
-	picture_end(f->picture, fast);
+	reader_end(fast);
 
 	publish_twice(f, 4, 64);
 	picture_published(f->picture, false, 0); /* the bitmap is still there and means nothing */
-	frame = picture_begin(f->picture, fast, &damage);
+	frame = reader_begin(fast, &damage);
 	assert_int_equal(bits(frame, damage), 2);
-	picture_end(f->picture, fast);
-	assert_int_equal(picture_behind(f->picture, slow), 5);
-	frame = picture_begin(f->picture, slow, &damage);
+	reader_end(fast);
+	assert_int_equal(reader_behind(slow), 5);
+	frame = reader_begin(slow, &damage);
 	assert_int_equal(bits(frame, damage), 3);
-	picture_end(f->picture, slow);
+	reader_end(slow);
 
 	damage_only(f, 1, 1);
 	picture_published(f->picture, false, 0);
-	frame = picture_begin(f->picture, slow, &damage);
+	frame = reader_begin(slow, &damage);
 	assert_int_equal(bits(frame, damage), 0);
-	picture_end(f->picture, slow);
-	picture_leave(f->picture, fast);
-	picture_leave(f->picture, slow);
+	reader_end(slow);
+	reader_destroy(fast);
+	reader_destroy(slow);
 }
 
 static void new_frame_while_inside(void **state)
 {
 	struct fixture *f = *state;
-	struct picture_reader *reader = joined(f);
+	struct reader *reader = joined(f);
 	const struct frame *old, *frame;
 	const uint64_t *damage;
 	uint32_t generation = 0;
 
 	frame_pixels(f->broker)[5] = 0x123456;
 	picture_published(f->picture, true, 0);
-	old = picture_begin(f->picture, reader, &damage);
+	old = reader_begin(reader, &damage);
 	picture_want_write(f->picture); /* of the old frame: void with it */
 	assert_int_equal(fixture_frame(f, 64, 32, 8), 0);
 	assert_int_equal(fixture_frame(f, 80, 32, 9), 0);
@@ -400,20 +401,20 @@ static void new_frame_while_inside(void **state)
 	picture_want_write(f->picture); /* a reader of the old frame is not in the way */
 	assert_true(picture_granted(f->picture, &generation));
 	assert_int_equal(generation, 9);
-	picture_end(f->picture, reader);
-	assert_null(picture_begin(f->picture, reader, &damage));
+	reader_end(reader);
+	assert_null(reader_begin(reader, &damage));
 	memset(frame_damage(f->broker), 0, 8);
 	picture_published(f->picture, true, 0);
-	frame = picture_begin(f->picture, reader, &damage);
+	frame = reader_begin(reader, &damage);
 	assert_int_equal(frame->header.generation, 9);
 	assert_int_equal(bits(frame, damage), 5 * 2); /* whole, though the publish had nothing */
-	picture_end(f->picture, reader);
-	picture_leave(f->picture, reader);
+	reader_end(reader);
+	reader_destroy(reader);
 }
 
 struct racer {
 	struct fixture *fixture;
-	struct picture_reader *reader;
+	struct reader *reader;
 	pthread_t thread;
 	int wake;
 	_Atomic bool stop;
@@ -429,7 +430,7 @@ static void *race(void *arg)
 	eventfd_t count;
 
 	while (!racer->stop) {
-		frame = picture_begin(racer->fixture->picture, racer->reader, &damage);
+		frame = reader_begin(racer->reader, &damage);
 		if (!frame) {
 			assert_true(poll(&polled, 1, 10000) >= 0);
 			eventfd_read(racer->wake, &count);
@@ -439,7 +440,7 @@ static void *race(void *arg)
 		/* The broker writes the same number everywhere. */
 		for (size_t i = 1; i < RACE_PIXELS; i++)
 			racer->torn += frame_pixels(frame)[i] != frame_pixels(frame)[0];
-		picture_end(racer->fixture->picture, racer->reader);
+		reader_end(racer->reader);
 	}
 	return NULL;
 }
@@ -487,7 +488,7 @@ static void threads(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(racers); i++) {
 		racers[i].fixture = f;
 		racers[i].wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		assert_int_equal(picture_join(f->picture, racers[i].wake, &racers[i].reader), 0);
+		assert_int_equal(reader_create(f->picture, racers[i].wake, &racers[i].reader), 0);
 		pthread_create(&racers[i].thread, NULL, race, &racers[i]);
 	}
 	write_rounds(f, 3000);
@@ -495,7 +496,7 @@ static void threads(void **state)
 		racers[i].stop = true;
 		eventfd_write(racers[i].wake, 1);
 		pthread_join(racers[i].thread, NULL);
-		picture_leave(f->picture, racers[i].reader);
+		reader_destroy(racers[i].reader);
 		fd_close(racers[i].wake);
 		assert_int_equal(racers[i].torn, 0);
 	}

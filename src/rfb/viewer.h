@@ -2,15 +2,11 @@
 /* viewer.h - one viewer behind the door: a worker thread with its own LibVNCServer screen on a socketpair.
  *
  * The network socket never gets here. The door has done version and security with the viewer; it hands over the ServerInit side:
- * what LibVNCServer writes after the handshake comes out of the socketpair's other end, and only complete, permitted client
- * messages go in. The inner hop speaks RFB 3.3 without authentication.
- *
+ * what LibVNCServer writes after the handshake comes out of the socketpair's other end, and only complete messages that rfb/parse.h lets
+ * through go in. The inner hop speaks RFB 3.3 without authentication.
  * The door reads its end whenever it is readable: LibVNCServer's writes block, and while an update is being written the broker
  * may not write the frame (LIMIT_GRANT_MS). A queue that would go over its bound ends the viewer instead.
- * The door must not forward (RFB 7.5 and extensions): types 1, 7 to 11, 15, 250, 251, 255 and unknown ones; key, pointer and cut text
- * events (4, 5, 6) are accepted and dropped. SetPixelFormat with bits 8, 16 or 32, maxima not 0 and shifts below the bits.
- * SetEncodings without what encoding_permitted() does not permit: the extras come by viewer_extras(). Fences (248) and continuous
- * updates (150) go in, in their order with the rest, and are heard by the worker itself (rfb/aside.h).
+ * Encodings that encoding_permitted() does not permit come by viewer_extras() only. The worker itself hears fences (rfb/aside.h).
  */
 #pragma once
 
@@ -43,16 +39,14 @@ int viewer_create(struct picture *picture, const struct viewer_options *options,
 /* Ends and joins the worker, in any state of the door's end. Bounded: its writes fail then. Takes NULL. */
 void viewer_destroy(struct viewer *viewer);
 
-/* Door thread: may the worker start an update? Kept by the door from the length of its queue (low: true). Wakes the worker. */
+/* All of these are the door thread's. May the worker start an update? Kept by the door from the length of its queue (low: true). Wakes the worker. */
 void viewer_allow(struct viewer *viewer, bool allow);
-/* Door thread: it may start again now that the outlet is not full any more. */
-void viewer_wake(struct viewer *viewer);
-/* Door thread: an incremental FramebufferUpdateRequest, cut to the screen, behind @before messages that have gone to *ret_fd. False: it is to
+void viewer_wake(struct viewer *viewer); /* it may start again now that the outlet is not full any more */
+/* An incremental FramebufferUpdateRequest, cut to the screen, behind @before messages that have gone to *ret_fd. False: it is to
  * go there, too. Wakes the worker only if there is something for it to send. */
 bool viewer_ask(struct viewer *viewer, uint64_t before, const struct rect *area);
-/* Door thread: other caps, for what is sent from now on. */
-void viewer_limits(struct viewer *viewer, uint32_t frames_maximum, uint32_t bytes_maximum);
-/* Door thread: see rfb/notices.h. They wake the worker, but for the reason, which is to be told before the new frame's first publish. */
+void viewer_limits(struct viewer *viewer, uint32_t frames_maximum, uint32_t bytes_maximum); /* of what is sent from now on */
+/* See rfb/notices.h. They wake the worker, but for the reason, which is to be told before the new frame's first publish. */
 void viewer_extras(struct viewer *viewer, unsigned int extras);
 void viewer_layout(struct viewer *viewer);
 void viewer_answer(struct viewer *viewer, enum size_status status);
@@ -61,6 +55,5 @@ void viewer_tell(struct viewer *viewer, const struct facts *facts);
 void viewer_deny(struct viewer *viewer);
 /* Why the worker ended by itself: static text for viewer_gone's reason; NULL: it did not, or the viewer just went away. */
 const char *viewer_end_reason(const struct viewer *viewer);
-/* What goes into ListViewers. */
-uint32_t viewer_frames_behind(const struct viewer *viewer);
+uint32_t viewer_frames_behind(const struct viewer *viewer); /* as in ListViewers */
 const char *viewer_encoding(const struct viewer *viewer); /* static text, RFB 7.7 in small letters; "" before the first update */

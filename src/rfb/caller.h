@@ -1,79 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* caller.h - one network connection, from accept to its end: handshake, wait for the first frame, then bytes both ways
- * between the network and the worker (rfb/viewer.h). Never blocks. One loop's thread.
+/* caller.h - one network connection, from accept to its end. Never blocks but in caller_destroy(). One loop's thread. It is the door's.
+ *
+ *	KNOCKING -> VISITING -> LINGERING
+ *	   |\-> PASSING -\|        /
+ *	   \-------> FLUSHING ----/
+ *
+ * KNOCKING: the handshake. VISITING: waits for the picture's first frame, then has a worker. PASSING: at the gate, on the way to its display.
+ * FLUSHING: what is queued goes out, what comes in is thrown away, so that the last words are not lost to a reset. LINGERING: the connection
+ * is closed; the worker is read to its end, however long an encode takes: to join it before would hold everybody up.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "frame/link.h"
-#include "rfb/facts.h"
-#include "rfb/suspects.h"
-#include "rfb/wish.h"
 
 struct caller;
-struct loop;
-struct picture;
-struct rsaaes_key;
-struct tls;
-
-/* What all callers of a display share; kept by the door. The functions are called from the loop; a caller must not be
- * ended inside them. */
-struct caller_host {
-	struct loop *loop;	 /* borrowed, as all here */
-	struct picture *picture;
-	const char *id, *name;
-	uint32_t frames_maximum, stall_ms;
-	uint32_t width, height;	 /* of the current frame; 0: none yet */
-	struct facts facts;	 /* of the display */
-	uint32_t wisher;	 /* the viewer that wanted this size; 0: the guest did */
-	/* For who comes from now on. */
-	struct tls *tls;	     /* NULL: no TLS */
-	struct rsaaes_key *rsa_key;  /* NULL: no RSA-AES */
-	uint8_t challenge[LINK_CHALLENGE]; /* that tickets answer */
-	bool gate; /* viewers are passed on to their displays: each is CHECKed */
-	/* Kept by the callers. */
-	uint64_t suspect_until;	 /* somebody has guessed a password */
-	struct suspects suspects;
-	/* Its version is known. NULL: may come in; else static text for the viewer: why not. */
-	const char *(*admit)(struct caller_host *host, struct caller *caller);
-	/* ClientInit has come: may it be a viewer? Others may be ended inside. As above. */
-	const char *(*seated)(struct caller_host *host, struct caller *caller);
-	/* Sends the CHECK; caller_verdict() answers it, not before this has returned. -EAGAIN: too many are under way. */
-	int (*check)(struct caller_host *host, const struct link_message *check);
-	void (*joined)(struct caller_host *host, struct caller *caller); /* past the handshake: wants pictures */
-	void (*moved)(struct caller_host *host, struct caller *caller);	 /* bytes went to it */
-	/* SetDesktopSize: what it is to be told. */
-	enum size_status (*asked)(struct caller_host *host, struct caller *caller, const struct wish_asked *asked);
-	/* It wishes for a shutdown, reboot or reset. False: that comes to nothing. */
-	bool (*power)(struct caller_host *host, struct caller *caller, enum link_power action);
-	/* LINK_INPUT of a caller that may control. False: not now; caller_type() is called when it may go. */
-	bool (*input)(struct caller_host *host, const struct link_message *message);
-	/* Its connection is closed. */
-	void (*left)(struct caller_host *host, struct caller *caller, const char *reason);
-	/* Its worker has ended too: take it off the list. It is freed then. */
-	void (*released)(struct caller_host *host, struct caller *caller);
-};
+struct caller_count;
+struct caller_entry;
+struct caller_host;
 
 struct caller_options {
 	uint32_t number;
 	const struct link_listener *listener; /* what it meets; copied */
 	const char *peer; /* copied, at most 63 bytes */
-};
-
-struct caller_entry {
-	TAILQ_ENTRY(caller_entry) link; /* door::callers */
-	struct caller *caller;
-	/* The door's notes. */
-	struct suspect who; /* the address that it comes from */
-	bool joined; /* a viewer; else somebody who knocks */
-	int rank;    /* enum sharing_rank, if joined */
-	uint64_t born_ms;
-	uint64_t told_bytes;
-	uint32_t told_behind;
-	const char *told_encoding; /* static text */
 };
 
 /* @fd, a connected stream socket, is consumed in every case. Its flags are left alone: somebody else may hold it too. */
@@ -97,11 +48,6 @@ void caller_verdict(struct caller *caller, bool allowed, enum link_mode mode, in
  * before or after this returns. */
 void caller_end(struct caller *caller, const char *reason, bool flush);
 
-uint32_t caller_number(const struct caller *caller);
 enum link_mode caller_mode(const struct caller *caller); /* once it has joined; the listener's before */
-bool caller_shared(const struct caller *caller);	 /* ClientInit's flag, once it has joined */
-const char *caller_peer(const struct caller *caller);
-bool caller_closed(const struct caller *caller);   /* the connection is; its worker may be ending still */
-uint64_t caller_bytes_sent(struct caller *caller);
-uint32_t caller_frames_behind(const struct caller *caller);
-const char *caller_encoding(const struct caller *caller); /* static text */
+bool caller_closed(const struct caller *caller);	 /* the connection is; its worker may be ending still */
+void caller_count(struct caller *caller, struct caller_count *ret);

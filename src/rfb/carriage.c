@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/fd.h"
+#include "base/limits.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "rfb/passage.h"
@@ -17,6 +18,7 @@ struct carriage {
 	struct loop_source *source;
 	struct relay *relay; /* borrowed */
 	uint64_t progress;   /* when the viewer last took something, or had nothing to take */
+	uint64_t deadline;   /* of the display's answer */
 	const char *reason;
 	void (*fn)(void *arg);
 	void *arg;
@@ -46,6 +48,7 @@ int carriage_create(struct loop *loop, int place, bool shared, struct relay *rel
 	}
 	carriage->relay = relay;
 	carriage->progress = loop_now_ms();
+	carriage->deadline = carriage->progress + LIMIT_HANDSHAKE_MS;
 	carriage->fn = fn;
 	carriage->arg = arg;
 	r = loop_fd_add(
@@ -119,8 +122,13 @@ static int ended(struct carriage *carriage)
 
 int carriage_step(struct carriage *carriage, struct transport *network)
 {
-	int r = send_up(carriage);
+	int r = relay_send(carriage->relay, network);
 
+	if (r < 0)
+		return give_up(carriage, r, carriage->relay->reason);
+	if (carriage->relay->queue.size)
+		return 0;
+	r = send_up(carriage);
 	for (int i = 0; i < ROUNDS && r >= 0; i++) {
 		int collected = passage_collect(carriage->passage);
 
@@ -151,7 +159,7 @@ unsigned int carriage_watch(struct carriage *carriage)
 	return size ? outer | LOOP_WRITE : outer;
 }
 
-uint64_t carriage_due(const struct carriage *carriage, uint32_t stall_ms)
+static uint64_t stalled_at(const struct carriage *carriage, uint32_t stall_ms)
 {
 	size_t size;
 
@@ -159,9 +167,23 @@ uint64_t carriage_due(const struct carriage *carriage, uint32_t stall_ms)
 	return size ? carriage->progress + stall_ms : UINT64_MAX;
 }
 
-bool carriage_open(const struct carriage *carriage)
+static uint64_t unanswered_at(const struct carriage *carriage)
 {
-	return passage_open(carriage->passage);
+	return passage_open(carriage->passage) ? UINT64_MAX : carriage->deadline;
+}
+
+uint64_t carriage_due(const struct carriage *carriage, uint32_t stall_ms)
+{
+	return MIN(stalled_at(carriage, stall_ms), unanswered_at(carriage));
+}
+
+int carriage_check(struct carriage *carriage, uint64_t now, uint32_t stall_ms)
+{
+	if (now >= unanswered_at(carriage))
+		return give_up(carriage, -ETIMEDOUT, "its display does not answer");
+	if (now >= stalled_at(carriage, stall_ms))
+		return give_up(carriage, -ETIMEDOUT, "takes nothing");
+	return 0;
 }
 
 const char *carriage_reason(const struct carriage *carriage)

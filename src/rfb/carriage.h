@@ -18,12 +18,13 @@ int carriage_create(struct loop *loop, int place, bool shared, struct relay *rel
 	struct carriage **ret);
 void carriage_destroy(struct carriage *carriage); /* takes NULL */
 
-/* Passes on what can be, both ways. 0; -errno: close at once; -EPIPE: the display has closed it, what it said last is in the relay's queue.
+/* Passes on what can be, both ways; what is in the relay's queue already, of the handshake, goes first. 0; -errno: close at once; -EPIPE: the display has closed it, what it said last is in the relay's queue.
  * See carriage_reason(). */
 int carriage_step(struct carriage *carriage, struct transport *network);
 /* Waits for what can be done next on the display's side. Returns what to wait for on the network's (LOOP_READ, LOOP_WRITE). */
 unsigned int carriage_watch(struct carriage *carriage);
-/* When the viewer will have taken nothing of what waits for it for @stall_ms; UINT64_MAX: nothing waits. */
+/* When carriage_check() may find something; UINT64_MAX: nothing is late. */
 uint64_t carriage_due(const struct carriage *carriage, uint32_t stall_ms);
-bool carriage_open(const struct carriage *carriage); /* the display lets it in */
+/* -ETIMEDOUT: the display has not let it in for LIMIT_HANDSHAKE_MS, or the viewer has taken nothing of what waits for it for @stall_ms. */
+int carriage_check(struct carriage *carriage, uint64_t now, uint32_t stall_ms);
 const char *carriage_reason(const struct carriage *carriage); /* static text */

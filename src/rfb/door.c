@@ -12,6 +12,8 @@
 #include "base/vncauth.h"
 #include "rfb/caller.h"
 #include "rfb/entrance.h"
+#include "rfb/entry.h"
+#include "rfb/host.h"
 #include "rfb/picture.h"
 #include "rfb/queue.h"
 #include "rfb/rsaaes.h"
@@ -251,7 +253,7 @@ static const char *seated(struct caller_host *host, struct caller *caller)
 {
 	struct door *door = door_of(host);
 	const struct link_policy *policy = &door->options.policy;
-	int rank = sharing_rank(policy->sharing, caller_mode(caller), caller_shared(caller));
+	int rank = sharing_rank(policy->sharing, caller_mode(caller), caller_entry(caller)->shared);
 
 	if (host->gate)
 		return admit_at_gate(door);
@@ -279,13 +281,14 @@ static void joined(struct caller_host *host, struct caller *caller)
 	caller_entry(caller)->joined = true;
 	door->knocking--;
 	door->viewers++;
-	log_debug(host->id, "viewer %u from %s", caller_number(caller), caller_peer(caller));
+	log_debug(host->id, "viewer %u from %s", caller_entry(caller)->number,
+		caller_entry(caller)->peer);
 	if (host->gate)
 		return;
 	if (door->watching++ == 0)
 		picture_watched(host->picture);
-	door->events->added(
-		door->arg, caller_number(caller), caller_mode(caller), caller_peer(caller));
+	door->events->added(door->arg, caller_entry(caller)->number, caller_mode(caller),
+		caller_entry(caller)->peer);
 	door->events->watch(door->arg, door->watching);
 }
 
@@ -295,17 +298,17 @@ static void left(struct caller_host *host, struct caller *caller, const char *re
 	bool was_viewer = caller_entry(caller)->joined;
 
 	/* The broker logs those that were let in. */
-	log_debug(host->id, "viewer %u from %s is gone: %s", caller_number(caller),
-		caller_peer(caller), reason);
+	log_debug(host->id, "viewer %u from %s is gone: %s", caller_entry(caller)->number,
+		caller_entry(caller)->peer, reason);
 	/* Even: the broker waits to hear of it, however far it came. */
-	if (was_viewer || caller_number(caller) % 2 == 0)
-		door->events->gone(door->arg, caller_number(caller), caller_mode(caller),
-			caller_peer(caller), reason);
+	if (was_viewer || caller_entry(caller)->number % 2 == 0)
+		door->events->gone(door->arg, caller_entry(caller)->number, caller_mode(caller),
+			caller_entry(caller)->peer, reason);
 	else
-		door->events->unasked(door->arg, caller_number(caller));
+		door->events->unasked(door->arg, caller_entry(caller)->number);
 	if (!was_viewer || host->gate)
 		return;
-	wish_forget(&door->wish, caller_number(caller));
+	wish_forget(&door->wish, caller_entry(caller)->number);
 	if (--door->watching == 0)
 		picture_unwatched(host->picture);
 	door->events->watch(door->arg, door->watching);
@@ -326,7 +329,7 @@ static bool power(struct caller_host *host, struct caller *caller, enum link_pow
 	uint64_t now = loop_now_ms(), *last = &door->power_ms[action];
 
 	if ((*last && now - *last < LIMIT_POWER_MS) ||
-		!door->events->power(door->arg, caller_number(caller), action))
+		!door->events->power(door->arg, caller_entry(caller)->number, action))
 		return false;
 	*last = now;
 	return true;
@@ -377,18 +380,14 @@ static void moved(struct caller_host *host, struct caller *caller)
 
 static bool tell_state(struct door *door, struct caller_entry *entry)
 {
-	uint64_t bytes = caller_bytes_sent(entry->caller);
-	uint32_t behind = caller_frames_behind(entry->caller);
-	const char *encoding = caller_encoding(entry->caller);
+	struct caller_count now;
 
-	if (bytes == entry->told_bytes && behind == entry->told_behind &&
-		encoding == entry->told_encoding)
+	caller_count(entry->caller, &now);
+	if (now.bytes == entry->told.bytes && now.behind == entry->told.behind &&
+		now.encoding == entry->told.encoding)
 		return false;
-	if (door->events->state(door->arg, caller_number(entry->caller), behind, bytes, encoding)) {
-		entry->told_bytes = bytes;
-		entry->told_behind = behind;
-		entry->told_encoding = encoding;
-	}
+	if (door->events->state(door->arg, entry->number, now.behind, now.bytes, now.encoding))
+		entry->told = now;
 	return true;
 }
 
@@ -415,7 +414,7 @@ void door_detach(struct door *door, uint32_t viewer, const char *reason)
 	struct caller_entry *entry;
 
 	TAILQ_FOREACH (entry, &door->callers, link)
-		if (caller_number(entry->caller) == viewer && !caller_closed(entry->caller)) {
+		if (entry->number == viewer && !caller_closed(entry->caller)) {
 			caller_end(entry->caller, reason[0] ? reason : "detached", false);
 			return;
 		}
@@ -426,7 +425,7 @@ void door_verdict(struct door *door, uint32_t viewer, bool allowed, enum link_mo
 	struct caller_entry *entry;
 
 	TAILQ_FOREACH (entry, &door->callers, link)
-		if (caller_number(entry->caller) == viewer && !caller_closed(entry->caller)) {
+		if (entry->number == viewer && !caller_closed(entry->caller)) {
 			caller_verdict(entry->caller, allowed, mode, place);
 			return;
 		}
@@ -446,7 +445,7 @@ static void each(struct door *door, void (*fn)(struct caller *caller))
 
 static void send_away(struct caller *caller)
 {
-	if (!caller_entry(caller)->joined && caller_number(caller) % 2)
+	if (!caller_entry(caller)->joined && caller_entry(caller)->number % 2)
 		caller_end(caller, "its listener is closed", false);
 }
 
@@ -482,7 +481,7 @@ static struct caller_entry *find_entry(struct door *door, uint32_t number)
 	struct caller_entry *entry;
 
 	TAILQ_FOREACH (entry, &door->callers, link)
-		if (caller_number(entry->caller) == number)
+		if (entry->number == number)
 			return entry;
 	return NULL;
 }
@@ -493,7 +492,7 @@ static bool type_from(struct door *door, struct caller_entry *entry)
 	for (; entry; entry = TAILQ_NEXT(entry, link)) {
 		if (!caller_type(entry->caller))
 			continue;
-		door->typed = caller_number(entry->caller);
+		door->typed = entry->number;
 		return true;
 	}
 	return false;
@@ -524,7 +523,7 @@ void door_resume(struct door *door, const struct link_message *hello)
 	door->options.stall_ms = door->host.stall_ms = hello->hello.stall_ms;
 	memcpy(door->host.challenge, hello->hello.challenge, sizeof(door->host.challenge));
 	TAILQ_FOREACH (entry, &door->callers, link)
-		entry->told_encoding = NULL;
+		entry->told.encoding = NULL;
 	if (!door->host.gate)
 		door->ticking = loop_timer_once(door->tick, TICK_MS) == 0;
 	if (TAILQ_EMPTY(&door->callers))
@@ -540,12 +539,12 @@ void door_here(struct door *door, void (*fn)(void *arg, const struct link_messag
 
 		/* Odd: broker hears of it when it is in. */
 		if (door->host.gate || caller_closed(entry->caller) ||
-			(!entry->joined && caller_number(entry->caller) % 2))
+			(!entry->joined && entry->number % 2))
 			continue;
-		here.here.viewer = caller_number(entry->caller);
+		here.here.viewer = entry->number;
 		here.here.mode = caller_mode(entry->caller);
 		here.here.in = entry->joined;
-		snprintf(here.here.peer, sizeof(here.here.peer), "%s", caller_peer(entry->caller));
+		snprintf(here.here.peer, sizeof(here.here.peer), "%s", entry->peer);
 		fn(arg, &here);
 	}
 }

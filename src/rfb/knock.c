@@ -23,6 +23,7 @@
 #include "rfb/choice.h"
 #include "rfb/envelope.h"
 #include "rfb/handshake.h"
+#include "rfb/host.h"
 #include "rfb/relay.h"
 #include "rfb/rsaaes.h"
 #include "rfb/tls.h"
@@ -31,13 +32,19 @@
 #define REFUSED "too many wrong passwords from this address, try again later"
 
 struct knock {
-	struct knock_options options;
+	struct caller_host *host;
+	struct caller *caller;
+	struct relay *relay;
+	uint32_t number;
 	struct link_listener listener;
 	char peer[64];
 	bool refused; /* its address is */
 	bool begun;   /* the transport is ready, handshake_init() was called */
 	bool counted; /* as a guess */
 	bool cleared;
+	bool person;	      /* somebody may be asked for a password */
+	uint64_t deadline;    /* of the whole, but for that answer */
+	uint64_t answer_at;   /* to a wrong proof; 0: none has come */
 	bool judged, allowed; /* the verdict has come, and what it is */
 	enum link_mode mode;
 	uint64_t challenged; /* when a proof was asked for; 0: none is awaited */
@@ -57,17 +64,23 @@ static bool is_guessable(const struct link_listener *listener)
 	return listener->offers & ~(LINK_OFFER_NONE | LINK_OFFER_TLS_NONE | LINK_OFFER_X509_NONE);
 }
 
-int knock_create(const struct knock_options *options, struct knock **ret)
+int knock_create(struct caller_host *host, struct caller *caller, struct relay *relay,
+	const struct caller_options *options, struct knock **ret)
 {
 	struct knock *knock = new0(struct knock);
+	uint64_t now = loop_now_ms();
 
 	if (!knock)
 		return -ENOMEM;
-	knock->options = *options;
+	knock->host = host;
+	knock->caller = caller;
+	knock->relay = relay;
+	knock->number = options->number;
 	knock->listener = *options->listener;
 	snprintf(knock->peer, sizeof(knock->peer), "%s", options->peer);
 	knock->refused = is_guessable(&knock->listener) &&
-			 suspects_refused_ms(&options->host->suspects, knock->peer, loop_now_ms());
+			 suspects_refused_ms(&host->suspects, knock->peer, now);
+	knock->deadline = now + (knock->refused ? LIMIT_REFUSAL_MS : LIMIT_HANDSHAKE_MS);
 	*ret = knock;
 	return 0;
 }
@@ -92,21 +105,11 @@ unsigned int knock_transports(const struct knock *knock)
 	return knock->refused ? LINK_TRANSPORT_RFB : knock->listener.transports;
 }
 
-uint64_t knock_time_ms(const struct knock *knock)
-{
-	return knock->refused ? LIMIT_REFUSAL_MS : LIMIT_HANDSHAKE_MS;
-}
-
-bool knock_awaits_person(const struct knock *knock)
-{
-	return knock->begun && handshake_awaits_person(&knock->handshake);
-}
-
 /* ---- who is counted ---- */
 
 static void count_guess(struct knock *knock)
 {
-	struct caller_host *host = knock->options.host;
+	struct caller_host *host = knock->host;
 
 	if (!knock->counted)
 		suspects_failed(&host->suspects, knock->peer, loop_now_ms());
@@ -119,7 +122,7 @@ static void note_denial(struct knock *knock)
 	if (knock->handshake.doubted)
 		return;
 	count_guess(knock);
-	knock->options.host->suspect_until = loop_now_ms() + LIMIT_AUTH_SUSPECT_MS;
+	knock->host->suspect_until = loop_now_ms() + LIMIT_AUTH_SUSPECT_MS;
 }
 
 /* Who proved nothing is not cleared of anything. */
@@ -129,7 +132,7 @@ static void note_success(struct knock *knock)
 		return;
 	knock->cleared = true;
 	if (knock->handshake.chosen.proof != PROOF_NONE)
-		suspects_cleared(&knock->options.host->suspects, knock->peer);
+		suspects_cleared(&knock->host->suspects, knock->peer);
 }
 
 /* Is there an answer to the challenge that must wait? */
@@ -137,27 +140,31 @@ static bool too_early(const struct knock *knock)
 {
 	uint64_t now = loop_now_ms();
 
-	return knock->challenged && now < knock->options.host->suspect_until &&
+	return knock->challenged && now < knock->host->suspect_until &&
 	       now < knock->challenged + LIMIT_AUTH_DELAY_MS;
 }
 
 uint64_t knock_due(const struct knock *knock)
 {
-	return too_early(knock) ? knock->challenged + LIMIT_AUTH_DELAY_MS : UINT64_MAX;
+	if (knock->answer_at)
+		return knock->answer_at;
+	return too_early(knock) ? MIN(knock->deadline, knock->challenged + LIMIT_AUTH_DELAY_MS)
+				: knock->deadline;
 }
 
-uint64_t knock_answer_at(const struct knock *knock)
+/* Late by whole steps: how long somebody has looked at the proof is not to be seen. */
+static void note_answer(struct knock *knock)
 {
 	uint64_t took = loop_now_ms() - knock->proved;
 
-	return knock->proved + (took / LIMIT_AUTH_DELAY_MS + 1) * LIMIT_AUTH_DELAY_MS;
+	knock->answer_at = knock->proved + (took / LIMIT_AUTH_DELAY_MS + 1) * LIMIT_AUTH_DELAY_MS;
 }
 
 /* ---- the steps ---- */
 
 static int begin(struct knock *knock, const struct transport *network)
 {
-	struct caller_host *host = knock->options.host;
+	struct caller_host *host = knock->host;
 	struct handshake_options options = {
 		.listener = &knock->listener,
 		.rsa_key = host->rsa_key,
@@ -181,7 +188,7 @@ static int begin(struct knock *knock, const struct transport *network)
 static int queue_words(struct knock *knock)
 {
 	struct handshake *handshake = &knock->handshake;
-	int r = queue_append(&knock->options.relay->queue, handshake->out, handshake->out_size);
+	int r = queue_append(&knock->relay->queue, handshake->out, handshake->out_size);
 
 	explicit_bzero(handshake->out, handshake->out_size);
 	handshake->out_size = 0;
@@ -190,7 +197,7 @@ static int queue_words(struct knock *knock)
 
 static int send_queued(struct knock *knock, struct transport *network)
 {
-	struct relay *relay = knock->options.relay;
+	struct relay *relay = knock->relay;
 	int r = relay_send(relay, network);
 
 	return r < 0 ? give_up(knock, r, relay->reason) : 0;
@@ -198,7 +205,7 @@ static int send_queued(struct knock *knock, struct transport *network)
 
 static enum handshake_verdict eat(struct knock *knock)
 {
-	struct relay *relay = knock->options.relay;
+	struct relay *relay = knock->relay;
 	enum handshake_verdict verdict;
 	size_t size, eaten;
 	const uint8_t *input = relay_input(relay, &size);
@@ -216,11 +223,11 @@ static int start_tls(struct knock *knock, struct transport *network)
 	size_t size;
 	int r;
 
-	relay_input(knock->options.relay, &size);
+	relay_input(knock->relay, &size);
 	if (size)
 		return give_up(knock, -EPROTO, "sent something before TLS was there");
 	r = transport_start_tls(
-		network, knock->options.host->tls, x509, handshake->out, handshake->out_size);
+		network, knock->host->tls, x509, handshake->out, handshake->out_size);
 	handshake->out_size = 0;
 	return r < 0 ? give_up(knock, r,
 			       r == -EPROTO ? "sent something before TLS was there" : "no TLS")
@@ -229,7 +236,7 @@ static int start_tls(struct knock *knock, struct transport *network)
 
 static int push_seals(struct knock *knock, struct transport *network)
 {
-	struct relay *relay = knock->options.relay;
+	struct relay *relay = knock->relay;
 	struct envelope *envelope;
 	const uint8_t *early;
 	size_t size;
@@ -249,11 +256,11 @@ static int push_seals(struct knock *knock, struct transport *network)
 static int ask(struct knock *knock, const struct transport *network)
 {
 	const struct claim *claim = &knock->handshake.claim;
-	struct caller_host *host = knock->options.host;
+	struct caller_host *host = knock->host;
 	struct link_message message = {.type = LINK_CHECK};
 	int r;
 
-	message.check.viewer = knock->options.number;
+	message.check.viewer = knock->number;
 	message.check.kind = claim->kind;
 	message.check.mode = knock->listener.mode;
 	memcpy(message.check.digest, claim->digest, sizeof(message.check.digest));
@@ -274,9 +281,8 @@ static int ask(struct knock *knock, const struct transport *network)
 
 static enum handshake_verdict ask_door(struct knock *knock)
 {
-	struct knock_options *options = &knock->options;
-	const char *why =
-		knock->refused ? REFUSED : options->host->admit(options->host, options->caller);
+	struct caller_host *host = knock->host;
+	const char *why = knock->refused ? REFUSED : host->admit(host, knock->caller);
 
 	if (!why)
 		return HANDSHAKE_SAY;
@@ -322,7 +328,8 @@ static int obey(struct knock *knock, struct transport *network, enum handshake_v
 		return KNOCK_IN;
 	case HANDSHAKE_DENIED:
 		note_denial(knock);
-		return give_up(knock, KNOCK_DENIED, knock->handshake.reason);
+		note_answer(knock);
+		return give_up(knock, KNOCK_WAITS, knock->handshake.reason);
 	case HANDSHAKE_FAILED:
 		return give_up(knock, KNOCK_REFUSED, knock->handshake.reason);
 	case HANDSHAKE_MORE: /* without its bytes, or for a verdict */
@@ -335,7 +342,7 @@ static int obey(struct knock *knock, struct transport *network, enum handshake_v
 
 static enum handshake_verdict next(struct knock *knock, const struct transport *network)
 {
-	struct suspects *suspects = &knock->options.host->suspects;
+	struct suspects *suspects = &knock->host->suspects;
 
 	if (knock->judged) {
 		knock->judged = false;
@@ -348,7 +355,22 @@ static enum handshake_verdict next(struct knock *knock, const struct transport *
 	return eat(knock);
 }
 
-int knock_step(struct knock *knock, struct transport *network)
+/* A wrong proof has come: nothing that is said now counts. */
+static int wait_denied(struct knock *knock, struct transport *network)
+{
+	size_t size;
+	int r = send_queued(knock, network);
+
+	relay_input(knock->relay, &size);
+	relay_use_input(knock->relay, size);
+	if (r < 0 || loop_now_ms() < knock->answer_at)
+		return r < 0 ? r : KNOCK_WAITS;
+	handshake_deny(&knock->handshake);
+	r = queue_words(knock);
+	return r < 0 ? r : KNOCK_REFUSED;
+}
+
+static int step(struct knock *knock, struct transport *network)
 {
 	int r = -EAGAIN;
 
@@ -365,8 +387,7 @@ int knock_step(struct knock *knock, struct transport *network)
 		r = send_queued(knock, network);
 		if (r < 0)
 			return r;
-		if (knock->options.relay->queue.size || too_early(knock) ||
-			!transport_ready(network))
+		if (knock->relay->queue.size || too_early(knock) || !transport_ready(network))
 			return KNOCK_WAITS;
 		if (knock->handshake.state == HANDSHAKE_RSA_SEALED) {
 			r = push_seals(knock, network);
@@ -375,6 +396,34 @@ int knock_step(struct knock *knock, struct transport *network)
 		}
 		r = obey(knock, network, next(knock, network));
 	}
+	return r;
+}
+
+/* States only go on, so that this is no way to stay. */
+static void give_time(struct knock *knock)
+{
+	uint64_t now = loop_now_ms();
+	bool person = knock->begun && handshake_awaits_person(&knock->handshake);
+
+	if (person && !knock->person)
+		knock->deadline = now + LIMIT_PERSON_MS;
+	else if (knock->person && !person)
+		knock->deadline = MIN(knock->deadline, now + LIMIT_HANDSHAKE_MS);
+	knock->person = person;
+}
+
+int knock_step(struct knock *knock, struct transport *network)
+{
+	int r;
+
+	if (knock->answer_at)
+		return wait_denied(knock, network);
+	if (loop_now_ms() >= knock->deadline)
+		return give_up(knock, -ETIMEDOUT, "handshake took too long");
+	r = step(knock, network);
+
+	if (r == KNOCK_WAITS)
+		give_time(knock);
 	return r;
 }
 
@@ -391,12 +440,6 @@ bool knock_verdict(struct knock *knock, bool allowed, enum link_mode mode)
 bool knock_wants_write(const struct knock *knock, const struct transport *network)
 {
 	return !knock->begun || !transport_ready(network);
-}
-
-int knock_deny(struct knock *knock)
-{
-	handshake_deny(&knock->handshake);
-	return queue_words(knock);
 }
 
 const char *knock_reason(const struct knock *knock)

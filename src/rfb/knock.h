@@ -11,6 +11,7 @@
 
 struct caller;
 struct caller_host;
+struct caller_options;
 struct knock;
 struct relay;
 struct transport;
@@ -18,42 +19,26 @@ struct transport;
 enum knock_state {
 	KNOCK_WAITS,   /* for bytes, the network, time or a verdict */
 	KNOCK_IN,      /* ClientInit has come */
-	KNOCK_DENIED,  /* wait for knock_answer_at(), then knock_deny() */
 	KNOCK_REFUSED, /* let what is queued go out, then close; see knock_reason() */
 };
 
-struct knock_options {
-	struct caller_host *host;	 /* borrowed, as are all but the texts */
-	struct caller *caller;		 /* for host->admit() */
-	const struct link_listener *listener; /* copied */
-	const char *peer;		 /* copied */
-	uint32_t number;
-	struct relay *relay;
-};
-
-/* -ENOMEM. */
-int knock_create(const struct knock_options *options, struct knock **ret);
+/* @host, @relay: borrowed. @caller: for host->admit(). @options: copied. -ENOMEM. */
+int knock_create(struct caller_host *host, struct caller *caller, struct relay *relay, const struct caller_options *options, struct knock **ret);
 /* Takes NULL. Leaves no secret behind. */
 void knock_destroy(struct knock *knock);
 
 /* What kinds of connection there may be (enum link_transport): of an address that is refused, only what costs nothing. */
 unsigned int knock_transports(const struct knock *knock);
-/* How long the whole of it may take, in ms. */
-uint64_t knock_time_ms(const struct knock *knock);
-/* It takes LIMIT_PERSON_MS until that is over, and then LIMIT_HANDSHAKE_MS at most. */
-bool knock_awaits_person(const struct knock *knock);
-
-/* As far as it goes now: after input, after output, at knock_due(). Returns enum knock_state; -errno: close at once, see knock_reason(). */
+/* As far as it goes now: after input, after output, at knock_due(). Returns enum knock_state; -errno: close at once, see knock_reason();
+ * -ETIMEDOUT: all of it took too long, LIMIT_REFUSAL_MS or LIMIT_HANDSHAKE_MS. Somebody who is to type a password has LIMIT_PERSON_MS for that, and
+ * LIMIT_HANDSHAKE_MS for the rest. */
 int knock_step(struct knock *knock, struct transport *network);
 /* The broker's answer to the CHECK; knock_step() is next. False: nobody has asked. */
 bool knock_verdict(struct knock *knock, bool allowed, enum link_mode mode);
 /* Does it wait for the network to be writable? */
 bool knock_wants_write(const struct knock *knock, const struct transport *network);
-/* When knock_step() has something to do by time alone; UINT64_MAX: never. */
+/* When knock_step() has something to do by time alone, in ms of the loop's clock. */
 uint64_t knock_due(const struct knock *knock);
-uint64_t knock_answer_at(const struct knock *knock);
-/* The last words, to the relay's queue. -ENOMEM. */
-int knock_deny(struct knock *knock);
 const char *knock_reason(const struct knock *knock); /* lives as long as the program */
 /* Once it is in. */
 enum link_mode knock_mode(const struct knock *knock);

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/probe.h"
 #include "rfb/door.h"
+#include "rfb/door_events.h"
 #include "rfb/facts.h"
 #include "rfb/film.h"
 #include "rfb/grant.h"

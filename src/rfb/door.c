@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "base/vncauth.h"
 #include "rfb/caller.h"
+#include "rfb/callers.h"
+#include "rfb/door_events.h"
 #include "rfb/entrance.h"
 #include "rfb/entry.h"
 #include "rfb/host.h"
@@ -20,10 +22,9 @@
 #include "rfb/sharing.h"
 #include "rfb/tls.h"
 
-#define TICK_MS	     1000  /* between two states of one viewer */
-#define IDLE_REST_MS 2000u /* for the answer to `idle` */
-#define IDLE_FIRST_MS \
-	1000u /* the connection that this program was started for may not have come yet */
+#define TICK_MS	      1000  /* between two states of one viewer */
+#define IDLE_REST_MS  2000u /* for the answer to `idle` */
+#define IDLE_FIRST_MS 1000u /* whom this program was started for may not have come yet */
 
 struct door {
 	struct caller_host host;
@@ -31,12 +32,10 @@ struct door {
 	const struct door_events *events;
 	void *arg;
 	struct entrance entrance;
-	TAILQ_HEAD(, caller_entry) callers; /* the oldest first */
-	unsigned int knocking, viewers;	    /* callers without and with entry::joined */
-	unsigned int watching;		    /* viewers whose connection is open */
-	uint32_t next_number;		    /* odd */
+	struct callers callers;
+	unsigned int watching; /* viewers whose connection is open */
+	uint32_t next_number;  /* odd */
 	bool stopping;
-	uint32_t typed; /* the viewer whose turn it was last (door_type()) */
 	uint64_t power_ms[LINK_POWER_RESET + 1]; /* when a viewer's wish for it was last heard */
 	struct wish wish;
 	struct loop_source *tick, *idle;
@@ -46,13 +45,11 @@ struct door {
 #define BUSY "this display is busy, try again"
 #define FULL "this display has as many viewers as it may have"
 
-/* ---- accepting ---- */
-
 static void on_idle(void *arg)
 {
 	struct door *door = arg;
 
-	if (!TAILQ_EMPTY(&door->callers) || door->stopping)
+	if (!TAILQ_EMPTY(&door->callers.all) || door->stopping)
 		return;
 	/* Who comes now stays in the listener's backlog: the broker accepts it again, in this program or in the next one. */
 	entrance_rest(&door->entrance, IDLE_REST_MS);
@@ -62,7 +59,7 @@ static void on_idle(void *arg)
 
 static void check_empty(struct door *door)
 {
-	if (!TAILQ_EMPTY(&door->callers))
+	if (!TAILQ_EMPTY(&door->callers.all))
 		return;
 	if (door->stopping)
 		door->events->stopped(door->arg);
@@ -72,52 +69,14 @@ static void check_empty(struct door *door)
 
 static int enter(struct door *door, int fd, const struct caller_options *options)
 {
-	struct caller_entry *entry;
 	struct caller *caller;
-	int r;
+	int r = caller_create(&door->host, fd, options, &caller);
 
-	r = caller_create(&door->host, fd, options, &caller);
 	if (r < 0)
 		return r;
-	entry = caller_entry(caller);
-	entry->who = suspects_named(options->peer);
-	TAILQ_INSERT_TAIL(&door->callers, entry, link);
-	door->knocking++;
+	callers_add(&door->callers, caller_entry(caller));
 	loop_timer_stop(door->idle);
 	return 0;
-}
-
-/* How many knock from the same address? */
-static unsigned int company(const struct door *door, const struct caller_entry *one)
-{
-	const struct caller_entry *entry;
-	unsigned int n = 0;
-
-	TAILQ_FOREACH (entry, &door->callers, link)
-		n += !entry->joined && suspects_same(&entry->who, &one->who);
-	return n;
-}
-
-/* Of those who knock the oldest makes room, of the address from which most do: who types a password takes long, and is not sent away
- * by somebody else's hundred connections. */
-static void make_room(struct door *door)
-{
-	struct caller_entry *entry, *oldest = NULL;
-	unsigned int most = 0, n;
-
-	if (door->knocking < LIMIT_KNOCKING)
-		return;
-	TAILQ_FOREACH (entry, &door->callers, link) {
-		if (entry->joined)
-			continue;
-		n = company(door, entry);
-		if (n > most) {
-			most = n;
-			oldest = entry;
-		}
-	}
-	if (oldest)
-		caller_end(oldest->caller, "too many knock", false);
 }
 
 static void on_came(void *arg, int fd, const struct link_listener *policy, const char *peer)
@@ -129,7 +88,7 @@ static void on_came(void *arg, int fd, const struct link_listener *policy, const
 		.peer = peer,
 	};
 
-	make_room(door);
+	callers_make_room(&door->callers);
 	if (enter(door, fd, &options) == 0)
 		door->next_number += 2;
 }
@@ -186,8 +145,6 @@ void door_attach(struct door *door, int fd, uint32_t viewer, enum link_mode mode
 	door->events->gone(door->arg, viewer, mode, options.peer, why);
 }
 
-/* ---- callers ---- */
-
 static struct door *door_of(struct caller_host *host)
 {
 	return container_of(host, struct door, host);
@@ -198,7 +155,7 @@ static const char *admit_at_gate(struct door *door)
 {
 	if (door->stopping)
 		return "the gate is closing";
-	if (door->viewers >= LIMIT_GATE_VIEWERS || door->events->congested(door->arg))
+	if (door->callers.viewers >= LIMIT_GATE_VIEWERS || door->events->congested(door->arg))
 		return BUSY;
 	return NULL;
 }
@@ -206,7 +163,8 @@ static const char *admit_at_gate(struct door *door)
 /* Workers of those who left may still be ending: they are memory, too. */
 static bool is_busy(const struct door *door)
 {
-	return door->viewers >= door->options.policy.viewers_maximum + LIMIT_VIEWERS_ENDING ||
+	return door->callers.viewers >=
+		       door->options.policy.viewers_maximum + LIMIT_VIEWERS_ENDING ||
 	       door->events->congested(door->arg);
 }
 
@@ -225,29 +183,6 @@ static const char *admit(struct caller_host *host, struct caller *caller)
 	return is_busy(door) ? BUSY : NULL;
 }
 
-/* The highest rank of those who are in. */
-static int highest_rank(const struct door *door)
-{
-	const struct caller_entry *entry;
-	int rank = SHARING_TOGETHER;
-
-	TAILQ_FOREACH (entry, &door->callers, link)
-		if (entry->joined && !caller_closed(entry->caller))
-			rank = MAX(rank, entry->rank);
-	return rank;
-}
-
-static void send_others_off(struct door *door)
-{
-	struct caller_entry *entry, *next;
-
-	for (entry = TAILQ_FIRST(&door->callers); entry; entry = next) {
-		next = TAILQ_NEXT(entry, link);
-		if (entry->joined && !caller_closed(entry->caller))
-			caller_end(entry->caller, "a viewer came that is to be alone", false);
-	}
-}
-
 /* The newcomer itself has not joined yet: nobody here ends it. */
 static const char *seated(struct caller_host *host, struct caller *caller)
 {
@@ -259,7 +194,7 @@ static const char *seated(struct caller_host *host, struct caller *caller)
 		return admit_at_gate(door);
 	if (rank < 0)
 		return "nobody is alone at this display, and the viewer wished to be";
-	if (rank < highest_rank(door))
+	if (rank < callers_rank(&door->callers))
 		return "another viewer is alone at this display";
 	/* Who is to be alone makes room. */
 	if (!rank && door->watching >= policy->viewers_maximum)
@@ -269,7 +204,7 @@ static const char *seated(struct caller_host *host, struct caller *caller)
 	if (is_busy(door))
 		return BUSY;
 	if (rank)
-		send_others_off(door);
+		callers_end(&door->callers, "a viewer came that is to be alone");
 	caller_entry(caller)->rank = rank;
 	return NULL;
 }
@@ -277,38 +212,35 @@ static const char *seated(struct caller_host *host, struct caller *caller)
 static void joined(struct caller_host *host, struct caller *caller)
 {
 	struct door *door = door_of(host);
+	struct caller_entry *entry = caller_entry(caller);
 
-	caller_entry(caller)->joined = true;
-	door->knocking--;
-	door->viewers++;
-	log_debug(host->id, "viewer %u from %s", caller_entry(caller)->number,
-		caller_entry(caller)->peer);
+	callers_joined(&door->callers, entry);
+	log_debug(host->id, "viewer %u from %s", entry->number, entry->peer);
 	if (host->gate)
 		return;
 	if (door->watching++ == 0)
 		picture_watched(host->picture);
-	door->events->added(door->arg, caller_entry(caller)->number, caller_mode(caller),
-		caller_entry(caller)->peer);
+	door->events->added(door->arg, entry->number, caller_mode(caller), entry->peer);
 	door->events->watch(door->arg, door->watching);
 }
 
 static void left(struct caller_host *host, struct caller *caller, const char *reason)
 {
 	struct door *door = door_of(host);
-	bool was_viewer = caller_entry(caller)->joined;
+	struct caller_entry *entry = caller_entry(caller);
+	bool was_viewer = entry->joined;
 
 	/* The broker logs those that were let in. */
-	log_debug(host->id, "viewer %u from %s is gone: %s", caller_entry(caller)->number,
-		caller_entry(caller)->peer, reason);
+	log_debug(host->id, "viewer %u from %s is gone: %s", entry->number, entry->peer, reason);
 	/* Even: the broker waits to hear of it, however far it came. */
-	if (was_viewer || caller_entry(caller)->number % 2 == 0)
-		door->events->gone(door->arg, caller_entry(caller)->number, caller_mode(caller),
-			caller_entry(caller)->peer, reason);
+	if (was_viewer || entry->number % 2 == 0)
+		door->events->gone(
+			door->arg, entry->number, caller_mode(caller), entry->peer, reason);
 	else
-		door->events->unasked(door->arg, caller_entry(caller)->number);
+		door->events->unasked(door->arg, entry->number);
 	if (!was_viewer || host->gate)
 		return;
-	wish_forget(&door->wish, caller_entry(caller)->number);
+	wish_forget(&door->wish, entry->number);
 	if (--door->watching == 0)
 		picture_unwatched(host->picture);
 	door->events->watch(door->arg, door->watching);
@@ -359,13 +291,8 @@ static int check(struct caller_host *host, const struct link_message *message)
 static void released(struct caller_host *host, struct caller *caller)
 {
 	struct door *door = door_of(host);
-	struct caller_entry *entry = caller_entry(caller);
 
-	TAILQ_REMOVE(&door->callers, entry, link);
-	if (entry->joined)
-		door->viewers--;
-	else
-		door->knocking--;
+	callers_remove(&door->callers, caller_entry(caller));
 	check_empty(door);
 }
 
@@ -378,29 +305,20 @@ static void moved(struct caller_host *host, struct caller *caller)
 	door->ticking = loop_timer_once(door->tick, TICK_MS) == 0;
 }
 
-static bool tell_state(struct door *door, struct caller_entry *entry)
+static bool tell_state(void *arg, const struct caller_entry *entry, const struct caller_count *now)
 {
-	struct caller_count now;
+	struct door *door = arg;
 
-	caller_count(entry->caller, &now);
-	if (now.bytes == entry->told.bytes && now.behind == entry->told.behind &&
-		now.encoding == entry->told.encoding)
-		return false;
-	if (door->events->state(door->arg, entry->number, now.behind, now.bytes, now.encoding))
-		entry->told = now;
-	return true;
+	return door->events->state(
+		door->arg, entry->number, now->behind, now->bytes, now->encoding);
 }
 
 /* Runs only while something changes: a second without news ends it, and the next bytes start it again. */
 static void on_tick(void *arg)
 {
 	struct door *door = arg;
-	struct caller_entry *entry;
-	bool news = false;
+	bool news = callers_tell(&door->callers, tell_state, door);
 
-	TAILQ_FOREACH (entry, &door->callers, link)
-		if (entry->joined && !caller_closed(entry->caller))
-			news |= tell_state(door, entry);
 	door->ticking = news && loop_timer_once(door->tick, TICK_MS) == 0;
 	/* They rest. What was queued for many at a time is free now, in pieces between what is not, and would stay. */
 	if (!news) {
@@ -411,36 +329,20 @@ static void on_tick(void *arg)
 
 void door_detach(struct door *door, uint32_t viewer, const char *reason)
 {
-	struct caller_entry *entry;
+	struct caller_entry *entry = callers_find(&door->callers, viewer);
 
-	TAILQ_FOREACH (entry, &door->callers, link)
-		if (entry->number == viewer && !caller_closed(entry->caller)) {
-			caller_end(entry->caller, reason[0] ? reason : "detached", false);
-			return;
-		}
+	if (entry)
+		caller_end(entry->caller, reason[0] ? reason : "detached", false);
 }
 
 void door_verdict(struct door *door, uint32_t viewer, bool allowed, enum link_mode mode, int place)
 {
-	struct caller_entry *entry;
+	struct caller_entry *entry = callers_find(&door->callers, viewer);
 
-	TAILQ_FOREACH (entry, &door->callers, link)
-		if (entry->number == viewer && !caller_closed(entry->caller)) {
-			caller_verdict(entry->caller, allowed, mode, place);
-			return;
-		}
-	fd_close(place);
-}
-
-/* Calls @fn for each caller, any of which may leave meanwhile. */
-static void each(struct door *door, void (*fn)(struct caller *caller))
-{
-	struct caller_entry *entry, *next;
-
-	for (entry = TAILQ_FIRST(&door->callers); entry; entry = next) {
-		next = TAILQ_NEXT(entry, link);
-		fn(entry->caller);
-	}
+	if (entry)
+		caller_verdict(entry->caller, allowed, mode, place);
+	else
+		fd_close(place);
 }
 
 static void send_away(struct caller *caller)
@@ -451,7 +353,7 @@ static void send_away(struct caller *caller)
 
 void door_unlisten(struct door *door)
 {
-	each(door, send_away);
+	callers_each(&door->callers, send_away);
 	entrance_unlisten(&door->entrance);
 }
 
@@ -463,7 +365,7 @@ void door_sizes(struct door *door, uint32_t width, uint32_t height)
 void door_tell(struct door *door, const struct facts *facts)
 {
 	door->host.facts = *facts;
-	each(door, caller_tell);
+	callers_each(&door->callers, caller_tell);
 }
 
 void door_resize(struct door *door, uint32_t width, uint32_t height)
@@ -473,80 +375,37 @@ void door_resize(struct door *door, uint32_t width, uint32_t height)
 	door->host.width = width;
 	door->host.height = height;
 	door->host.wisher = wish_come_true(&door->wish, width, height);
-	each(door, caller_resized);
-}
-
-static struct caller_entry *find_entry(struct door *door, uint32_t number)
-{
-	struct caller_entry *entry;
-
-	TAILQ_FOREACH (entry, &door->callers, link)
-		if (entry->number == number)
-			return entry;
-	return NULL;
-}
-
-/* One message, of the first that has any. False: there is none, or it does not go. */
-static bool type_from(struct door *door, struct caller_entry *entry)
-{
-	for (; entry; entry = TAILQ_NEXT(entry, link)) {
-		if (!caller_type(entry->caller))
-			continue;
-		door->typed = entry->number;
-		return true;
-	}
-	return false;
+	callers_each(&door->callers, caller_resized);
 }
 
 void door_type(struct door *door)
 {
-	struct caller_entry *last;
-
-	do
-		last = find_entry(door, door->typed);
-	while ((last && type_from(door, TAILQ_NEXT(last, link))) ||
-		type_from(door, TAILQ_FIRST(&door->callers)));
+	callers_type(&door->callers);
 }
 
 void door_picture(struct door *door)
 {
-	each(door, caller_start);
+	callers_each(&door->callers, caller_start);
 }
 
 void door_resume(struct door *door, const struct link_message *hello)
 {
-	struct caller_entry *entry;
-
 	entrance_unlisten(&door->entrance);
 	wish_sizes(&door->wish, 0, 0);
 	door->options.grace_ms = hello->hello.grace_ms;
 	door->options.stall_ms = door->host.stall_ms = hello->hello.stall_ms;
 	memcpy(door->host.challenge, hello->hello.challenge, sizeof(door->host.challenge));
-	TAILQ_FOREACH (entry, &door->callers, link)
-		entry->told.encoding = NULL;
+	callers_untold(&door->callers);
 	if (!door->host.gate)
 		door->ticking = loop_timer_once(door->tick, TICK_MS) == 0;
-	if (TAILQ_EMPTY(&door->callers))
+	if (TAILQ_EMPTY(&door->callers.all))
 		loop_timer_once(door->idle, MAX(door->options.grace_ms, IDLE_FIRST_MS));
 }
 
 void door_here(struct door *door, void (*fn)(void *arg, const struct link_message *here), void *arg)
 {
-	struct caller_entry *entry;
-
-	TAILQ_FOREACH (entry, &door->callers, link) {
-		struct link_message here = {.type = LINK_HERE};
-
-		/* Odd: broker hears of it when it is in. */
-		if (door->host.gate || caller_closed(entry->caller) ||
-			(!entry->joined && entry->number % 2))
-			continue;
-		here.here.viewer = entry->number;
-		here.here.mode = caller_mode(entry->caller);
-		here.here.in = entry->joined;
-		snprintf(here.here.peer, sizeof(here.here.peer), "%s", entry->peer);
-		fn(arg, &here);
-	}
+	if (!door->host.gate)
+		callers_here(&door->callers, fn, arg);
 }
 
 static void send_off(struct caller *caller)
@@ -561,13 +420,11 @@ void door_stop(struct door *door)
 	door->stopping = true;
 	entrance_close(&door->entrance);
 	loop_timer_stop(door->idle);
-	if (TAILQ_EMPTY(&door->callers))
+	if (TAILQ_EMPTY(&door->callers.all))
 		door->events->stopped(door->arg);
 	else
-		each(door, send_off);
+		callers_each(&door->callers, send_off);
 }
-
-/* ---- life ---- */
 
 int door_create(struct loop *loop, struct picture *picture, const struct door_options *options,
 	const struct door_events *events, void *arg, struct door **ret)
@@ -579,7 +436,7 @@ int door_create(struct loop *loop, struct picture *picture, const struct door_op
 
 	if (!door)
 		return -ENOMEM;
-	TAILQ_INIT(&door->callers);
+	callers_init(&door->callers);
 	door->options = *options;
 	door->events = events;
 	door->arg = arg;
@@ -627,14 +484,9 @@ int door_create(struct loop *loop, struct picture *picture, const struct door_op
 
 void door_destroy(struct door *door)
 {
-	struct caller_entry *entry;
-
 	if (!door)
 		return;
-	while ((entry = TAILQ_FIRST(&door->callers))) {
-		TAILQ_REMOVE(&door->callers, entry, link);
-		caller_destroy(entry->caller);
-	}
+	callers_finish(&door->callers);
 	entrance_finish(&door->entrance);
 	wish_finish(&door->wish);
 	loop_source_free(door->tick);

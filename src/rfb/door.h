@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* door.h - who comes in: listeners, how many may knock and look, who is told about it. The only place that accepts.
  *
- * One loop's thread. Nothing here blocks.
+ * One loop's thread. Nothing here blocks but door_destroy(). It owns the listeners and the callers (rfb/callers.h).
  */
 #pragma once
 
@@ -12,6 +12,7 @@
 #include "rfb/facts.h"
 
 struct door;
+struct door_events;
 struct loop;
 struct picture;
 struct tls;
@@ -24,41 +25,16 @@ struct door_options {
 	bool gate; /* see caller_host */
 };
 
-/* Called from the loop. */
-struct door_events {
-	void (*added)(void *arg, uint32_t viewer, enum link_mode mode, const char *peer);
-	void (*gone)(void *arg, uint32_t viewer, enum link_mode mode, const char *peer,
-		const char *reason);
-	/* False: not now, it is offered again. */
-	bool (*state)(void *arg, uint32_t viewer, uint32_t behind, uint64_t bytes,
-		const char *encoding);
-	void (*wish)(void *arg, uint32_t viewer, uint32_t width, uint32_t height); /* it asks for that size */
-	/* It wishes for a shutdown, reboot or reset. False: not now. */
-	bool (*power)(void *arg, uint32_t viewer, enum link_power action);
-	/* LINK_INPUT. False: not now; door_type() when it may go. */
-	bool (*input)(void *arg, const struct link_message *message);
-	int (*check)(void *arg, const struct link_message *check); /* -EAGAIN: not now; else door_verdict() answers */
-	void (*unasked)(void *arg, uint32_t viewer); /* it left without having come in: what it asked by `check`, if at all, is of no interest */
-	void (*watch)(void *arg, uint32_t count); /* viewers that want pictures */
-	bool (*congested)(void *arg);		  /* nobody may be admitted now */
-	void (*idle)(void *arg);		  /* nobody for the grace time; accepting rests for a while */
-	void (*stopped)(void *arg);		  /* after door_stop(): everybody is gone */
-};
-
 int door_create(struct loop *loop, struct picture *picture, const struct door_options *options,
 	const struct door_events *events, void *arg, struct door **ret);
-/* Everybody is thrown out, without events. Takes NULL. */
-void door_destroy(struct door *door);
+void door_destroy(struct door *door); /* everybody is thrown out, without events; takes NULL */
 
-/* Certificate and keys for who comes from now on; a reference is taken. */
-void door_tls(struct door *door, struct tls *tls);
-/* What may change. Who is in stays, also over a lower maximum. */
-void door_policy(struct door *door, const struct link_policy *policy);
+void door_tls(struct door *door, struct tls *tls); /* certificate and keys for who comes from now on; a reference is taken */
+void door_policy(struct door *door, const struct link_policy *policy); /* who is in stays, also over a lower maximum */
 /* Nobody new comes through a listener until there is another. Who is in stays; who knocks, and lives by its listener's rules, goes. */
 void door_unlisten(struct door *door);
 /* Another broker (LINK_RESUME): listeners are closed, others will come, and nobody goes for it; nor may a size be
- * asked for until door_sizes(). The rest of @hello is as in the options. The
- * state of each viewer is told again. */
+ * asked for until door_sizes(). The rest of @hello is as in the options. The state of each viewer is told again. */
 void door_resume(struct door *door, const struct link_message *hello);
 /* Calls @fn for each viewer that is in, and for each of door_attach() that may yet be. */
 void door_here(struct door *door, void (*fn)(void *arg, const struct link_message *here), void *arg);
@@ -68,12 +44,10 @@ int door_listen(struct door *door, int fd, const struct link_listener *policy);
  * On an error `gone` has been called. */
 void door_attach(struct door *door, int fd, uint32_t viewer, enum link_mode mode, const char *peer);
 void door_detach(struct door *door, uint32_t viewer, const char *reason);
-
 /* The answer to a `check`; its viewer may be gone. @place: consumed in every case; see caller_verdict(). */
 void door_verdict(struct door *door, uint32_t viewer, bool allowed, enum link_mode mode, int place);
 
-/* The largest size that viewers may ask for; 0: none, which is how it begins. */
-void door_sizes(struct door *door, uint32_t width, uint32_t height);
+void door_sizes(struct door *door, uint32_t width, uint32_t height); /* the largest that viewers may ask for; 0, as at first: none */
 /* What is true of the display now. Before the first: its name is that of the options, and no more is known. */
 void door_tell(struct door *door, const struct facts *facts);
 /* The broker takes what was typed, of all viewers by turns, as much as there is or as goes. */

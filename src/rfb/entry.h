@@ -17,7 +17,7 @@ struct caller_count {
 };
 
 struct caller_entry {
-	TAILQ_ENTRY(caller_entry) link; /* door::callers */
+	TAILQ_ENTRY(caller_entry) link; /* callers::all */
 	struct caller *caller;
 	uint32_t number; /* of its options, as is `peer` */
 	char peer[64];

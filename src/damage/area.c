@@ -61,13 +61,14 @@ static void match_upright(
 	for (uint32_t y = begin, next; y < end; y = next) {
 		const uint64_t *now = span_at(moves->now, column, y);
 		const uint64_t *then = span_at(moves->then, column, y - shift->dy);
+		uint64_t equal = 0;
 
 		/* As far as both are in one block. */
 		next = y + MIN(SPAN_ROWS - y % SPAN_ROWS, SPAN_ROWS - (y - shift->dy) % SPAN_ROWS);
 		next = MIN(next, end);
 		for (uint32_t i = 0; i < next - y; i++)
-			bits[(y + i) / 64] |= (uint64_t)(now[i] == then[i] && now[i])
-					      << (y + i) % 64;
+			equal |= (uint64_t)(now[i] == then[i] && now[i]) << i;
+		bits[y / 64] |= equal << y % 64;
 	}
 }
 

@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "damage/hash.h"
 #include "damage/moves_internal.h"
 
 #define SAMPLES	  32
 #define AGREE	  4 /* of them, else it is chance */
 #define ROWS_MIN  32
+#define AHEAD	  8 /* rows */
 #define COST_ASK  400
 #define COST_HOLD 48
 
@@ -93,6 +95,17 @@ static bool holds(const struct side *side, uint32_t y)
 	return then && span_hash(side->moves->key, row, SPAN_BLOCKS) == then;
 }
 
+/* The frame was written past the caches, and no prefetcher follows from one row to the next. */
+static void fetch(const struct side *side, uint32_t y)
+{
+	const uint32_t *head = head_of(side, y), *tail = tail_of(side, y);
+
+	for (uint32_t x = 0; x < side->seam; x += HASH_BYTES / 4)
+		__builtin_prefetch(head + x, 0, 3);
+	for (uint32_t x = side->seam; x < SPAN_PIXELS; x += HASH_BYTES / 4)
+		__builtin_prefetch(tail + x, 0, 3);
+}
+
 /* The longest run of rows that hold. */
 static struct run rows_that_hold(struct moves *moves, const struct side *side)
 {
@@ -103,6 +116,8 @@ static struct run rows_that_hold(struct moves *moves, const struct side *side)
 	for (uint32_t y = from->y; y < end; y++) {
 		if (!moves_spend(moves, COST_HOLD))
 			break;
+		if (y + AHEAD < end)
+			fetch(side, y + AHEAD);
 		if (!holds(side, y))
 			begin = y + 1;
 		else if (y + 1 - begin > longest.end - longest.begin)

@@ -2,13 +2,13 @@
 /* Theory of operation
  *
  * The frame is overwritten while it is looked at, so what stood in it is known by a hash of each row of each group (span.h) only: `then`. The
- * store that puts pixels into the frame hashes the very words that it stores, into `now`, and at the end of the look `now` becomes
+ * store that puts pixels into the frame hashes the very words that it stores, into `now`, and when the frame is published `now` becomes
  * `then`. Between the two a search can compare what was published with what will be, and needs no pixel of the past. The source may have changed
- * under the look as it likes: both sides are about the frame.
+ * under the look as it likes: both sides are about the frame. A look that is followed by another one before the publish leaves what it stored in
+ * `now`, and the next one's search is about both.
  *
- * So a span is in `then` only if that is sure to be in the frame. A store that is left half way (tiles.c) leaves a group STORED_BEGUN, and the
- * next look forgets its spans. Rows that a store did not reach keep their spans, for they keep their pixels. Moves are found from one publish to
- * the next: where a look found something and was not published, the next one looks for none.
+ * So a span is in `then` only if that is sure to have been published. A store that is left half way (tiles.c) leaves a group STORED_BEGUN, and its
+ * spans are forgotten unless it is stored again. Rows that a store did not reach keep their spans, for they keep their pixels.
  *
  * While nothing changes none of that is needed. So a rest gives all of it back, and what was known is LOST: the frame, all of which has been published,
  * shows it still. It is learnt there just before it is overwritten, and, if there is a search, where nothing was.
@@ -146,7 +146,7 @@ void moves_forget(struct moves *moves)
 	memset(moves->known, BLANK, moves->columns * (moves->rows / SPAN_ROWS));
 	memset(moves->stored, 0, moves->columns * (moves->rows / BLOCK_PIXELS));
 	memset(moves->changed, 0, moves->columns * sizeof(bool));
-	moves->count = 0;
+	moves->count = moves->blocks = 0;
 	moves->stale = true;
 }
 
@@ -201,10 +201,8 @@ static void settle_all(struct moves *moves)
 	memset(moves->changed, 0, moves->columns * sizeof(bool));
 }
 
-void moves_begin(struct moves *moves, bool published, const uint32_t *pixels, size_t stride)
+void moves_begin(struct moves *moves, const uint32_t *pixels, size_t stride)
 {
-	settle_all(moves); /* of a look that was left */
-	moves->stale = !published;
 	moves->count = 0;
 	moves->pixels = pixels;
 	moves->stride = stride;
@@ -232,9 +230,15 @@ static void learn(struct moves *moves, size_t row, size_t g)
 void moves_mark(struct moves *moves, size_t row, size_t begin, size_t end)
 {
 	for (size_t g = begin; g < end; g++) {
-		if (*known_at(moves, row, g) == LOST && moves_wants_spans(moves))
-			learn(moves, row, g);
-		*stored_at(moves, row, g) = STORED_BEGUN;
+		uint8_t *stored = stored_at(moves, row, g);
+
+		if (*known_at(moves, row, g) == LOST && !*stored) {
+			if (moves_wants_spans(moves))
+				learn(moves, row, g);
+			else
+				*stored = STORED_UNKNOWN;
+		}
+		*stored = (*stored & STORED_UNKNOWN) | STORED_BEGUN;
 		moves->changed[g] = true;
 	}
 }
@@ -281,25 +285,29 @@ void moves_stored(
 			(*stored_at(moves, row, g) & STORED_UNKNOWN) | (uint8_t)rows;
 }
 
-const uint64_t *moves_row(
-	const struct moves *moves, uint32_t y, size_t begin, size_t end, size_t *ret_pitch)
+/* 0: not known. */
+static uint64_t span_in_frame(const struct moves *moves, size_t row, size_t g, uint32_t y)
 {
-	const uint8_t *stored = moves->stored + y / SPAN_ROWS * moves->columns;
-	const uint64_t *spans, *next;
+	uint8_t stored = moves->stored[row * moves->columns + g];
+
+	if (stored & STORED_BEGUN)
+		return 0;
+	return (y < (stored & STORED_ROWS) ? moves->now : moves->then)[row][g * SPAN_ROWS + y];
+}
+
+bool moves_row(const struct moves *moves, uint32_t y, size_t begin, size_t end, uint64_t *ret)
+{
+	size_t row = y / SPAN_ROWS, next = MIN(row + 1, moves->rows / SPAN_ROWS - 1);
+	uint64_t known = 1;
 
 	if (!moves->spans)
-		return NULL;
-	spans = next = moves->then[y / SPAN_ROWS] + y % SPAN_ROWS;
+		return false;
 	/* Rows are asked for some apart, downwards. */
-	if (y / SPAN_ROWS + 1 < moves->rows / SPAN_ROWS)
-		next = moves->then[y / SPAN_ROWS + 1] + y % SPAN_ROWS;
 	for (size_t g = begin; g < end; g++)
-		__builtin_prefetch(next + g * SPAN_ROWS, 0, 2);
-	for (size_t g = begin; g < end; g++)
-		if (stored[g] || !spans[g * SPAN_ROWS])
-			return NULL;
-	*ret_pitch = SPAN_ROWS;
-	return spans + begin * SPAN_ROWS;
+		__builtin_prefetch(moves->then[next] + g * SPAN_ROWS + y % SPAN_ROWS, 0, 2);
+	for (size_t g = begin; g < end && known; g++)
+		known = ret[g - begin] = span_in_frame(moves, row, g, y % SPAN_ROWS);
+	return known;
 }
 
 /* ---- a search ---- */
@@ -315,6 +323,7 @@ static void complete(struct moves *moves, size_t column)
 		uint64_t *now = moves->now[row] + column * SPAN_ROWS;
 		uint8_t stored = *stored_at(moves, row, column);
 		size_t known = stored & STORED_ROWS, y = row * SPAN_ROWS;
+		uint64_t bits = 0;
 
 		if (!stored && *known_at(moves, row, column) == LOST)
 			learn(moves, row, column);
@@ -325,7 +334,8 @@ static void complete(struct moves *moves, size_t column)
 		else
 			memcpy(now + known, then + known, (SPAN_ROWS - known) * sizeof(*now));
 		for (size_t i = 0; i < known && y + i < moves->readable; i++)
-			differ[(y + i) / 64] |= (uint64_t)(then[i] != now[i]) << (y + i) % 64;
+			bits |= (uint64_t)(then[i] != now[i]) << i;
+		differ[y / 64] |= bits << y % 64;
 	}
 }
 
@@ -489,9 +499,9 @@ static void search(struct moves *moves)
 }
 
 /* Whether this look tries. */
-static bool worth_it(struct moves *moves, unsigned int changed)
+static bool worth_it(struct moves *moves)
 {
-	if (changed < WORTH) {
+	if (moves->blocks < WORTH) {
 		moves->fruitless = moves->skip = 0;
 		return false;
 	}
@@ -501,7 +511,8 @@ static bool worth_it(struct moves *moves, unsigned int changed)
 
 void moves_end(struct moves *moves, uint32_t rows, unsigned int changed)
 {
-	if (worth_it(moves, changed)) {
+	moves->blocks += changed;
+	if (worth_it(moves)) {
 		moves->readable = rows;
 		search(moves);
 	}
@@ -509,11 +520,10 @@ void moves_end(struct moves *moves, uint32_t rows, unsigned int changed)
 		moves->fruitless = 0;
 	} else if (moves->skip) {
 		moves->skip--;
-	} else if (changed >= WORTH && ++moves->fruitless >= TRIES) {
+	} else if (moves->blocks >= WORTH && ++moves->fruitless >= TRIES) {
 		moves->skip =
 			moves->fruitless - TRIES < 3 ? 2u << (moves->fruitless - TRIES) : SKIP_MAX;
 	}
-	settle_all(moves);
 }
 
 size_t moves_take(struct moves *moves, const uint64_t *damage, struct move *ret, uint64_t *left)
@@ -530,5 +540,7 @@ size_t moves_take(struct moves *moves, const uint64_t *damage, struct move *ret,
 
 void moves_published(struct moves *moves)
 {
-	moves->count = 0;
+	settle_all(moves);
+	moves->count = moves->blocks = 0;
+	moves->stale = false;
 }

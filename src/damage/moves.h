@@ -27,9 +27,8 @@ void moves_forget(struct moves *moves);
  * it must have been published. */
 void moves_sleep(struct moves *moves);
 
-/* A look is about to store. @published: all that is in the frame has been published, so moves may be looked for. @pixels: the frame,
- * @stride in pixels; they stay there until moves_end(). */
-void moves_begin(struct moves *moves, bool published, const uint32_t *pixels, size_t stride);
+/* A look is about to store. @pixels: the frame, @stride in pixels; they stay there until moves_end(). */
+void moves_begin(struct moves *moves, const uint32_t *pixels, size_t stride);
 /* Groups [@begin, @end) of row @row of blocks are about to be something else. */
 void moves_mark(struct moves *moves, size_t row, size_t begin, size_t end);
 /* Is it worth while to hash spans in this look? Not where for some time much changed and nothing moved, as in a film. */
@@ -41,14 +40,13 @@ void moves_stored(
 	struct moves *moves, size_t row, size_t begin, size_t end, unsigned int rows, bool spans);
 /* What was there before one group is not known: its hash was not. */
 void moves_unknown(struct moves *moves, size_t row, size_t group);
-/* Between looks: the spans of row @y of pixels as the frame has it, from group @begin to @end, one each @ret_pitch. NULL: not all are known. */
-const uint64_t *moves_row(
-	const struct moves *moves, uint32_t y, size_t begin, size_t end, size_t *ret_pitch);
-/* The look has ended: @changed blocks; @rows of the frame are the source's. Looks for moves where that pays. */
+/* Between looks: the spans of row @y of pixels as the frame has it, from group @begin to @end. False: not all are known. */
+bool moves_row(const struct moves *moves, uint32_t y, size_t begin, size_t end, uint64_t *ret);
+/* The look has ended: @changed blocks; @rows of the frame are the source's. Looks for moves since the last publish where that pays. */
 void moves_end(struct moves *moves, uint32_t rows, unsigned int changed);
 
 /* What was found, in an order in which it can be made (move.h), at most LIMIT_MOVES, and in @left the blocks of @damage that are still wrong
  * then. 0: none, and @left was not written. */
 size_t moves_take(struct moves *moves, const uint64_t *damage, struct move *ret, uint64_t *left);
-/* What changes from now on is a new publish's. */
+/* All that is in the frame has been published; what changes from now on is for the next one. */
 void moves_published(struct moves *moves);

@@ -34,9 +34,9 @@ struct moves {
 	size_t rows;	/* of pixels, whole blocks */
 	size_t words;	/* of a column of bits */
 	const struct span_key *key;
-	uint64_t **then, **now; /* of each row of blocks: [column][row]; 0: not known. now: where something was stored in this look, and while a search runs */
+	uint64_t **then, **now; /* of each row of blocks: [column][row]; 0: not known. now: where something was stored since the publish, and while a search runs */
 	uint64_t *spans;	/* both; NULL: it rests, and there is neither */
-	uint8_t *stored;	/* [row of blocks][column]: rows of pixels in this look, 0: as it was; and these flags */
+	uint8_t *stored;	/* [row of blocks][column]: rows of pixels since the publish, 0: as it was; and these flags */
 	uint8_t *known;		/* [row of blocks][column]: enum known, of then */
 	bool *changed;	      /* [column]: something was stored there */
 	uint64_t *explained;  /* blocks */
@@ -44,7 +44,8 @@ struct moves {
 	size_t count;
 	struct edge edges[EDGES]; /* of the list */
 	size_t edge_count;
-	bool stale;	  /* the frame is not what was published plus this look */
+	bool stale;	     /* nothing has been published yet */
+	unsigned int blocks; /* that looks have found to change since the publish */
 	unsigned int fruitless, skip;
 
 	/* Of a look. */
@@ -66,7 +67,7 @@ struct moves {
 enum known {
 	KNOWN, /* as far as it is not 0 */
 	BLANK, /* it is all 0 */
-	LOST,  /* likewise, but it was published, and the frame shows it still */
+	LOST,  /* likewise, but it was published, and the frame shows it still where nothing was stored since */
 };
 
 #define STORED_ROWS    0x1f

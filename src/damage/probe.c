@@ -186,19 +186,17 @@ static size_t piece_groups(const struct piece *piece)
 static bool piece_learn_spans(const struct probe *probe, const struct probe_how *how,
 	const struct piece *piece, struct hash *hash, bool *ret_differs)
 {
-	size_t first = piece->x / SPAN_PIXELS, groups = piece_groups(piece), pitch;
-	uint64_t now[HASH_LINES / HASH_GROUP], differs = 0;
+	size_t first = piece->x / SPAN_PIXELS, groups = piece_groups(piece);
+	uint64_t then[HASH_LINES / HASH_GROUP], now[HASH_LINES / HASH_GROUP], differs = 0;
 	const struct spans spans = {.key = how->span_key, .at = now, .pitch = 1};
-	const uint64_t *then = NULL;
 
-	if (how->moves && how->kernel->sum_spans)
-		then = moves_row(how->moves, piece->y, first, first + groups, &pitch);
-	if (!then)
+	if (!how->moves || !how->kernel->sum_spans ||
+		!moves_row(how->moves, piece->y, first, first + groups, then))
 		return false;
 	how->kernel->sum_spans(
 		probe->lines, piece_lines(probe, how, piece), how->mask, &spans, hash);
 	for (size_t i = 0; i < groups; i++)
-		differs |= now[i] ^ then[i * pitch];
+		differs |= now[i] ^ then[i];
 	*ret_differs = differs;
 	return true;
 }

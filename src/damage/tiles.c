@@ -261,8 +261,7 @@ int look_at_rows(struct tiles *tiles, struct look *look, const bool *rows, tiles
 		if (!asked && !gate(gate_arg))
 			return -EAGAIN;
 		if (!asked && tiles->moves)
-			moves_begin(tiles->moves, !tiles_damaged(tiles), (uint32_t *)look->dst,
-				look->dst_stride / 4);
+			moves_begin(tiles->moves, (uint32_t *)look->dst, look->dst_stride / 4);
 		asked = true;
 		found += store_row(tiles, look);
 	}

@@ -291,6 +291,31 @@ static void test_noise_and_patterns(void **state)
 	scene_end(&s);
 }
 
+/* The guest was still drawing: what the second look finds is the rest of the same move, seen from what was published. */
+static void test_looks_before_a_publish(void **state)
+{
+	struct scene s;
+
+	scene_begin(&s, 640, 400, &formats[0]);
+	text(&s, 0, 0, 640, 400);
+	look(&s);
+	for (int round = 0; round < 6; round++) {
+		uint32_t by = 16 + below(20);
+
+		shove(&s, (struct rect){0, by, 640, 200}, 0, -(int)by);
+		assert_true(field_look(&s.field, gate_open) > 0);
+		shove(&s, (struct rect){0, 200 + by, 640, 200 - by}, 0, -(int)by);
+		text(&s, 0, 400 - by, 640, by);
+		assert_true(field_look(&s.field, gate_open) > 0);
+		see(&s);
+		assert_int_equal(s.count, 1);
+		assert_true(s.rest < s.changed / 4);
+		if (round == 3)
+			tiles_rest(s.field.tiles);
+	}
+	scene_end(&s);
+}
+
 /* Little has changed: nobody looks. */
 static void test_typing(void **state)
 {
@@ -446,6 +471,7 @@ int main(void)
 		cmocka_unit_test(test_edges),
 		cmocka_unit_test(test_drags),
 		cmocka_unit_test(test_noise_and_patterns),
+		cmocka_unit_test(test_looks_before_a_publish),
 		cmocka_unit_test(test_typing),
 		cmocka_unit_test(test_random_pictures),
 		cmocka_unit_test(test_kernels_take_turns),

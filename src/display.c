@@ -196,18 +196,22 @@ static bool probe_differs(struct display *d, const struct view *view, uint64_t n
 	return doubt > TILES_SAME;
 }
 
-/* What a probe has found. Its guest may be drawing: what has begun to be another picture meanwhile is not shown half. */
+/* What a probe has found. Its guest may be drawing: what is another picture by then is looked at once more, before somebody sees it half. */
 static int scan_doubted(
 	struct display *d, const struct plane *plane, const struct view *view, bool *ret_all)
 {
-	int r, more = 0;
+	bool near = d->near;
+	int r = scan_pixels(d, plane, view, near), doubt, more;
 
-	*ret_all = !d->near;
-	r = scan_pixels(d, plane, view, d->near);
-	if (*ret_all || r < 0 || stage_probe(d->stage, view, true) == TILES_SAME)
+	*ret_all = !near;
+	if (r < 0)
 		return r;
-	*ret_all = true;
-	more = scan_pixels(d, plane, view, false);
+	doubt = stage_probe(d->stage, view, true);
+	if (doubt == TILES_SAME)
+		return r;
+	near = doubt == TILES_NEAR;
+	*ret_all |= !near;
+	more = scan_pixels(d, plane, view, near);
 	return more < 0 ? more : r + more;
 }
 
@@ -230,8 +234,10 @@ static int scan(struct display *d, struct plane *plane, uint64_t now, bool *ret_
 		if (look && !stage_ask(d->stage))
 			r = -EAGAIN;
 	}
+	*ret_all = !some;
 	if (look && r >= 0)
-		r = scan_doubted(d, plane, &view, ret_all);
+		r = some ? scan_doubted(d, plane, &view, ret_all)
+			 : scan_pixels(d, plane, &view, false);
 	driver_unmap(&d->driver);
 	if (r < 0 && r != -EAGAIN) {
 		driver_forget(&d->driver);

@@ -6,6 +6,7 @@
 /* Seconds of quiet double from step to step: 1, 2, 4 .. 64. At the last one the interval is slow_ms. */
 #define PACE_STEPS     7u
 #define PACE_ACTIVE_MS 1000u
+#define BEAT_MOST_MS   1000u
 
 void retry_failed(struct retry *retry, uint64_t now)
 {
@@ -52,6 +53,7 @@ void pace_init(struct pace *pace, bool evented, uint32_t fast_ms, uint32_t slow_
 		.evented = evented,
 		.safety_times = 1,
 		.pending = true,
+		.beat_ms = BEAT_MOST_MS,
 		.last_change = now,
 		.last_scan = now,
 	};
@@ -128,6 +130,19 @@ static void safety_learn(struct pace *pace, bool changed, uint64_t now)
 		pace->safety_times = MIN(pace->safety_times * 2, PACE_SAFETY_MOST);
 }
 
+static void beat_learn(struct pace *pace, uint64_t now)
+{
+	uint64_t rest = pace->last_pixels ? now - pace->last_pixels : BEAT_MOST_MS;
+
+	pace->beat_ms = (pace->beat_ms + (uint32_t)MIN(rest, (uint64_t)BEAT_MOST_MS)) / 2;
+}
+
+/* It does not stop with one picture that is late. */
+static bool has_beat(const struct pace *pace, uint64_t now)
+{
+	return pace->beat_ms < PACE_BEAT_MS && now < pace->last_pixels + 2 * pace->beat_ms;
+}
+
 void pace_looked(struct pace *pace, enum pace_found found, bool scanned, uint64_t now)
 {
 	bool changed = found != PACE_NOTHING, goes_on = pace->evented || found == PACE_PIXELS;
@@ -138,8 +153,10 @@ void pace_looked(struct pace *pace, enum pace_found found, bool scanned, uint64_
 		pace->owes = false;
 	else
 		pace->owes |= found == PACE_PIXELS || pace_skims(pace, now);
-	if (found == PACE_PIXELS)
+	if (found == PACE_PIXELS) {
+		beat_learn(pace, now);
 		pace->last_pixels = now;
+	}
 	pace->pending = false;
 	pace->last_look = now;
 	pace->streak = changed && goes_on ? pace->streak + 1 : 0;
@@ -184,10 +201,10 @@ bool pace_scan_due(const struct pace *pace, uint64_t now)
 static uint32_t timer_interval(const struct pace *pace, uint64_t now)
 {
 	uint64_t quiet = (now > pace->last_change ? now - pace->last_change : 0) / 1000;
-	uint32_t begin = MIN(2 * pace->fast_ms, pace->slow_ms);
+	uint32_t begin = MIN(3 * pace->fast_ms, pace->slow_ms);
 	unsigned int step = 0;
 
-	if (is_touched(pace, now) || pace->streak >= PACE_STREAK)
+	if (is_touched(pace, now) || pace->streak >= PACE_STREAK || has_beat(pace, now))
 		return pace->fast_ms;
 	if (now >= MAX(pace->last_change, pace->last_touch) + PACE_STILL_MS)
 		return pace->still_ms;

@@ -3,8 +3,9 @@
  *
  * With an eventfd: an event means look now (but not more often than the frame rate allows); while it is silent, a safety
  * poll, less and less often as long as it finds nothing. Without: a timer. It is fast (timer-fast) while a viewer types or moves,
- * and while one look after the other finds something new; half as fast for a second after a change; then it slows down step by
- * step to timer-slow after about a minute of nothing, and is timer-still when that and no viewer's touch has come for PACE_STILL_MS.
+ * while one look after the other finds something new, and while changes come as often as a film's pictures; a third as fast for a second after any
+ * other change; then it slows down step by step to timer-slow after about a minute of nothing, and is timer-still when that and no viewer's touch
+ * has come for PACE_STILL_MS.
  *
  * A look at all pixels need not be made each time: pace_doubts() says when one row of eight is enough. Just after a change even fewer are
  * (pace_skims()), since another one is likely to be where that was, or large; what is small and elsewhere waits for the look at all
@@ -28,6 +29,7 @@
 #define PACE_STILL_MS	 600000u
 #define PACE_ANSWER_MS \
 	40u /* from a change after what a viewer typed until that is the whole answer */
+#define PACE_BEAT_MS 80u    /* changes that come so often, on the average of the last few, are looked out for fast */
 #define PACE_NEAR_MS  250u  /* after a change fewer rows will do, for so long */
 #define PACE_WHOLE_MS 1000u /* and all pixels are looked at so often at least */
 #define PACE_STREAK	 2u  /* looks in a row that found something: the next one will, too */
@@ -54,6 +56,7 @@ struct pace {
 	uint64_t last_scan;  /* the last look at all pixels */
 	uint64_t last_touch; /* a viewer typed or moved; 0: never */
 	uint64_t last_pixels; /* the last look that found some; 0: none yet */
+	uint32_t beat_ms;     /* from one change of pixels to the next, lately; 1000 and more: 1000 */
 	bool owes; /* since the last look at all pixels others were brought up to date, or few rows were looked at */
 	unsigned int streak; /* looks in a row that found pixels, with an eventfd anything */
 	uint32_t

@@ -62,7 +62,7 @@ static void timer_slows_down_to_slow_within_about_a_minute(void **state)
 		assert_true(wait >= before && wait >= FAST && wait <= SLOW);
 		steps += wait != before;
 		if (now < 6000)
-			assert_int_equal(wait, 2 * FAST);
+			assert_int_equal(wait, 3 * FAST);
 		if (now < 5000 + 30000)
 			assert_true(wait < SLOW);
 		before = wait;
@@ -79,12 +79,55 @@ static void change_makes_the_timer_fast_again(void **state)
 	pace_looked(&pace, false, true, 100000);
 	assert_int_equal(pace_wait(&pace, 100000), SLOW);
 	pace_looked(&pace, true, true, 100100);
-	assert_int_equal(pace_wait(&pace, 100100), 2 * FAST);
+	assert_int_equal(pace_wait(&pace, 100100), 3 * FAST);
 	/* Another one: it moves. */
 	pace_looked(&pace, true, true, 100132);
 	assert_int_equal(pace_wait(&pace, 100132), FAST);
 	pace_looked(&pace, false, true, 100148);
-	assert_int_equal(pace_wait(&pace, 100148), 2 * FAST);
+	assert_int_equal(pace_wait(&pace, 100148), 3 * FAST);
+}
+
+/* Looks as often as the arithmetic says at pictures that come each @every ms, until @end. Returns how many are seen. */
+static unsigned int watch_pictures(struct pace *pace, uint64_t *now, uint64_t every, uint64_t end)
+{
+	uint64_t seen = *now / every;
+	unsigned int count = 0;
+
+	while (*now < end) {
+		bool is_new = *now / every != seen;
+
+		seen = *now / every;
+		count += is_new;
+		pace_looked(pace, is_new ? PACE_PIXELS : PACE_NOTHING, true, *now);
+		*now += pace_wait(pace, *now);
+	}
+	return count;
+}
+
+/* Each picture of a film is seen; one that changes now and then is not looked at like that. */
+static void what_changes_like_a_film_is_looked_at_fast(void **state)
+{
+	struct pace pace;
+	uint64_t now = 8000;
+
+	pace_init(&pace, false, FAST, SLOW, SAFETY, 60, 5000);
+	watch_pictures(&pace, &now, 40, 9000);
+	assert_in_range(watch_pictures(&pace, &now, 40, 11000), 48, 52);
+	/* It ends. */
+	for (uint64_t end = now + 500; now < end; now += 3 * FAST)
+		pace_looked(&pace, PACE_NOTHING, true, now);
+	assert_int_equal(pace_wait(&pace, now - 3 * FAST), 3 * FAST);
+	/* Some of them in a second are not a film. */
+	for (unsigned int i = 0; i < 20; i++) {
+		uint64_t next = now + 170;
+
+		pace_looked(&pace, PACE_PIXELS, true, now);
+		for (now += 3 * FAST; now < next; now += 3 * FAST) {
+			assert_int_equal(pace_wait(&pace, now), 0);
+			assert_int_equal(pace_wait(&pace, now - 1), 1);
+			pace_looked(&pace, PACE_NOTHING, true, now);
+		}
+	}
 }
 
 static void nudge_means_now_and_fast(void **state)
@@ -96,7 +139,7 @@ static void nudge_means_now_and_fast(void **state)
 	pace_nudge(&pace, 100050);
 	assert_int_equal(pace_wait(&pace, 100050), 0);
 	pace_looked(&pace, false, true, 100050);
-	assert_int_equal(pace_wait(&pace, 100050), 2 * FAST);
+	assert_int_equal(pace_wait(&pace, 100050), 3 * FAST);
 }
 
 static void a_touch_means_fast_for_some_time(void **state)
@@ -138,7 +181,7 @@ static void still_for_long(void **state)
 	pace_looked(&pace, PACE_NOTHING, false, long_after + PACE_STILL_MS);
 	assert_int_equal(pace_wait(&pace, long_after + PACE_STILL_MS), 500);
 	pace_looked(&pace, PACE_PIXELS, true, long_after + PACE_STILL_MS + 500);
-	assert_int_equal(pace_wait(&pace, long_after + PACE_STILL_MS + 500), 2 * FAST);
+	assert_int_equal(pace_wait(&pace, long_after + PACE_STILL_MS + 500), 3 * FAST);
 }
 
 static void when_a_probe_is_not_enough(void **state)
@@ -190,7 +233,7 @@ static void an_answer_ends_a_touch(void **state)
 	pace_looked(&pace, PACE_NOTHING, false, now + 48 + PACE_ANSWER_MS - 1);
 	assert_int_equal(pace_wait(&pace, now + 48 + PACE_ANSWER_MS - 1), FAST);
 	pace_looked(&pace, PACE_NOTHING, false, now + 48 + PACE_ANSWER_MS);
-	assert_int_equal(pace_wait(&pace, now + 48 + PACE_ANSWER_MS), 2 * FAST);
+	assert_int_equal(pace_wait(&pace, now + 48 + PACE_ANSWER_MS), 3 * FAST);
 	/* The next key. */
 	pace_touch(&pace, now + 120);
 	pace_looked(&pace, PACE_NOTHING, false, now + 120);
@@ -472,6 +515,7 @@ int main(void)
 		cmocka_unit_test(silent_event_source_is_polled_for_safety),
 		cmocka_unit_test(timer_slows_down_to_slow_within_about_a_minute),
 		cmocka_unit_test(change_makes_the_timer_fast_again),
+		cmocka_unit_test(what_changes_like_a_film_is_looked_at_fast),
 		cmocka_unit_test(nudge_means_now_and_fast),
 		cmocka_unit_test(a_touch_means_fast_for_some_time),
 		cmocka_unit_test(still_for_long),

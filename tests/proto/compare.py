@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Does a viewer show exactly what a surface has?"""
+"""Does a viewer show exactly what a surface has, or words?"""
 import time
+
+BRIGHT, LIGHT = bytes(v >= 64 for v in range(256)), bytes(v > 200 for v in range(256))
 
 
 def difference(viewer, expected, size):
@@ -44,3 +46,12 @@ def until_shows(viewers, surface, limit=20, expected=None):
             except TimeoutError:
                 raise AssertionError(f"stays wrong: {difference(viewer, wanted, size)}") from None
             viewer.request()
+
+
+def is_words(viewer):
+    """A dark ground with light strokes on it: no picture of these tests looks so. For 32 bits a pixel. All pixels at once, as one long
+    number with a byte for each."""
+    pixels = bytes(viewer.pixels)
+    bright, light = ([int.from_bytes(pixels[i::4].translate(table), "little") for i in range(3)] for table in (BRIGHT, LIGHT))
+    count = (bright[0] | bright[1] | bright[2]).bit_count()
+    return count < len(pixels) // 4 * 0.2 and light[0] & light[1] & light[2] != 0

@@ -236,7 +236,10 @@ class Surface:
         source = random.Random(seed)
         if colours:
             palette = [source.randbytes(self.each) for _ in range(colours)]
-            data = b"".join(source.choices(palette, k=width * height))
+            count = width * height
+            # By bytes it is ten times as fast.
+            data = b"".join(map((palette * 256)[:256].__getitem__, source.randbytes(count)) if colours <= 256 else
+                            source.choices(palette, k=count))
         else:
             data = source.randbytes(width * height * self.each)
         self.draw(x, y, width, height, data)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """When a guest goes while viewers are there, they are told so, and the same connections go on when it is back under its id."""
-import collections
 import contextlib
 import os
 import pathlib
@@ -15,16 +14,9 @@ import daemon
 import rfb
 import surface
 import varlink
+from compare import is_words
 
 PROTO = str(pathlib.Path(__file__).resolve().parents[1] / "proto")
-
-
-def is_words(viewer):
-    """A dark ground with light strokes on it: no picture of these tests looks so."""
-    pixels = bytes(viewer.pixels)
-    counts = collections.Counter(pixels[i:i + 3] for i in range(0, len(pixels), 12))
-    dark = sum(count for value, count in counts.items() if max(value) < 64)
-    return dark > counts.total() * 0.8 and any(min(value) > 200 for value in counts)
 
 
 class Ghosts(unittest.TestCase):

@@ -48,8 +48,14 @@ VIEWERS = {
 
 
 def gradient(canvas, x, y, width, height):
-    canvas.draw(x, y, width, height, b"".join(bytes((i + c * j) & 255 for c in range(canvas.each))
-                                             for j in range(height) for i in range(width)))
+    """Byte c of pixel i, j is i + c * j."""
+    ramp, data = bytes(range(256)) * (width // 256 + 2), bytearray(width * height * canvas.each)
+    line = width * canvas.each
+    for j in range(height):
+        for c in range(canvas.each):
+            begin = c * j & 255
+            data[j * line + c:(j + 1) * line:canvas.each] = ramp[begin:begin + width]
+    canvas.draw(x, y, width, height, data)
 
 
 def strokes(canvas, source, x, y, width, height):
@@ -188,8 +194,9 @@ class PixelsAreExact(unittest.TestCase):
     def test_a_laptop_s_size(self):
         """1366 is no multiple of 4: rows of RGB888 and RGB565 begin anywhere."""
         with daemon.Daemon() as d:
-            for form in surface.FORMATS:
-                self.cross(d, surface.Surface(1366, 768, form), form, (rfb.ZRLE, rfb.TIGHT))
+            for form in surface.FORMATS:     # their rows are what is tested, and some hundreds are as good as all
+                height = 768 if form in ("RGB888", "RGB565") else 200
+                self.cross(d, surface.Surface(1366, height, form), form, (rfb.ZRLE, rfb.TIGHT))
             self.cross(d, surface.Surface(1366, 768), "all", ENCODINGS)
 
     def test_rows_with_padding(self):

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where the guest shows nothing, viewers read why, and the picture is back as soon as there is one."""
-import collections
 import pathlib
 import sys
 import time
@@ -13,7 +12,7 @@ import daemon  # noqa: E402
 import rfb  # noqa: E402
 import surface  # noqa: E402
 import varlink  # noqa: E402
-from compare import shows, until_shows  # noqa: E402
+from compare import is_words, shows, until_shows  # noqa: E402
 
 LIMIT = 20 * daemon.SLOW
 OFF = "the guest has not switched its display on"
@@ -35,14 +34,6 @@ def until(viewer, test, what):
         except TimeoutError:
             raise AssertionError(f"not in time: {what}") from None
         viewer.request()
-
-
-def is_words(viewer):
-    """A dark ground with light strokes on it: no picture of these tests looks so. For 32 bits a pixel."""
-    pixels = bytes(viewer.pixels)
-    counts = collections.Counter(pixels[i:i + 3] for i in range(0, len(pixels), 4))
-    dark = sum(count for value, count in counts.items() if max(value) < 64)
-    return dark > counts.total() * 0.8 and any(min(value) > 200 for value in counts)
 
 
 class PlaneOffShowsPlacard(unittest.TestCase):

@@ -14,8 +14,8 @@ import daemon  # noqa: E402
 import rfb  # noqa: E402
 import surface  # noqa: E402
 import varlink  # noqa: E402
-from compare import until_shows  # noqa: E402
-from plane_off_shows_placard import is_words, until, watch  # noqa: E402
+from compare import is_words, until_shows  # noqa: E402
+from plane_off_shows_placard import until, watch  # noqa: E402
 
 LIMIT = 20 * daemon.SLOW
 LINEAR_INVALID = 0x00ffffffffffffff

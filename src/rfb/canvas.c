@@ -21,19 +21,14 @@
  */
 #include "rfb/canvas.h"
 
-#include <rfb/rfbregion.h>
-
 #include "base/mem.h"
 #include "damage/rects.h"
 #include "frame/frame.h"
-#include "rfb/h264.h"
 #include "rfb/notices.h"
 #include "rfb/prints.h"
-#include "rfb/reader.h"
+#include "rfb/region.h"
 #include "rfb/screen.h"
-#include "rfb/shots.h"
 #include "rfb/update.h"
-#include "rfb/wire.h"
 
 #define RECTS_MAX  64
 #define REGION_MAX 400	/* rectangles of a region; of more, what is around them all is sent */
@@ -41,25 +36,18 @@
 #define SLICES_MAX 16
 #define SLICE_PIXELS \
 	(256u << 10) /* 10 ms of encoding at most, since the broker may want to write */
-#define SLICE_SMALL 4096u
-#define COST_FIRST  1024 /* a byte for each pixel: text has less, photos have two */
-#define COST_MIN    8
-#define PERFECT	    100 /* LibVNCServer's quality for level 9 */
-#define GREY	    3	/* LibVNCServer's number for JPEG without colours */
+#define GREY 3	     /* LibVNCServer's number for JPEG without colours */
 
 void canvas_init(struct canvas *canvas, const char *name, struct notices *notices, bool view_only)
 {
-	*canvas = (struct canvas){
-		.notices = notices, .view_only = view_only, .exact_cost = COST_FIRST};
+	*canvas = (struct canvas){.notices = notices, .view_only = view_only};
 	screen_init(&canvas->screen, name);
 	quality_init(&canvas->quality);
 }
 
 void canvas_finish(struct canvas *canvas)
 {
-	if (canvas->audience)
-		film_audience(canvas->film, false);
-	canvas->audience = false;
+	spectator_finish(&canvas->head.spectator);
 	screen_finish(&canvas->screen);
 	refresh_finish(&canvas->refresh);
 	frame_destroy(canvas->frame);
@@ -87,17 +75,6 @@ int canvas_show(struct canvas *canvas, const struct frame *shared)
 
 /* ---- what is new ---- */
 
-static void mark(rfbClientPtr client, const struct rect *rect)
-{
-	sraRegionPtr region;
-
-	if (!rect->width)
-		return;
-	region = sraRgnCreateRect(rect->x, rect->y, rect->x + rect->width, rect->y + rect->height);
-	sraRgnOr(client->modifiedRegion, region);
-	sraRgnDestroy(region);
-}
-
 /* A new frame: what rfbNewFramebuffer() does, for the one client, with the pixel format left alone. */
 static const char *follow_frame(struct canvas *canvas, const struct frame *shared)
 {
@@ -112,7 +89,7 @@ static const char *follow_frame(struct canvas *canvas, const struct frame *share
 	if (canvas_show(canvas, shared) < 0)
 		return "cannot map the frame";
 	sraRgnMakeEmpty(canvas->client->modifiedRegion);
-	mark(canvas->client, &all);
+	region_add(canvas->client->modifiedRegion, &all);
 	canvas->cursor.drawn.width = 0;
 	if (resized)
 		notices_resized(canvas->notices);
@@ -121,127 +98,44 @@ static const char *follow_frame(struct canvas *canvas, const struct frame *share
 
 /* ---- moves ---- */
 
-static sraRegionPtr region_of(const struct rect *rect)
-{
-	return sraRgnCreateRect(rect->x, rect->y, rect->x + rect->width, rect->y + rect->height);
-}
-
-/* As move_wrong(), to the pixel. */
-static void region_move(sraRegionPtr region, const struct move *move)
-{
-	struct rect end = move_to(move);
-	sraRegionPtr carried = region_of(&move->from), to = region_of(&end);
-
-	sraRgnAnd(carried, region);
-	sraRgnOffset(carried, move->dx, move->dy);
-	sraRgnSubtract(region, to);
-	sraRgnOr(region, carried);
-	sraRgnDestroy(carried);
-	sraRgnDestroy(to);
-}
-
-/* Copies of a cursor that is drawn in, and what is left of it. */
-static void move_cursor(struct canvas *canvas, const struct move *moves, size_t count)
-{
-	const struct rect *drawn = &canvas->cursor.drawn;
-	sraRegionPtr remains = region_of(drawn);
-	bool met = false;
-
-	for (size_t i = 0; i < count; i++) {
-		struct rect end = move_to(&moves[i]);
-
-		met |= rects_meet(&moves[i].from, drawn) || rects_meet(&end, drawn);
-		region_move(remains, &moves[i]);
-	}
-	if (met) {
-		sraRgnOr(canvas->client->modifiedRegion, remains);
-		mark(canvas->client, drawn);
-	}
-	sraRgnDestroy(remains);
-}
-
-static bool asked_rect(const struct canvas *canvas, struct rect *ret);
-
 static bool asks_for_all(const struct canvas *canvas)
 {
 	struct rect asked;
 
-	return asked_rect(canvas, &asked) && !asked.x && !asked.y &&
+	return region_single(canvas->client->requestedRegion, &asked) && !asked.x && !asked.y &&
 	       asked.width == (uint32_t)canvas->screen.width &&
 	       asked.height == (uint32_t)canvas->screen.height;
 }
 
-bool canvas_copies(const struct canvas *canvas)
+static bool can_copy(const struct canvas *canvas)
 {
 	return canvas->client->useCopyRect && asks_for_all(canvas);
 }
 
 void canvas_move(struct canvas *canvas, const struct move *moves, size_t count)
 {
-	bool copies = count && canvas_copies(canvas);
+	bool copies = count && can_copy(canvas);
 
 	for (size_t i = 0; i < count; i++) {
 		struct rect end = move_to(&moves[i]);
 
 		if (!copies) {
-			mark(canvas->client, &end);
+			region_add(canvas->client->modifiedRegion, &end);
 			continue;
 		}
 		region_move(canvas->client->modifiedRegion, &moves[i]);
 		refresh_moved(&canvas->refresh, &moves[i]);
-		canvas->moves[canvas->move_count++] = moves[i];
+		head_move(&canvas->head, &moves[i]);
 	}
 	if (copies && canvas->cursor.drawn.width)
-		move_cursor(canvas, moves, count);
+		cursor_moved(&canvas->cursor, canvas->client->modifiedRegion, moves, count);
 }
 
-static void drop_film(struct canvas *canvas)
-{
-	if (canvas->shot_count)
-		film_drop(canvas->film, canvas->shots, canvas->shot_count);
-	canvas->shot_count = 0;
-}
-
-/* The head of an update of so many rectangles, and what comes first: moves, and then the film, which covers what they carry there. */
 static bool put_head(void *arg, unsigned int rectangles)
 {
 	struct canvas *canvas = arg;
-	rfbClientPtr client = canvas->client;
-	size_t count = canvas->move_count, first = count + canvas->shot_count;
-	bool going = update_put_head(
-		client, rectangles == PRINTS_MANY ? PRINTS_MANY : rectangles + first);
 
-	canvas->move_count = 0;
-	for (size_t i = 0; i < count && going; i++) {
-		struct rect to = move_to(&canvas->moves[i]);
-		uint8_t from[4];
-
-		wire_put_u16(from, canvas->moves[i].from.x);
-		wire_put_u16(from + 2, canvas->moves[i].from.y);
-		going = update_put_rect(
-				client, to.x, to.y, to.width, to.height, ENCODING_COPY_RECT) &&
-			update_put(client, from, sizeof(from));
-	}
-	going = going && shots_put(client, &canvas->film_area, canvas->shots, canvas->shot_count,
-				 canvas->anew);
-	drop_film(canvas);
-	return going;
-}
-
-static bool send_first(struct canvas *canvas)
-{
-	return !(canvas->move_count || canvas->shot_count) ||
-	       (put_head(canvas, 0) && update_flush(canvas->client));
-}
-
-static struct rect both(const struct rect *a, const struct rect *b)
-{
-	uint32_t x = MAX(a->x, b->x), y = MAX(a->y, b->y);
-	uint32_t right = MIN(a->x + a->width, b->x + b->width);
-	uint32_t bottom = MIN(a->y + a->height, b->y + b->height);
-
-	return x < right && y < bottom ? (struct rect){x, y, right - x, bottom - y}
-				       : (struct rect){0};
+	return head_put(&canvas->head, canvas->client, rectangles);
 }
 
 static void follow_damage(struct canvas *canvas, const uint64_t *damage, const struct rect *within)
@@ -251,26 +145,8 @@ static void follow_damage(struct canvas *canvas, const uint64_t *damage, const s
 		canvas->frame->header.height, rects, ARRAY_SIZE(rects));
 
 	for (size_t i = 0; i < count; i++) {
-		struct rect new = both(&rects[i], within);
-
-		mark(canvas->client, &new);
+		region_add_within(canvas->client->modifiedRegion, &rects[i], within);
 	}
-}
-
-static int clamped(int64_t value, int end)
-{
-	return value < 0 ? 0 : MIN(value, (int64_t)end - 1);
-}
-
-/* Where the pointer is, for viewers that only look: those who control it know better. */
-static void follow_pointer(struct canvas *canvas)
-{
-	const struct frame_cursor *live = &canvas->cursor.live;
-
-	if (canvas->view_only && live->visible)
-		notices_point(canvas->notices,
-			clamped((int64_t)live->x + live->hot_x, canvas->screen.width),
-			clamped((int64_t)live->y + live->hot_y, canvas->screen.height));
 }
 
 /* The part of the picture that the cursor is to be drawn into. */
@@ -291,16 +167,21 @@ static void follow_cursor(struct canvas *canvas)
 	struct cursor *cursor = &canvas->cursor;
 	unsigned int news = cursor_look(cursor, canvas->frame);
 	struct rect place = cursor_wanted_at(canvas);
+	uint16_t x, y;
 
 	/* A cursor larger than the frame can move and cover the same part of it. */
 	if (news || cursor_out_of_place(canvas, &place)) {
-		mark(canvas->client, &cursor->drawn);
-		mark(canvas->client, &place);
+		region_add(canvas->client->modifiedRegion, &cursor->drawn);
+		region_add(canvas->client->modifiedRegion, &place);
 		cursor->drawn = place;
 	}
 	if (news & CURSOR_RESHAPED)
 		notices_reshaped(canvas->notices);
-	follow_pointer(canvas);
+	/* Where the pointer is, for viewers that only look: those who control it know better. */
+	if (canvas->view_only && cursor->live.visible) {
+		cursor_point(cursor, canvas->frame, &x, &y);
+		notices_point(canvas->notices, x, y);
+	}
 }
 
 const char *canvas_follow(struct canvas *canvas, const struct frame *shared, const uint64_t *damage,
@@ -325,14 +206,13 @@ bool canvas_asked(const struct canvas *canvas)
 void canvas_ask(struct canvas *canvas, const struct rect *area)
 {
 	uint32_t width = canvas->screen.width, height = canvas->screen.height;
-	sraRegionPtr region;
+	struct rect asked;
 
 	if (!area->width || area->x >= width || area->y >= height)
 		return;
-	region = sraRgnCreateRect(area->x, area->y, MIN(area->x + area->width, width),
-		MIN(area->y + area->height, height));
-	sraRgnOr(canvas->client->requestedRegion, region);
-	sraRgnDestroy(region);
+	asked = (struct rect){area->x, area->y, MIN(area->width, width - area->x),
+		MIN(area->height, height - area->y)};
+	region_add(canvas->client->requestedRegion, &asked);
 }
 
 /* What the library would send now. To be destroyed. */
@@ -376,7 +256,9 @@ bool canvas_still(struct canvas *canvas)
 
 const char *canvas_encoding(const struct canvas *canvas)
 {
-	return canvas->filming ? "h264" : screen_encoding(screen_fit_encoding(canvas->client));
+	return canvas->head.spectator.filming
+		       ? "h264"
+		       : screen_encoding(screen_fit_encoding(canvas->client));
 }
 
 uint32_t canvas_bytes(const struct canvas *canvas)
@@ -428,7 +310,7 @@ static void update_client(struct canvas *canvas, const struct quality_levels *le
 		client->turboQualityLevel, client->turboSubsampLevel, client->tightCompressLevel};
 	sraRegionPtr region;
 
-	if (!send_first(canvas))
+	if (!head_send(&canvas->head, client))
 		return;
 	region = coming(canvas);
 	client->turboQualityLevel = levels->quality;
@@ -462,18 +344,6 @@ static void on_sent(void *arg, const struct rect *rect, const struct rect *lossy
 		refresh_sent(&sending->canvas->refresh, lossy, true, sending->now);
 }
 
-/* Of so many pieces that the heads would weigh, the rectangle around them. */
-static void limit(sraRegionPtr region)
-{
-	sraRegionPtr all;
-
-	if (sraRgnCountRects(region) <= REGION_MAX)
-		return;
-	all = sraRgnBBox(region);
-	sraRgnOr(region, all);
-	sraRgnDestroy(all);
-}
-
 /* By the studio, and with the library's regions as the library itself would leave them. */
 static const char *update_shared(struct canvas *canvas, const struct tight_wish *wish, uint64_t now)
 {
@@ -494,7 +364,7 @@ static const char *update_shared(struct canvas *canvas, const struct tight_wish 
 	};
 	int r = 0;
 
-	limit(region);
+	region_limit(region, REGION_MAX);
 	if (!sraRgnEmpty(region)) {
 		sraRgnSubtract(client->modifiedRegion, region);
 		sraRgnMakeEmpty(client->requestedRegion);
@@ -508,16 +378,10 @@ static const char *update_shared(struct canvas *canvas, const struct tight_wish 
 static bool little_comes(const struct canvas *canvas)
 {
 	sraRegionPtr region = coming(canvas);
-	sraRectangleIterator *iterator = sraRgnGetIterator(region);
-	uint64_t pixels = 0;
-	sraRect part;
+	bool little = region_covers(region, LITTLE) <= LITTLE;
 
-	while (iterator && pixels <= LITTLE && sraRgnIteratorNext(iterator, &part))
-		pixels += (uint64_t)(part.x2 - part.x1) * (part.y2 - part.y1);
-	if (iterator)
-		sraRgnReleaseIterator(iterator);
 	sraRgnDestroy(region);
-	return pixels <= LITTLE;
+	return little;
 }
 
 static const char *update(struct canvas *canvas, bool exact, uint64_t now)
@@ -557,63 +421,13 @@ static const char *draw(struct canvas *canvas, bool exact, uint64_t now)
 
 /* ---- film ---- */
 
-void canvas_forget_film(struct canvas *canvas)
-{
-	canvas->place.reel = 0;
-}
-
-/* A viewer is sent a film if it takes JPEG, but for one that wishes for the best that there is. */
-static bool follow_film(struct canvas *canvas)
-{
-	int quality = canvas->client->turboQualityLevel;
-	bool can = canvas->film && canvas->notices->extras & EXTRA_H264 && quality != -1 &&
-		   quality < PERFECT;
-
-	if (can != canvas->audience)
-		film_audience(canvas->film, can);
-	if (!can)
-		canvas_forget_film(canvas);
-	canvas->audience = can;
-	canvas->filming = false;
-	return can && asks_for_all(canvas);
-}
-
 /* The viewer's picture of @area is what the shot has made of the frame. */
 static void note_film(struct canvas *canvas, const struct rect *area, uint64_t now)
 {
-	sraRegionPtr region = region_of(area);
-
-	sraRgnSubtract(canvas->client->modifiedRegion, region);
-	sraRgnDestroy(region);
+	region_remove(canvas->client->modifiedRegion, area);
 	if (rects_meet(area, &canvas->cursor.drawn))
-		mark(canvas->client, &canvas->cursor.drawn);
+		region_add(canvas->client->modifiedRegion, &canvas->cursor.drawn);
 	refresh_sent(&canvas->refresh, area, true, now);
-}
-
-_Static_assert(QUALITY_STEPS <= H264_STEPS, "one set of numbers");
-
-/* What the next update begins with; dropped when that is over. */
-static void take_film(struct canvas *canvas, uint64_t now)
-{
-	const struct frame *frame = canvas->frame;
-	struct film_want want = {.now = now, .step = canvas->quality.step};
-	struct rect *area = &canvas->film_area;
-
-	if (!follow_film(canvas) ||
-		!film_showing(canvas->film, frame->header.generation, area, &want.reel))
-		return;
-	want.serial = reader_serial(canvas->reader, area);
-	want.pixels = frame_pixels(reader_frame(canvas->reader));
-	want.stride = frame->header.stride / sizeof(*want.pixels);
-	canvas->filming = canvas->place.reel == want.reel && canvas->place.serial == want.serial;
-	if (canvas->filming)
-		return;
-	canvas->shot_count =
-		film_take(canvas->film, &want, &canvas->place, canvas->shots, &canvas->anew);
-	if (!canvas->shot_count)
-		return;
-	canvas->filming = true;
-	note_film(canvas, area, now);
 }
 
 const char *canvas_draw(struct canvas *canvas, uint64_t now)
@@ -621,46 +435,26 @@ const char *canvas_draw(struct canvas *canvas, uint64_t now)
 	const char *reason;
 
 	if (!notices_write(canvas->notices, canvas->client, &canvas->cursor, canvas->frame)) {
-		canvas->move_count = 0;
+		head_drop(&canvas->head);
 		return NULL;
 	}
-	take_film(canvas, now);
+	if (spectator_follow(&canvas->head.spectator, canvas->client, canvas->notices->extras) &&
+		asks_for_all(canvas) &&
+		spectator_take(&canvas->head.spectator, canvas->reader, canvas->quality.step, now))
+		note_film(canvas, &canvas->head.spectator.area, now);
 	/* Moves or a film alone are an answer, too. */
-	if ((canvas->move_count || canvas->shot_count) && nothing_coming(canvas)) {
+	if (head_waits(&canvas->head) && nothing_coming(canvas)) {
 		sraRgnMakeEmpty(canvas->client->requestedRegion);
-		send_first(canvas);
+		head_send(&canvas->head, canvas->client);
 		reason = NULL;
 	} else {
 		reason = draw(canvas, false, now);
 	}
-	drop_film(canvas); /* of a connection that is gone */
+	head_drop(&canvas->head); /* of a connection that is gone */
 	return reason;
 }
 
 /* ---- without loss ---- */
-
-uint64_t canvas_refresh_due(struct canvas *canvas, uint64_t now)
-{
-	return refresh_due(&canvas->refresh, now);
-}
-
-/* False: the viewer has not asked for one rectangle. Nearly all ask for the whole screen. */
-static bool asked_rect(const struct canvas *canvas, struct rect *ret)
-{
-	sraRegionPtr region = canvas->client->requestedRegion;
-	sraRectangleIterator *iterator;
-	sraRect part;
-	bool got;
-
-	if (sraRgnCountRects(region) != 1)
-		return false;
-	iterator = sraRgnGetIterator(region);
-	got = iterator && sraRgnIteratorNext(iterator, &part);
-	sraRgnReleaseIterator(iterator);
-	if (got)
-		*ret = (struct rect){part.x1, part.y1, part.x2 - part.x1, part.y2 - part.y1};
-	return got;
-}
 
 /* Marks slices, which count as sent from then on. Returns their pixels. */
 static uint32_t mark_slices(struct canvas *canvas, uint32_t pixels, uint64_t now)
@@ -668,13 +462,13 @@ static uint32_t mark_slices(struct canvas *canvas, uint32_t pixels, uint64_t now
 	struct rect within, slice;
 	uint32_t marked = 0;
 
-	if (!asked_rect(canvas, &within))
+	if (!region_single(canvas->client->requestedRegion, &within))
 		return 0;
 	for (int i = 0; i < SLICES_MAX && marked < pixels; i++) {
 		if (!refresh_slice(&canvas->refresh, &within, pixels - marked, &slice))
 			break;
 		refresh_sent(&canvas->refresh, &slice, false, now);
-		mark(canvas->client, &slice);
+		region_add(canvas->client->modifiedRegion, &slice);
 		marked += slice.width * slice.height;
 	}
 	return marked;
@@ -682,19 +476,17 @@ static uint32_t mark_slices(struct canvas *canvas, uint32_t pixels, uint64_t now
 
 bool canvas_refresh(struct canvas *canvas, uint64_t now, uint64_t bytes, const char **ret_reason)
 {
-	uint64_t pixels = MIN(bytes * 1024 / canvas->exact_cost, (uint64_t)SLICE_PIXELS);
-	uint32_t before, marked, cost;
+	uint64_t pixels = MIN(refresh_room(&canvas->refresh, bytes), (uint64_t)SLICE_PIXELS);
+	uint32_t before, marked;
 
 	if (screen_fit_encoding(canvas->client) == rfbEncodingZYWRLE) /* knows no other way */
 		return false;
 	marked = mark_slices(canvas, pixels, now);
 	if (!marked)
 		return false;
-	canvas->filming = false;
+	canvas->head.spectator.filming = false;
 	before = canvas_bytes(canvas);
 	*ret_reason = draw(canvas, true, now);
-	cost = (uint64_t)(canvas_bytes(canvas) - before) * 1024 / marked;
-	if (marked >= SLICE_SMALL)
-		canvas->exact_cost = MAX((canvas->exact_cost * 3 + cost) / 4, (uint32_t)COST_MIN);
+	refresh_took(&canvas->refresh, marked, canvas_bytes(canvas) - before);
 	return true;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "rfb/region.h"
 
 static uint32_t alpha_of(uint32_t pixel)
 {
@@ -72,6 +73,20 @@ static uint32_t blended(uint32_t over, uint32_t under)
 	return out;
 }
 
+static int clamped(int64_t value, uint32_t end)
+{
+	return value < 0 ? 0 : MIN(value, (int64_t)end - 1);
+}
+
+void cursor_point(
+	const struct cursor *cursor, const struct frame *frame, uint16_t *ret_x, uint16_t *ret_y)
+{
+	const struct frame_cursor *live = &cursor->live;
+
+	*ret_x = clamped((int64_t)live->x + live->hot_x, frame->header.width);
+	*ret_y = clamped((int64_t)live->y + live->hot_y, frame->header.height);
+}
+
 void cursor_draw(const struct cursor *cursor, struct frame *frame)
 {
 	const uint32_t *image = frame_cursor_pixels(frame);
@@ -103,4 +118,24 @@ int cursor_erase(struct frame *frame, const struct rect *area)
 		return 0;
 	from = from / page * page;
 	return madvise(frame->map + from, end - from, MADV_DONTNEED) < 0 ? -errno : 0;
+}
+
+void cursor_moved(
+	const struct cursor *cursor, sraRegionPtr modified, const struct move *moves, size_t count)
+{
+	const struct rect *drawn = &cursor->drawn;
+	sraRegionPtr remains = region_of(drawn);
+	bool met = false;
+
+	for (size_t i = 0; i < count; i++) {
+		struct rect end = move_to(&moves[i]);
+
+		met |= rects_meet(&moves[i].from, drawn) || rects_meet(&end, drawn);
+		region_move(remains, &moves[i]);
+	}
+	if (met) {
+		sraRgnOr(modified, remains);
+		region_add(modified, drawn);
+	}
+	sraRgnDestroy(remains);
 }

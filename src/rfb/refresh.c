@@ -11,6 +11,9 @@
 
 #define COLOURS_MAX 24 /* tight.c of 0.9.14: palettes are no smaller at any level, with JPEG */
 #define HASH_SLOTS  64 /* a power of two, above COLOURS_MAX */
+#define SLICE_SMALL 4096u
+#define COST_FIRST  1024 /* a byte for each pixel: text has less, photos have two */
+#define COST_MIN    8
 
 int refresh_resize(struct refresh *refresh, uint32_t width, uint32_t height)
 {
@@ -30,6 +33,7 @@ int refresh_resize(struct refresh *refresh, uint32_t width, uint32_t height)
 		.ripe = bitmaps + 2 * words,
 		.scratch = bitmaps + 3 * words,
 		.row = DIV_ROUND_UP(height, BLOCK_PIXELS),
+		.cost = refresh->cost,
 	};
 	return 0;
 }
@@ -199,4 +203,22 @@ bool refresh_exact_anyway(const uint32_t *pixels, size_t stride, const struct re
 		}
 	}
 	return true;
+}
+
+static uint32_t cost(const struct refresh *refresh)
+{
+	return refresh->cost ? refresh->cost : COST_FIRST;
+}
+
+uint64_t refresh_room(const struct refresh *refresh, uint64_t bytes)
+{
+	return bytes * 1024 / cost(refresh);
+}
+
+void refresh_took(struct refresh *refresh, uint32_t pixels, uint32_t bytes)
+{
+	uint32_t now = (uint64_t)bytes * 1024 / pixels;
+
+	if (pixels >= SLICE_SMALL)
+		refresh->cost = MAX((cost(refresh) * 3 + now) / 4, (uint32_t)COST_MIN);
 }

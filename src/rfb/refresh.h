@@ -24,9 +24,10 @@ struct refresh {
 	uint64_t *scratch;
 	uint64_t spell_ns;    /* began; 0: nothing to wait for */
 	size_t row;	      /* of blocks: above it nothing is ripe */
+	uint32_t cost;	      /* bytes for 1024 pixels without loss, lately; 0: not known */
 };
 
-/* Forgets everything. -ENOMEM: as it was. */
+/* Forgets everything but the cost. -ENOMEM: as it was. */
 int refresh_resize(struct refresh *refresh, uint32_t width, uint32_t height);
 void refresh_finish(struct refresh *refresh);
 /* @rect was sent. @lossy: perhaps not exact. */
@@ -38,5 +39,9 @@ uint64_t refresh_due(struct refresh *refresh, uint64_t now);
 /* Part of what is ripe: whole blocks in @within, at most @pixels but for a first block. False: none. It stays ripe until it is sent. */
 bool refresh_slice(
 	struct refresh *refresh, const struct rect *within, uint32_t pixels, struct rect *ret);
+/* The pixels of slices that make about @bytes. */
+uint64_t refresh_room(const struct refresh *refresh, uint64_t bytes);
+/* Slices of so many pixels were so many bytes. */
+void refresh_took(struct refresh *refresh, uint32_t pixels, uint32_t bytes);
 /* Does @rect have few enough colours that LibVNCServer's Tight sends it exact, as a palette, whatever the quality? @stride: pixels. */
 bool refresh_exact_anyway(const uint32_t *pixels, size_t stride, const struct rect *rect);

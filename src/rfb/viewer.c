@@ -80,7 +80,7 @@ static int connect_canvas(
 	int r;
 
 	canvas->studio = picture_studio(picture);
-	canvas->film = picture_film(picture);
+	canvas->head.spectator.film = picture_film(picture);
 	r = screen_connect(&canvas->screen, &canvas->client, ret_hangup, ret_fd);
 	if (r < 0)
 		return r;

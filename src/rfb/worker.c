@@ -213,7 +213,7 @@ static void on_encodings(void *arg)
 {
 	struct worker *worker = arg;
 
-	canvas_forget_film(&worker->canvas);
+	spectator_forget(&worker->canvas.head.spectator);
 }
 
 static const struct aside_hooks aside_hooks = {
@@ -234,7 +234,7 @@ static bool update_wanted(const struct worker *worker)
 /* As update_due(), when there is nothing new to be sent. */
 static bool refresh_maybe(struct worker *worker, uint64_t now, uint64_t *ret_ns)
 {
-	uint64_t due = canvas_refresh_due(&worker->canvas, now);
+	uint64_t due = refresh_due(&worker->canvas.refresh, now);
 	bool line;
 
 	if (!canvas_asked(&worker->canvas) || !may_update(worker) || due == UINT64_MAX)

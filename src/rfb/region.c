@@ -57,6 +57,7 @@ void region_limit(sraRegionPtr region, unsigned int maximum)
 	if (sraRgnCountRects(region) <= maximum)
 		return;
 	all = sraRgnBBox(region);
+	sraRgnMakeEmpty(region); /* or each of its rows would stay a piece */
 	sraRgnOr(region, all);
 	sraRgnDestroy(all);
 }

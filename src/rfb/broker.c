@@ -11,7 +11,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "base/measure.h"
 #include "base/mem.h"
 #include "base/probe.h"
 #include "rfb/door.h"
@@ -22,8 +21,8 @@
 #include "rfb/outbox.h"
 #include "rfb/picture.h"
 #include "rfb/questions.h"
-#include "rfb/studio.h"
 #include "rfb/tidy.h"
+#include "rfb/times.h"
 #include "rfb/tls.h"
 
 struct broker {
@@ -31,9 +30,8 @@ struct broker {
 	int link; /* borrowed */
 	struct loop_source *link_source;
 	struct picture *picture;
-	struct tidy tidy; /* the picture's studio */
-	struct studio_counts told;
-	struct film_counts told_film;
+	struct tidy tidy;   /* the picture's studio */
+	struct times times; /* that it was told */
 	struct door *door;
 	struct link_message hello;
 	int result;
@@ -103,32 +101,6 @@ static void on_gone(
 	post_seen(arg, LINK_VIEWER_GONE, viewer, mode, peer, reason);
 }
 
-/* What cannot be sent now is for the next time. An update adds to both in the other order, while we take: with none encoded there is none
- * that would be lost. */
-static void say_times(struct broker *broker)
-{
-	struct link_message message = {.type = LINK_TIMES};
-	struct studio_counts counts = studio_counts(broker->tidy.studio);
-	struct film_counts film = film_counts(broker->tidy.film);
-
-	message.times.areas_encoded = counts.made - broker->told.made;
-	message.times.areas_shared = counts.shared - broker->told.shared;
-	message.times.shots_encoded = film.made - broker->told_film.made;
-	message.times.shots_sent = film.sent - broker->told_film.sent;
-	message.times.shots_late = film.late - broker->told_film.late;
-	measure_take(MEASURE_WIRE, &message.times.wire);
-	measure_take(MEASURE_ENCODE, &message.times.encode);
-	if (!message.times.encode.sum_ns)
-		return;
-	if (link_send(broker->link, &message, -EBADF) == 0) {
-		broker->told = counts;
-		broker->told_film = film;
-		return;
-	}
-	measure_add(MEASURE_ENCODE, &message.times.encode);
-	measure_add(MEASURE_WIRE, &message.times.wire);
-}
-
 static bool on_state(
 	void *arg, uint32_t viewer, uint32_t behind, uint64_t bytes, const char *encoding)
 {
@@ -141,7 +113,7 @@ static bool on_state(
 	message.state.frames_behind = behind;
 	message.state.bytes_sent = bytes;
 	snprintf(message.state.encoding, sizeof(message.state.encoding), "%s", encoding);
-	say_times(broker);
+	times_say(&broker->times, &broker->tidy, broker->link);
 	return outbox_offer(&broker->outbox, &message);
 }
 
@@ -452,8 +424,6 @@ static void on_link(int link, unsigned int events, void *arg)
 	else if (r < 0 && r != -EAGAIN)
 		finish(broker, r);
 }
-
-/* ---- life ---- */
 
 int broker_create(
 	struct loop *loop, int link, const struct link_message *hello, struct broker **ret)

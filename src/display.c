@@ -149,105 +149,6 @@ int display_map(struct display *d, struct plane *plane, struct view *ret)
 	return r == -ENODATA ? -EIO : r;
 }
 
-/* Some rows will do: nothing says that something is new. Another buffer does, or the same one drawn to. */
-static bool probe_will_do(const struct display *d, const struct plane *plane, uint64_t now)
-{
-	return !pace_doubts(&d->pace) && !pace_owes(&d->pace, now) &&
-	       plane->drawn == d->scanned.drawn && plane_same_buffer(plane, &d->scanned) &&
-	       d->found.live && d->audience == d->audience_scanned;
-}
-
-/* All pixels, or all that are near what the last probe found. Number of changed blocks; -EAGAIN: wait for the grant; else as stage_picture(). */
-static int scan_pixels(
-	struct display *d, const struct plane *plane, const struct view *view, bool near)
-{
-	uint64_t began = measure_now();
-	int r;
-
-	d->settled = false;
-	if (!near)
-		d->scanned.drawn = 0;
-	PROBE3(scan_begin, d->handover.context.id, view->width, view->height);
-	r = near ? stage_picture_near(d->stage, view) : stage_picture(d->stage, view);
-	measure_took(MEASURE_SCAN, measure_now() - began);
-	PROBE2(scan_end, d->handover.context.id, r);
-	d->near = near && r == -EAGAIN;
-	if (r >= 0) {
-		d->settled = true;
-		d->scanned = *plane;
-		d->found.captured += !near;
-		d->found.patched += near;
-		d->found.sampled_since = 0;
-		d->found.damaged += r;
-	}
-	return r;
-}
-
-/* A look at some rows. True: something differs, and all that differs is to be looked at; d->near says how much that is. */
-static bool probe_differs(struct display *d, const struct view *view, uint64_t now, int *ret_error)
-{
-	int doubt = stage_probe(d->stage, view, pace_skims(&d->pace, now));
-
-	d->found.sampled++;
-	d->found.sampled_since++;
-	d->settled = doubt == TILES_SAME;
-	d->near = doubt == TILES_NEAR;
-	*ret_error = MIN(doubt, 0);
-	return doubt > TILES_SAME;
-}
-
-/* What a probe has found. Its guest may be drawing: what is another picture by then is looked at once more, before somebody sees it half. */
-static int scan_doubted(
-	struct display *d, const struct plane *plane, const struct view *view, bool *ret_all)
-{
-	bool near = d->near;
-	int r = scan_pixels(d, plane, view, near), doubt, more;
-
-	*ret_all = !near;
-	if (r < 0)
-		return r;
-	doubt = stage_probe(d->stage, view, true);
-	if (doubt == TILES_SAME)
-		return r;
-	near = doubt == TILES_NEAR;
-	*ret_all |= !near;
-	more = scan_pixels(d, plane, view, near);
-	return more < 0 ? more : r + more;
-}
-
-/* Brings the frame up to date. Number of changed blocks; -EAGAIN: wait for the grant; else as display_map(). @ret_all: all pixels were looked at. */
-static int scan(struct display *d, struct plane *plane, uint64_t now, bool *ret_all)
-{
-	struct view view;
-	int r = display_map(d, plane, &view);
-	bool some = r == 0 && probe_will_do(d, plane, now), look = true;
-
-	*ret_all = false;
-	if (r < 0) {
-		d->scanned.drawn = 0;
-		return r;
-	}
-	d->near &= some;
-	if (some && d->settled) {
-		look = probe_differs(d, &view, now, &r);
-		/* One pass is to find and to copy. */
-		if (look && !stage_ask(d->stage))
-			r = -EAGAIN;
-	}
-	*ret_all = !some;
-	if (look && r >= 0)
-		r = some ? scan_doubted(d, plane, &view, ret_all)
-			 : scan_pixels(d, plane, &view, false);
-	driver_unmap(&d->driver);
-	if (r < 0 && r != -EAGAIN) {
-		driver_forget(&d->driver);
-		d->near = false;
-		display_reason(d, "the picture could not be read: %s", strerror(-r));
-		return -EIO;
-	}
-	return r;
-}
-
 /* The source says that all pixels are still those that the frame has. */
 static bool nothing_drawn(const struct display *d, const struct plane *plane, uint64_t now)
 {
@@ -261,36 +162,38 @@ void display_look(struct display *d)
 {
 	uint64_t now = loop_now_ms(), began = measure_now(), cost = purse_begin();
 	struct plane plane;
+	struct scan scan = {.now = now, .began = began, .all = true};
 	int changed, moved = 0;
 	enum pace_found found;
-	bool still, active, all = true;
+	bool still, active;
 
 	PROBE2(look_begin, d->handover.context.id, (unsigned int)d->watchers);
 	change_hear(&d->change, d->driver.source);
 	changed = display_ask(d, &plane);
 	still = changed == 0 && nothing_drawn(d, &plane, now);
 	if (changed == 0 && !still)
-		changed = scan(d, &plane, now, &all);
+		changed = scan_picture(d, &plane, &scan);
 	if (changed >= 0) {
 		display_set_live(d, true);
 		d->audience_scanned = d->audience;
 		moved = cursor_look(d, now);
+		d->guesses &= !moved;
 	}
 	measure_took(MEASURE_CAPTURE, measure_now() - began);
 	purse_pay(&d->purse, cost);
 	PROBE3(look_end, d->handover.context.id, changed, moved);
-	found = changed > 0 ? PACE_PIXELS : moved > 0 ? PACE_CURSOR : PACE_NOTHING;
-	if (found || changed == -EAGAIN || moved == -EAGAIN)
+	found = changed > 0 || scan.early ? PACE_PIXELS : moved > 0 ? PACE_CURSOR : PACE_NOTHING;
+	if (changed > 0 || moved > 0 || changed == -EAGAIN || moved == -EAGAIN)
 		stage_noticed(d->stage, began);
+	d->found.changes[report_change(d, &d->found)] += found != PACE_NOTHING;
 	if (changed == -EAGAIN || moved == -EAGAIN) {
 		/* Viewers are still reading. What was found is found again when they let go. */
 		display_report(d);
 		return;
 	}
-	d->found.changes[report_change(d, &d->found)] += found != PACE_NOTHING;
 	if (changed < 0)
 		now = loop_now_ms(); /* a driver that fails slowly has its rest, too */
-	pace_looked(&d->pace, found, !still && all, now);
+	pace_looked(&d->pace, found, !still && scan.all, now);
 	d->hot = pace_expects(&d->pace);
 	d->paid_for = false;
 	active = pace_active(&d->pace, now);

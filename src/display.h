@@ -56,7 +56,7 @@ struct display_runtime {
 	uint32_t width_maximum, height_maximum; /* of sizes that viewers may ask the guest for; 0: none */
 	bool lease_is_descriptor;
 	uint64_t frames_captured; /* looks at the picture's pixels that found one: at all, or */
-	uint64_t frames_patched;  /* at those around what a look at some rows had found */
+	uint64_t frames_patched;  /* at those around what a look at some rows had found, or where little had changed lately */
 	uint64_t frames_probed;	  /* looks at one row of eight of it, or fewer */
 	uint64_t probed_since;	  /* of them after the last that frames_captured counts */
 	uint64_t frames_published;

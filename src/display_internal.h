@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* display_internal.h - what the two halves of a display share: duty.c, display.c, peek.c, cursor.c and monitor.c, its capture thread, and custody.c,
+/* display_internal.h - what the two halves of a display share: duty.c, display.c, scan.c, peek.c, cursor.c and monitor.c, its capture thread, and custody.c,
  * report.c, audience.c, typing.c, ghost.c and amend.c, its main thread's half.
  *
  * Nobody else includes it. Which thread a field belongs to is said with it.
@@ -34,7 +34,7 @@ struct status {
 	unsigned int planes_used;
 	uint32_t width_maximum, height_maximum; /* 0: viewers may not ask for a size */
 	uint64_t captured, published;
-	uint64_t patched; /* looks at all pixels around what one at few rows found */
+	uint64_t patched; /* looks at all pixels around what one at few rows found, or where little had changed lately: some were new there */
 	uint64_t sampled; /* looks at one row of eight, or fewer */
 	uint64_t sampled_since; /* of them after the last look at all pixels, or around what one found */
 	uint64_t changes[DISPLAY_CHANGE_IDLE]; /* looks that found something new, by what said when to look */
@@ -113,6 +113,7 @@ struct display {
 	bool probed, arm_tried;
 	bool hot; /* the next look is likely to find something: ask for the grant before it */
 	bool settled; /* the frame shows all that the last look at all pixels read: a probe may say that this is still so */
+	bool guesses; /* the next change is likely to be where the last ones were, and no more: scan.c */
 	bool near; /* a probe has said that it does not, and that it is enough to look near what it found */
 	uint64_t last_glance, last_probe, complained_at;
 	uint32_t probe_rest_ms; /* after last_probe; 0: never probed */
@@ -148,6 +149,15 @@ void display_set_live(struct display *display, bool live);
 void display_report(struct display *display);
 /* Whoever has the stage: what is in the frame to those who look, as far as it may be seen. */
 void display_publish(struct display *display);
+
+/* scan.c, on the capture thread. */
+struct scan {
+	uint64_t now, began; /* ms; measure_now() */
+	bool all;   /* all pixels were looked at */
+	bool early; /* some were new that have been published already */
+};
+/* Brings the frame up to date with what @plane shows. Number of blocks that are still to be published; -EAGAIN: wait for the grant; else as display_map(). */
+int scan_picture(struct display *display, struct plane *plane, struct scan *scan);
 
 /* peek.c, on the capture thread: for List; for Capture. */
 void peek_glance(struct display *display);

@@ -196,9 +196,14 @@ bool stage_shows_picture(const struct stage *stage)
 	return stage->tiles;
 }
 
+/* tiles_look() or one of its kin. */
+typedef int (*look_fn)(struct tiles *tiles, const struct view *view, uint32_t *dst,
+	size_t dst_stride, tiles_gate_fn gate, void *gate_arg);
+
 struct looking {
 	struct stage *stage;
 	const struct view *view;
+	look_fn look;
 	bool sparse;
 };
 
@@ -207,13 +212,25 @@ static int guarded_look(void *arg)
 	struct looking *looking = arg;
 	struct stage *stage = looking->stage;
 
-	return tiles_look(stage->tiles, looking->view, frame_pixels(stage->frame),
+	return looking->look(stage->tiles, looking->view, frame_pixels(stage->frame),
 		stage->frame->header.stride, gate, stage);
+}
+
+static int look(struct stage *stage, const struct view *view, look_fn how)
+{
+	struct looking looking = {.stage = stage, .view = view, .look = how};
+	int r = tiles_make_room(stage->tiles, view);
+
+	if (r < 0)
+		return r;
+	r = capture_guard(guarded_look, &looking);
+	if (r != -EAGAIN)
+		stage->torn = r < 0;
+	return r;
 }
 
 int stage_picture(struct stage *stage, const struct view *view)
 {
-	struct looking looking = {.stage = stage, .view = view};
 	int r;
 
 	if (!stage->tiles || stage->frame->header.width != view->width ||
@@ -224,13 +241,7 @@ int stage_picture(struct stage *stage, const struct view *view)
 	}
 	stage->width = view->width;
 	stage->height = view->height;
-	r = tiles_make_room(stage->tiles, view);
-	if (r < 0)
-		return r;
-	r = capture_guard(guarded_look, &looking);
-	if (r != -EAGAIN)
-		stage->torn = r < 0;
-	return r;
+	return look(stage, view, tiles_look);
 }
 
 static int guarded_probe(void *arg)
@@ -258,29 +269,20 @@ int stage_probe(struct stage *stage, const struct view *view, bool sparse)
 	return capture_guard(guarded_probe, &looking);
 }
 
-static int guarded_look_near(void *arg)
-{
-	struct looking *looking = arg;
-	struct stage *stage = looking->stage;
-
-	return tiles_look_near(stage->tiles, looking->view, frame_pixels(stage->frame),
-		stage->frame->header.stride, gate, stage);
-}
-
 int stage_picture_near(struct stage *stage, const struct view *view)
 {
-	struct looking looking = {.stage = stage, .view = view};
-	int r;
+	return has_whole_picture(stage, view) ? look(stage, view, tiles_look_near)
+					      : stage_picture(stage, view);
+}
 
-	if (!has_whole_picture(stage, view))
-		return stage_picture(stage, view);
-	r = tiles_make_room(stage->tiles, view);
-	if (r < 0)
-		return r;
-	r = capture_guard(guarded_look_near, &looking);
-	if (r != -EAGAIN)
-		stage->torn = r < 0;
-	return r;
+int stage_picture_warm(struct stage *stage, const struct view *view)
+{
+	return has_whole_picture(stage, view) ? look(stage, view, tiles_look_warm) : 0;
+}
+
+bool stage_found_warm(const struct stage *stage)
+{
+	return stage->tiles && tiles_found_warm(stage->tiles);
 }
 
 void stage_rest(struct stage *stage)

@@ -41,6 +41,11 @@ int stage_picture(struct stage *stage, const struct view *view);
 int stage_probe(struct stage *stage, const struct view *view, bool sparse);
 /* As stage_picture(), but where the last probe found it may be enough, if that said TILES_NEAR. */
 int stage_picture_near(struct stage *stage, const struct view *view);
+/* As stage_picture(), but only where little has changed lately, and if what is new there ends there (tiles_look_warm()): 0: nothing, or it does not, or there is
+ * no whole picture yet. */
+int stage_picture_warm(struct stage *stage, const struct view *view);
+/* That would have found what the last look found (tiles_found_warm()). */
+bool stage_found_warm(const struct stage *stage);
 /* Nothing has changed for a while (tiles_rest()). */
 void stage_rest(struct stage *stage);
 /* @plane: of the cursor, NULL hides it. @view: its ARGB8888 pixels. 1: changed, 0: the same or no picture

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Looks at few rows: which are in doubt, and those alone. */
+/* Looks at few rows: which are in doubt, and those alone. And at the places where little has changed lately. */
+#include <errno.h>
 #include <string.h>
 
+#include "damage/moves.h"
 #include "damage/tiles_internal.h"
 
 #define NEAR_PART \
@@ -73,6 +75,96 @@ static bool places_differ(struct tiles *tiles, const struct view *view)
 		}
 	}
 	return differs;
+}
+
+static void look_take_row(struct look *look, uint32_t y, uint32_t readable)
+{
+	look->row = look->from = y / BLOCK_PIXELS;
+	look->rows = MIN(readable - y, (uint32_t)BLOCK_PIXELS);
+}
+
+/* Of a place with all that lies around it this row. */
+static bool ring_differs(struct tiles *tiles, struct look *look, const struct place *place)
+{
+	struct place ringed = {.group = place->group - MIN(place->group, (size_t)1),
+		.end_group = place->end_group + 1};
+
+	return look->row + 1 >= place->row && look->row <= place->end_row &&
+	       place_differs(tiles, look, &ringed);
+}
+
+/* One row of blocks of all places. What differs is groups_now's. */
+static bool rings_differ(struct tiles *tiles, struct look *look)
+{
+	bool differs = false;
+
+	memset(tiles->groups_now, 0, tiles->groups * sizeof(*tiles->groups_now));
+	for (size_t i = 0; i < tiles->warm.used; i++)
+		differs |= ring_differs(tiles, look, &tiles->warm.places[i]);
+	return differs;
+}
+
+static bool goes_on(const struct tiles *tiles, size_t row)
+{
+	for (size_t g = 0; g < tiles->groups; g++) {
+		const struct place here = {row, row + 1, g, g + 1};
+
+		if (!hash_is_zero(tiles->groups_now[g]) && !warm_holds(&tiles->warm, &here))
+			return true;
+	}
+	return false;
+}
+
+/* Something differs in the places, and nothing around them: in which rows is in doubt then. */
+static bool only_places_differ(struct tiles *tiles, const struct view *view)
+{
+	struct look look = {.view = view};
+	uint32_t readable = MIN(view->rows_readable, tiles->height);
+	bool differs = false;
+
+	for (uint32_t y = 0; y < readable; y += BLOCK_PIXELS) {
+		look_take_row(&look, y, readable);
+		tiles->doubts[look.row] = rings_differ(tiles, &look);
+		if (tiles->doubts[look.row] && goes_on(tiles, look.row))
+			return false;
+		differs |= tiles->doubts[look.row];
+	}
+	return differs;
+}
+
+/* Where it was in doubt, and no wider. */
+static unsigned int places_store(struct tiles *tiles, struct look *look)
+{
+	uint32_t readable = MIN(look->view->rows_readable, tiles->height);
+	unsigned int found = 0;
+
+	warm_begin(&tiles->warm);
+	if (tiles->moves)
+		moves_begin(tiles->moves, (uint32_t *)look->dst, look->dst_stride / 4);
+	for (uint32_t y = 0; y < readable; y += BLOCK_PIXELS) {
+		look_take_row(look, y, readable);
+		if (tiles->doubts[look->row] && rings_differ(tiles, look))
+			found += store_row(tiles, look);
+	}
+	if (tiles->moves)
+		moves_end(tiles->moves, readable, found);
+	warm_end(&tiles->warm, tiles->rows, tiles->groups);
+	return found;
+}
+
+int tiles_look_warm(struct tiles *tiles, const struct view *view, uint32_t *dst, size_t dst_stride,
+	tiles_gate_fn gate, void *gate_arg)
+{
+	struct look look = {.view = view, .dst = (uint8_t *)dst, .dst_stride = dst_stride};
+
+	if (!is_learnt(tiles, view) || !has_near(view) || !only_places_differ(tiles, view))
+		return 0;
+	return gate(gate_arg) ? (int)places_store(tiles, &look) : -EAGAIN;
+}
+
+bool tiles_found_warm(const struct tiles *tiles)
+{
+	return tiles->warm.known;
 }
 
 enum tiles_doubt tiles_probe(struct tiles *tiles, const struct view *view, const uint32_t *frame,

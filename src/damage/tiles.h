@@ -59,6 +59,13 @@ enum tiles_doubt tiles_probe(struct tiles *tiles, const struct view *view, const
 int tiles_look_near(struct tiles *tiles, const struct view *view, uint32_t *dst, size_t dst_stride,
 	tiles_gate_fn gate, void *gate_arg);
 
+/* As tiles_look(), but only where little has changed lately (damage/warm.h), and only if what is new there does not go on beyond: a ring around each place
+ * is looked at, too. 0: nothing is, or it does, or rows of blocks cannot be looked at for themselves; nothing was stored then. */
+int tiles_look_warm(struct tiles *tiles, const struct view *view, uint32_t *dst, size_t dst_stride,
+	tiles_gate_fn gate, void *gate_arg);
+/* All that the last look found, if it found its end, was where little had changed before: there alone it would have been found. */
+bool tiles_found_warm(const struct tiles *tiles);
+
 /* Nothing has changed for a while: memory that is not needed until something does is given back. */
 void tiles_rest(struct tiles *tiles);
 

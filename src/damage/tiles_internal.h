@@ -26,7 +26,7 @@ struct tiles {
 	struct hash *block_hashes; /* meaningless where the group's hash is unknown */
 	uint64_t *damage;
 	struct probe probe;
-	bool *doubts; /* of the last probe: rows of blocks */
+	bool *doubts; /* of the last probe, or look at places: rows of blocks */
 	struct warm warm;
 	struct moves *moves;
 	struct news news;

@@ -13,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 import daemon  # noqa: E402
 import rfb  # noqa: E402
 import surface  # noqa: E402
+from compare import until_shows  # noqa: E402
 
 WIDTH, HEIGHT = 640, 400
 LIMIT = 20 * daemon.SLOW
@@ -137,6 +138,21 @@ class LooksLittle(unittest.TestCase):
             canvas.start = other
             canvas.show()
             self.wait(lambda: self.looks("flips")[0] > whole, "a look at the other buffer")
+
+    def test_letters_that_are_told_of_are_looked_for_first(self):
+        canvas, viewer = self.show("typed")
+        letters, rest, corner = 24, 0, (WIDTH - 4, HEIGHT - 4)
+        self.looks("typed")
+        part = self.part
+        for n in range(letters):
+            canvas.noise(n + 2, 100 + 8 * n, 211, 7, 11)
+            # Now and then something elsewhere, too.
+            if n % 8 == 7:
+                canvas.noise(n + 99, *corner, 4, 4)
+            canvas.signal()
+            until_shows([viewer], canvas, LIMIT)
+        self.looks("typed")
+        self.assertGreaterEqual(self.part - part, letters // 2)
 
     def test_whoever_is_told_is_not_woken(self):
         canvas, viewer = self.show("told")

@@ -29,6 +29,7 @@ TOP = {
     "resize": [*LINE],
     "bulletin": [*LINE, "input", "."],
     "cursor": [*LINE, "input", "."],
+    "scan": [*LINE, "input", "."],
     "monitor": [*LINE, "input", "."],
     "exposition": [*LINE, "input", "."],
     "dump": [*LINE, "input", "."],

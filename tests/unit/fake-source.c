@@ -158,6 +158,17 @@ static void fill(uint32_t pixel)
 	munmap(pixels, BYTES);
 }
 
+void fake_source_draw(
+	unsigned int x, unsigned int y, unsigned int width, unsigned int height, uint32_t pixel)
+{
+	uint32_t *pixels = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fake.memory, 0);
+
+	for (unsigned int v = y; v < y + height; v++)
+		for (unsigned int u = x; u < x + width; u++)
+			pixels[v * 320 + u] = pixel;
+	munmap(pixels, BYTES);
+}
+
 void fake_source_reset(void)
 {
 	int memory;

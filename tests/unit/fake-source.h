@@ -30,6 +30,8 @@ void fake_source_result(enum fake_call call, int result); /* of each such call f
 void fake_source_plane(const struct plane *plane);	  /* what a query says, by plane->type */
 struct plane fake_source_primary(void);
 void fake_source_pixel(uint32_t pixel); /* fills the picture's memory with it */
+/* A part of it, where it is as it was at the reset: 320x240. */
+void fake_source_draw(unsigned int x, unsigned int y, unsigned int width, unsigned int height, uint32_t pixel);
 void fake_source_truncate(bool truncate); /* all but 64 KiB is gone and raises SIGBUS; or is back, zero */
 void fake_source_limits(uint32_t width, uint32_t height);
 

@@ -11,7 +11,7 @@ struct wall {
 	struct wall_events copy;
 	void *arg;
 	const struct frame *frame;
-	struct fake_seen seen;
+	struct fake_seen seen, saw[FAKE_SEEN_KEPT];
 	bool asked, granted, grants, closed, program;
 	uint32_t asked_generation, untaken;
 	uint32_t width, height;
@@ -162,9 +162,15 @@ int wall_publish(struct wall *wall, const struct wall_news *news)
 			.height = live->height,
 			.placard = live->placard,
 			.pixel = *frame_pixels(wall->frame),
+			.last_pixel =
+				frame_pixels(wall->frame)[(live->height - 1) * (live->stride / 4) +
+							  live->width - 1],
+			.damaged = news->damaged,
+			.noticed = news->noticed,
 			.cursor = live->cursor,
 			.cursor_pixel = *frame_cursor_pixels(wall->frame),
 		};
+		wall->saw[wall->seen.publishes % FAKE_SEEN_KEPT] = wall->seen;
 		wall->granted = false;
 		r = 0;
 	}
@@ -250,6 +256,16 @@ struct fake_seen fake_wall_seen(void)
 
 	pthread_mutex_lock(&lock);
 	seen = fake.seen;
+	pthread_mutex_unlock(&lock);
+	return seen;
+}
+
+struct fake_seen fake_wall_saw(unsigned int publish)
+{
+	struct fake_seen seen;
+
+	pthread_mutex_lock(&lock);
+	seen = fake.saw[publish % FAKE_SEEN_KEPT];
 	pthread_mutex_unlock(&lock);
 	return seen;
 }

@@ -17,6 +17,9 @@ struct fake_seen {
 	uint64_t audience; /* the first is 1 */
 	uint32_t placard; /* enum frame_placard */
 	uint32_t pixel; /* the first */
+	uint32_t last_pixel;
+	bool damaged; /* pixels were told to be new */
+	uint64_t noticed; /* measure_now() */
 	struct frame_cursor cursor;
 	uint32_t cursor_pixel;
 };
@@ -32,6 +35,8 @@ void fake_wall_grants(bool grants);
 void fake_wall_before(uint32_t generation, uint32_t width, uint32_t height);
 
 struct fake_seen fake_wall_seen(void);
+#define FAKE_SEEN_KEPT 64u
+struct fake_seen fake_wall_saw(unsigned int publish); /* after that one, from 1 on; of the last FAKE_SEEN_KEPT */
 bool fake_wall_may_read(void); /* no grant is out or asked for */
 bool fake_wall_asked(void);
 bool fake_wall_closed(void);

@@ -194,6 +194,11 @@ void rehearsal_linger(uint32_t seconds)
 	config.linger_seconds = seconds;
 }
 
+void rehearsal_safety(uint32_t ms)
+{
+	config.safety_ms = ms;
+}
+
 /* A display without eventfd or leave for anything. */
 void display_begin_plain(void)
 {

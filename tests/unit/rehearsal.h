@@ -34,6 +34,8 @@ void display_begin_ghost(uint64_t until);
 void display_return(struct handover *handover);
 /* Viewers of displays that are lost are kept so long; 0 at first. */
 void rehearsal_linger(uint32_t seconds);
+/* How soon it is looked, though no event tells of anything. */
+void rehearsal_safety(uint32_t ms);
 /* Releases it, and waits for that. */
 void display_end(void);
 void display_drain(void); /* does not wait */

@@ -41,7 +41,7 @@ REASONS = {
     6: "the JPEG library is the peers' own, too; what differs is which areas are JPEG, and how they are cut",
     7: "each viewer has a thread that wakes up, and a system call, for each update",
     8: "two cores for four viewers, of which one is slow, and for who looks",
-    9: "the whole picture is looked at before the first byte goes out",
+    9: "two programs wake up one after the other, and the frame changes hands before and after",
     10: "the looks",
     11: "the safety poll, ever more seldom, down to once in 64 seconds, for sources that signal less than they change",
     12: "the looks",

@@ -207,7 +207,7 @@ static int pass(struct caller *caller)
 {
 	int r = carriage_step(caller->carriage, caller->network);
 
-	if (r == -EPIPE)
+	if (r > 0)
 		return begin_flush(caller, carriage_reason(caller->carriage));
 	return checked(caller, r, carriage_reason(caller->carriage));
 }

@@ -108,7 +108,7 @@ static int send_up(struct carriage *carriage)
 	return r;
 }
 
-/* What the display said last goes the way of all last words. */
+/* 1. What the display said last goes the way of all last words. */
 static int ended(struct carriage *carriage)
 {
 	size_t size;
@@ -117,7 +117,7 @@ static int ended(struct carriage *carriage)
 	carriage->reason = carriage->passage->reason;
 	if (size && queue_append(&carriage->relay->queue, bytes, size) < 0)
 		return -ENOMEM;
-	return -EPIPE;
+	return 1;
 }
 
 int carriage_step(struct carriage *carriage, struct transport *network)

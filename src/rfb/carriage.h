@@ -18,8 +18,8 @@ int carriage_create(struct loop *loop, int place, bool shared, struct relay *rel
 	struct carriage **ret);
 void carriage_destroy(struct carriage *carriage); /* takes NULL */
 
-/* Passes on what can be, both ways; what is in the relay's queue already, of the handshake, goes first. 0; -errno: close at once; -EPIPE: the display has closed it, what it said last is in the relay's queue.
- * See carriage_reason(). */
+/* Passes on what can be, both ways; what is in the relay's queue already, of the handshake, goes first. 0; 1: the display has closed it, and what it
+ * said last is in the relay's queue; -errno: close at once. See carriage_reason(). */
 int carriage_step(struct carriage *carriage, struct transport *network);
 /* Waits for what can be done next on the display's side. Returns what to wait for on the network's (LOOP_READ, LOOP_WRITE). */
 unsigned int carriage_watch(struct carriage *carriage);

@@ -144,9 +144,8 @@ static void follow_damage(struct canvas *canvas, const uint64_t *damage, const s
 	size_t count = rects_from_bitmap(damage, canvas->frame->header.width,
 		canvas->frame->header.height, rects, ARRAY_SIZE(rects));
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		region_add_within(canvas->client->modifiedRegion, &rects[i], within);
-	}
 }
 
 /* The part of the picture that the cursor is to be drawn into. */

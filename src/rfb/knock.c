@@ -43,8 +43,8 @@ struct knock {
 	bool counted; /* as a guess */
 	bool cleared;
 	bool person;	      /* somebody may be asked for a password */
-	uint64_t deadline;    /* of the whole, but for that answer */
-	uint64_t answer_at;   /* to a wrong proof; 0: none has come */
+	uint64_t deadline;    /* of all of it, until there is `answer_at` */
+	uint64_t answer_at;   /* when a wrong proof is answered; 0: none has come */
 	bool judged, allowed; /* the verdict has come, and what it is */
 	enum link_mode mode;
 	uint64_t challenged; /* when a proof was asked for; 0: none is awaited */
@@ -421,7 +421,6 @@ int knock_step(struct knock *knock, struct transport *network)
 	if (loop_now_ms() >= knock->deadline)
 		return give_up(knock, -ETIMEDOUT, "handshake took too long");
 	r = step(knock, network);
-
 	if (r == KNOCK_WAITS)
 		give_time(knock);
 	return r;

@@ -19,12 +19,14 @@ struct held {
 };
 
 struct reader {
-	struct picture *picture; /* borrowed; its mutex guards all but `picture` and `taken` */
+	/* Borrowed. Its mutex guards all that follows, to `noticed`; what its worker alone changes (`inside`, `copies`, and of `bitmaps` what it has
+	 * taken) that worker reads without. */
+	struct picture *picture;
 	TAILQ_ENTRY(reader) entry;
 	struct turn turn;
 	struct bitmaps bitmaps;
 	struct held *inside;
-	bool copies; /* the worker's to write, under the lock */
+	bool copies; /* its viewer knows CopyRect */
 	uint32_t behind;
 	uint64_t noticed; /* the oldest change that it has not begun with; 0: none, or not known */
 	uint64_t taken;	  /* the same of those that it has; the worker's alone */

@@ -4,9 +4,9 @@
  * One mutex guards everything but the encoding itself, which is done by the one worker that has set `making`; the encoder is its own then. All who
  * want a shot have the frame at rest, so it is the same that they want; they wait for the one who makes it, who waits for nobody.
  *
- * Shots are numbered and never renumbered. They lie in a ring, one behind the other; the oldest make room, but for those that somebody is
- * just writing. A reel begins with the next number, and with a key. Where there is no room for a shot, or the encoder fails, the reel ends: what
- * the encoder has gone on from would be missing to everybody.
+ * Shots are kept in a spool, which is the maker's, too, while it has no memory yet; those that somebody is just writing are held. A reel begins with
+ * the next number, and with a key. Where there is no room for a shot, or the encoder fails, the reel ends: what the encoder has gone on from would
+ * be missing to everybody.
  *
  * What changes all the time may be text that scrolls. So the maker looks at some squares of the area, first and then now and then: few colours are no
  * film, and Tight sends them smaller and exact.
@@ -15,15 +15,14 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sys/mman.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
 #include "rfb/h264.h"
 #include "rfb/motion.h"
 #include "rfb/palette.h"
+#include "rfb/spool.h"
 
-#define SHOTS	   64		 /* a power of two */
 #define KEY_NS	   1000000000ull /* keys for those who come are so far apart */
 #define BEHIND_MAX (2u << 20)	 /* bytes that a viewer may be behind */
 #define FALL_NS \
@@ -37,7 +36,7 @@
 #define FEW_NS	    4000000000ull /* what had few colours is not looked at again for so long */
 
 static_assert(LIMIT_FILM >= 2 * BEHIND_MAX, "who is not too far behind finds all shots");
-static_assert(SHOTS >= 2 * FILM_BATCH, "likewise");
+static_assert(SPOOL_SHOTS >= 2 * FILM_BATCH, "likewise");
 
 struct film {
 	pthread_mutex_t mutex;
@@ -62,10 +61,8 @@ struct film {
 	unsigned int step, step_least; /* quality: in force; that somebody wanted since step_ns */
 	uint64_t step_ns;
 
-	uint8_t *ring; /* owned; NULL: none yet */
-	size_t end;    /* of the newest shot */
-	struct shot shots[SHOTS];
-	uint64_t oldest, next, began; /* numbers; began: the reel's first */
+	struct spool spool;
+	uint64_t began; /* the reel's first shot, or the next */
 };
 
 int film_create(void (*filled)(void *arg), void *arg, struct film **ret)
@@ -79,7 +76,9 @@ int film_create(void (*filled)(void *arg), void *arg, struct film **ret)
 	film->filled = filled;
 	film->arg = arg;
 	film->on = h264_there();
-	film->reel = film->oldest = film->next = film->began = 1;
+	spool_init(&film->spool);
+	film->reel = 1;
+	film->began = film->spool.next;
 	*ret = film;
 	return 0;
 }
@@ -89,8 +88,7 @@ void film_destroy(struct film *film)
 	if (!film)
 		return;
 	h264_destroy(film->encoder);
-	if (film->ring)
-		munmap(film->ring, LIMIT_FILM);
+	spool_finish(&film->spool);
 	motion_finish(&film->motion);
 	pthread_cond_destroy(&film->made);
 	pthread_mutex_destroy(&film->mutex);
@@ -102,7 +100,7 @@ void film_destroy(struct film *film)
 static void end_reel(struct film *film)
 {
 	film->reel = film->reel == UINT32_MAX ? 1 : film->reel + 1;
-	film->began = film->next;
+	film->began = film->spool.next;
 	film->key_wanted = false;
 	film->judge_in = 0;
 }
@@ -215,61 +213,14 @@ static bool many_colours(const struct film_want *want, const struct rect *area)
 	return many >= MANY_MIN;
 }
 
-/* ---- the ring ---- */
-
-static struct shot *shot_of(struct film *film, uint64_t number)
-{
-	return &film->shots[number % SHOTS];
-}
-
-static bool in_the_way(struct film *film, size_t at, size_t size)
-{
-	if (film->next - film->oldest == SHOTS)
-		return true;
-	for (uint64_t i = film->oldest; i < film->next; i++) {
-		const struct shot *shot = shot_of(film, i);
-
-		if (shot->at < at + size && at < shot->at + shot->size)
-			return true;
-	}
-	return false;
-}
-
-static bool add(struct film *film, uint64_t serial, bool key, const uint8_t *bytes, size_t size)
-{
-	size_t at = film->end + size <= LIMIT_FILM ? film->end : 0;
-
-	for (; in_the_way(film, at, size); film->oldest++)
-		if (shot_of(film, film->oldest)->held)
-			return false;
-	*shot_of(film, film->next) = (struct shot){
-		.number = film->next,
-		.serial = serial,
-		.at = at,
-		.size = size,
-		.key = key,
-		.bytes = film->ring + at,
-	};
-	memcpy(film->ring + at, bytes, size);
-	film->end = at + size;
-	film->next++;
-	return true;
-}
-
 /* ---- making ---- */
 
 static int prepare(struct film *film, uint32_t reel, const struct rect *area)
 {
-	int r = 0;
+	int r = spool_prepare(&film->spool);
 
-	if (!film->ring) {
-		film->ring = mmap(NULL, LIMIT_FILM, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (film->ring == MAP_FAILED)
-			film->ring = NULL;
-	}
-	if (!film->ring)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
 	if (film->encoder && film->encoder_reel != reel) {
 		h264_destroy(film->encoder);
 		film->encoder = NULL;
@@ -309,7 +260,7 @@ static void keep(struct film *film, const struct film_want *want, bool key, cons
 {
 	if (film->reel != want->reel)
 		return;
-	if (!add(film, want->serial, key, bytes, size)) {
+	if (!spool_add(&film->spool, want->serial, key, bytes, size)) {
 		end_reel(film);
 		return;
 	}
@@ -366,21 +317,14 @@ static void note_step(struct film *film, const struct film_want *want)
 
 static bool begins(const struct film *film, const struct film_place *place)
 {
-	return place->reel != film->reel || place->shot + 1 < film->oldest;
+	return place->reel != film->reel || place->shot + 1 < film->spool.oldest;
 }
 
-/* The newest key of the reel that there still is; 0: none. */
-static uint64_t newest_key(struct film *film)
+static bool shows(const struct film *film, uint64_t serial)
 {
-	for (uint64_t i = film->next; i-- > MAX(film->oldest, film->began);)
-		if (shot_of(film, i)->key)
-			return i;
-	return 0;
-}
+	const struct spool *spool = &film->spool;
 
-static bool shows(struct film *film, uint64_t serial)
-{
-	return film->next > film->began && shot_of(film, film->next - 1)->serial == serial;
+	return spool->next > film->began && spool_shot(spool, spool->next - 1)->serial == serial;
 }
 
 static void fall(struct film_place *place, uint64_t now)
@@ -391,27 +335,12 @@ static void fall(struct film_place *place, uint64_t now)
 		place->falls++;
 }
 
-static size_t hold_from(struct film *film, uint64_t first, const struct shot *ret[FILM_BATCH])
-{
-	size_t count = 0, bytes = 0;
-
-	for (uint64_t i = first; i < film->next; i++, count++) {
-		bytes += shot_of(film, i)->size;
-		if (count == FILM_BATCH || bytes > BEHIND_MAX)
-			return 0;
-		ret[count] = shot_of(film, i);
-	}
-	for (size_t i = 0; i < count; i++)
-		shot_of(film, first + i)->held++;
-	return count;
-}
-
 static size_t collect(struct film *film, const struct film_want *want, struct film_place *place,
 	const struct shot *ret[FILM_BATCH], bool *ret_anew)
 {
 	bool anew = begins(film, place);
-	uint64_t first = anew ? newest_key(film) : place->shot + 1;
-	size_t count = first ? hold_from(film, first, ret) : 0;
+	uint64_t first = anew ? spool_key(&film->spool, film->began) : place->shot + 1;
+	size_t count = first ? spool_hold(&film->spool, first, BEHIND_MAX, ret, FILM_BATCH) : 0;
 
 	if (!count) {
 		if (!anew) {
@@ -423,7 +352,7 @@ static size_t collect(struct film *film, const struct film_want *want, struct fi
 	}
 	film->counts.sent += count;
 	place->reel = film->reel;
-	place->shot = film->next - 1;
+	place->shot = film->spool.next - 1;
 	place->serial = want->serial;
 	*ret_anew = anew;
 	return count;
@@ -445,10 +374,10 @@ size_t film_take(struct film *film, const struct film_want *want, struct film_pl
 		bool key = begins(film, place) || film->key_wanted;
 
 		key = key && want->now >= film->key_ns + KEY_NS;
-		make(film, want, key || film->next == film->began);
+		make(film, want, key || film->spool.next == film->began);
 	}
 	if (film->reel == want->reel && film->area.width && shows(film, want->serial) &&
-		!(place->reel == film->reel && place->shot == film->next - 1))
+		!(place->reel == film->reel && place->shot == film->spool.next - 1))
 		count = collect(film, want, place, ret, ret_anew);
 	pthread_mutex_unlock(&film->mutex);
 	return count;
@@ -457,8 +386,7 @@ size_t film_take(struct film *film, const struct film_want *want, struct film_pl
 void film_drop(struct film *film, const struct shot *const *shots, size_t count)
 {
 	pthread_mutex_lock(&film->mutex);
-	for (size_t i = 0; i < count; i++)
-		shot_of(film, shots[i]->number)->held--;
+	spool_drop(&film->spool, shots, count);
 	pthread_mutex_unlock(&film->mutex);
 }
 
@@ -469,14 +397,7 @@ static void clear(struct film *film)
 	h264_destroy(film->encoder);
 	film->encoder = NULL;
 	end_reel(film);
-	for (uint64_t i = film->oldest; i < film->next; i++)
-		if (shot_of(film, i)->held)
-			return;
-	film->oldest = film->next;
-	film->end = 0;
-	if (film->ring)
-		munmap(film->ring, LIMIT_FILM);
-	film->ring = NULL;
+	spool_clear(&film->spool);
 }
 
 bool film_tidy(struct film *film)
@@ -487,7 +408,7 @@ bool film_tidy(struct film *film)
 	if (!film->making && !film->used)
 		clear(film);
 	film->used = false;
-	left = film->making || film->encoder || film->ring;
+	left = film->making || film->encoder || film->spool.ring;
 	film->told = left;
 	pthread_mutex_unlock(&film->mutex);
 	return left;

@@ -4,7 +4,7 @@
  *
  * A film is a row of shots, pictures of which each needs the one before, but for keys. Whoever wants a shot that is not there makes it, and
  * others wait for that. A viewer is sent every shot or begins again at a key: one that comes in the middle, or has missed too many.
- * Shots are kept in a ring of fixed size. As long as the area stays the same, it is one reel; nothing of one is of any use for another.
+ * Shots are kept in memory of fixed size (rfb/spool.h). As long as the area stays the same, it is one reel; nothing of one is of any use for another.
  *
  * It is one film for all, so its quality is what the fastest of those who are sent it can take: of the steps down (rfb/quality.h) that they want, the
  * least of the last second.
@@ -20,15 +20,7 @@
 #define FILM_BATCH 12 /* shots that a viewer may be behind; of more it is sent none */
 
 struct film;
-
-struct shot {
-	uint64_t number, serial; /* serial: what it shows, reader_serial() */
-	size_t at;		 /* film's */
-	uint32_t size;
-	bool key;
-	unsigned int held;
-	const uint8_t *bytes;
-};
+struct shot;
 
 /* How far one viewer is. All zero: has nothing. */
 struct film_place {

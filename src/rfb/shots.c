@@ -3,7 +3,7 @@
 #include "rfb/shots.h"
 
 #include "rfb/encodings.h"
-#include "rfb/film.h"
+#include "rfb/spool.h"
 #include "rfb/update.h"
 #include "rfb/wire.h"
 

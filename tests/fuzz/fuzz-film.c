@@ -14,6 +14,7 @@
 #include "rfb/film.h"
 #include "rfb/h264.h"
 #include "rfb/motion.h"
+#include "rfb/spool.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

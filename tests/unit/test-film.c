@@ -14,6 +14,7 @@
 #include "rfb/h264.h"
 #include "rfb/motion.h"
 #include "rfb/planes.h"
+#include "rfb/spool.h"
 #include "tests/unit/skip.h"
 
 #define MS     1000000ull

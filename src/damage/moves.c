@@ -8,7 +8,8 @@
  * `now`, and the next one's search is about both.
  *
  * So a span is in `then` only if that is sure to have been published. A store that is left half way (tiles.c) leaves a group STORED_BEGUN, and its
- * spans are forgotten unless it is stored again. Rows that a store did not reach keep their spans, for they keep their pixels.
+ * spans are forgotten unless it is stored again. Rows that a store did not reach keep their spans, for they keep their pixels, unless a store
+ * before it, since the publish, has reached further: then the group is one that nobody knows, too.
  *
  * While nothing changes none of that is needed. So a rest gives all of it back, and what was known is LOST: the frame, all of which has been published,
  * shows it still. It is learnt there just before it is overwritten, and, if there is a search, where nothing was.
@@ -146,7 +147,7 @@ void moves_forget(struct moves *moves)
 	memset(moves->known, BLANK, moves->columns * (moves->rows / SPAN_ROWS));
 	memset(moves->stored, 0, moves->columns * (moves->rows / BLOCK_PIXELS));
 	memset(moves->changed, 0, moves->columns * sizeof(bool));
-	moves->count = moves->blocks = 0;
+	moves->count = moves->blocks = moves->readable = 0;
 	moves->stale = true;
 }
 
@@ -201,13 +202,14 @@ static void settle_all(struct moves *moves)
 	memset(moves->changed, 0, moves->columns * sizeof(bool));
 }
 
-void moves_begin(struct moves *moves, const uint32_t *pixels, size_t stride)
+void moves_begin(struct moves *moves, const uint32_t *pixels, size_t stride, uint32_t rows)
 {
 	moves->count = 0;
 	moves->pixels = pixels;
 	moves->stride = stride;
 	if (!wake(moves))
 		moves_forget(moves);
+	moves->readable = MAX(moves->readable, rows);
 }
 
 /* What was there all the time; what lies behind the picture in a row is 0. */
@@ -230,7 +232,7 @@ static void learn(struct moves *moves, size_t row, size_t g)
 void moves_mark(struct moves *moves, size_t row, size_t begin, size_t end)
 {
 	for (size_t g = begin; g < end; g++) {
-		uint8_t *stored = stored_at(moves, row, g);
+		uint8_t *stored = stored_at(moves, row, g), again = *stored ? STORED_AGAIN : 0;
 
 		if (*known_at(moves, row, g) == LOST && !*stored) {
 			if (moves_wants_spans(moves))
@@ -238,7 +240,7 @@ void moves_mark(struct moves *moves, size_t row, size_t begin, size_t end)
 			else
 				*stored = STORED_UNKNOWN;
 		}
-		*stored = (*stored & STORED_UNKNOWN) | STORED_BEGUN;
+		*stored = (*stored & STORED_UNKNOWN) | STORED_BEGUN | again;
 		moves->changed[g] = true;
 	}
 }
@@ -278,11 +280,16 @@ void moves_unknown(struct moves *moves, size_t row, size_t group)
 void moves_stored(
 	struct moves *moves, size_t row, size_t begin, size_t end, unsigned int rows, bool spans)
 {
+	bool whole = rows >= MIN(moves->height - row * SPAN_ROWS, (size_t)SPAN_ROWS);
+
 	if (!spans)
 		return;
-	for (size_t g = begin; g < end; g++)
-		*stored_at(moves, row, g) =
-			(*stored_at(moves, row, g) & STORED_UNKNOWN) | (uint8_t)rows;
+	for (size_t g = begin; g < end; g++) {
+		uint8_t *stored = stored_at(moves, row, g);
+
+		if (whole || !(*stored & STORED_AGAIN))
+			*stored = (*stored & STORED_UNKNOWN) | (uint8_t)rows;
+	}
 }
 
 /* 0: not known. */
@@ -509,13 +516,11 @@ static bool worth_it(struct moves *moves)
 	       moves->room;
 }
 
-void moves_end(struct moves *moves, uint32_t rows, unsigned int changed)
+void moves_end(struct moves *moves, unsigned int changed)
 {
 	moves->blocks += changed;
-	if (worth_it(moves)) {
-		moves->readable = rows;
+	if (worth_it(moves))
 		search(moves);
-	}
 	if (moves->count) {
 		moves->fruitless = 0;
 	} else if (moves->skip) {
@@ -541,6 +546,6 @@ size_t moves_take(struct moves *moves, const uint64_t *damage, struct move *ret,
 void moves_published(struct moves *moves)
 {
 	settle_all(moves);
-	moves->count = moves->blocks = 0;
+	moves->count = moves->blocks = moves->readable = 0;
 	moves->stale = false;
 }

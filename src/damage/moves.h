@@ -27,8 +27,8 @@ void moves_forget(struct moves *moves);
  * it must have been published. */
 void moves_sleep(struct moves *moves);
 
-/* A look is about to store. @pixels: the frame, @stride in pixels; they stay there until moves_end(). */
-void moves_begin(struct moves *moves, const uint32_t *pixels, size_t stride);
+/* A look is about to store. @pixels: the frame, @stride in pixels; they stay there until moves_end(). @rows of it are the source's. */
+void moves_begin(struct moves *moves, const uint32_t *pixels, size_t stride, uint32_t rows);
 /* Groups [@begin, @end) of row @row of blocks are about to be something else. */
 void moves_mark(struct moves *moves, size_t row, size_t begin, size_t end);
 /* Is it worth while to hash spans in this look? Not where for some time much changed and nothing moved, as in a film. */
@@ -42,8 +42,8 @@ void moves_stored(
 void moves_unknown(struct moves *moves, size_t row, size_t group);
 /* Between looks: the spans of row @y of pixels as the frame has it, from group @begin to @end. False: not all are known. */
 bool moves_row(const struct moves *moves, uint32_t y, size_t begin, size_t end, uint64_t *ret);
-/* The look has ended: @changed blocks; @rows of the frame are the source's. Looks for moves since the last publish where that pays. */
-void moves_end(struct moves *moves, uint32_t rows, unsigned int changed);
+/* The look has ended: @changed blocks. Looks for moves since the last publish where that pays. */
+void moves_end(struct moves *moves, unsigned int changed);
 
 /* What was found, in an order in which it can be made (move.h), at most LIMIT_MOVES, and in @left the blocks of @damage that are still wrong
  * then. 0: none, and @left was not written. */

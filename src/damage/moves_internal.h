@@ -46,6 +46,7 @@ struct moves {
 	size_t edge_count;
 	bool stale;	     /* nothing has been published yet */
 	unsigned int blocks; /* that looks have found to change since the publish */
+	uint32_t readable;   /* rows at the most that they may have stored since then */
 	unsigned int fruitless, skip;
 
 	/* Of a look. */
@@ -54,7 +55,6 @@ struct moves {
 
 	/* Of a search. */
 	void *room;	   /* in which all this lies; NULL: it rests */
-	uint32_t readable; /* rows */
 	struct strips differ;	/* now and then differ there, and no move explains it yet */
 	struct strips match[SHIFTS]; /* by where a move of that shift would end; column: of where it begins */
 	struct run *best[SHIFTS];    /* [column] */
@@ -73,6 +73,7 @@ enum known {
 #define STORED_ROWS    0x1f
 #define STORED_UNKNOWN 0x20 /* what was there before is not known */
 #define STORED_BEGUN   0x40 /* nobody knows what is there now */
+#define STORED_AGAIN   0x80 /* while it is begun: not for the first time */
 
 /* Rows [begin, end), and how many of them nothing else explains. */
 struct run {

@@ -140,14 +140,14 @@ static unsigned int places_store(struct tiles *tiles, struct look *look)
 
 	warm_begin(&tiles->warm);
 	if (tiles->moves)
-		moves_begin(tiles->moves, (uint32_t *)look->dst, look->dst_stride / 4);
+		moves_begin(tiles->moves, (uint32_t *)look->dst, look->dst_stride / 4, readable);
 	for (uint32_t y = 0; y < readable; y += BLOCK_PIXELS) {
 		look_take_row(look, y, readable);
 		if (tiles->doubts[look->row] && rings_differ(tiles, look))
 			found += store_row(tiles, look);
 	}
 	if (tiles->moves)
-		moves_end(tiles->moves, readable, found);
+		moves_end(tiles->moves, found);
 	warm_end(&tiles->warm, tiles->rows, tiles->groups);
 	return found;
 }

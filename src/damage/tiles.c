@@ -261,12 +261,13 @@ int look_at_rows(struct tiles *tiles, struct look *look, const bool *rows, tiles
 		if (!asked && !gate(gate_arg))
 			return -EAGAIN;
 		if (!asked && tiles->moves)
-			moves_begin(tiles->moves, (uint32_t *)look->dst, look->dst_stride / 4);
+			moves_begin(tiles->moves, (uint32_t *)look->dst, look->dst_stride / 4,
+				readable);
 		asked = true;
 		found += store_row(tiles, look);
 	}
 	if (asked && tiles->moves)
-		moves_end(tiles->moves, readable, found);
+		moves_end(tiles->moves, found);
 	warm_end(&tiles->warm, tiles->rows, tiles->groups);
 	return found;
 }

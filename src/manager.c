@@ -3,12 +3,10 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 
 #include "audit.h"
 #include "base/config.h"
 #include "base/discard.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
@@ -21,10 +19,10 @@
 #include "frame/child.h"
 #include "gate.h"
 #include "frame/wall.h"
-#include "handover/address.h"
 #include "input/layouts.h"
 #include "input/parting.h"
 #include "lookout.h"
+#include "reception.h"
 #include "registry.h"
 #include "restore.h"
 #include "rights.h"
@@ -50,7 +48,7 @@ struct manager {
 	struct layouts *layouts;
 	struct child *testcard;
 	struct registry displays;
-	char *control_path, *monitor_path; /* to unlink at the end; NULL: systemd's, or none */
+	struct reception reception;
 	bool stopping;
 	int status; /* of manager_run() */
 };
@@ -261,53 +259,6 @@ static void on_hangup(void *arg)
 
 /* ---- Start ---- */
 
-static int listen_at(struct manager *m, const char *path, const char *what,
-	int (*listen_on)(struct varlink_server *server, int fd), char **ret_path)
-{
-	char address[256];
-	int fd, r;
-
-	snprintf(address, sizeof(address), "unix:%s", path);
-	r = address_listen(address, &fd);
-	if (r < 0) {
-		log_err(NULL, "cannot listen on %s socket %s: %s%s", what, path, strerror(-r),
-			r == -EADDRINUSE ? " (is another vfio-displayd running?)"
-			: r == -EINVAL	 ? " (an absolute path of at most 107 bytes is needed)"
-					 : "");
-		return r;
-	}
-	*ret_path = strdup(path);
-	return listen_on(m->server, fd);
-}
-
-/* systemd's, by its name. -EBADF: it has handed over none. */
-static int take_inherited(struct notify_socket *inherited, size_t n, const char *name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (inherited[i].fd >= 0 && strcmp(inherited[i].name, name) == 0)
-			return take_fd(&inherited[i].fd);
-	return -EBADF;
-}
-
-static int listen_for_control(struct manager *m, struct notify_socket *inherited, size_t n)
-{
-	int control = take_inherited(inherited, n, "varlink");
-	int monitor = take_inherited(inherited, n, "varlink-monitor");
-	int r;
-
-	r = control >= 0 ? varlink_server_listen(m->server, control)
-			 : listen_at(m, m->options.control_path, "control", varlink_server_listen,
-				   &m->control_path);
-	if (r < 0)
-		fd_close(monitor);
-	else if (monitor >= 0)
-		r = varlink_server_listen_monitor(m->server, monitor);
-	else if (m->config->monitor_socket)
-		r = listen_at(m, m->config->monitor_socket, "monitor",
-			varlink_server_listen_monitor, &m->monitor_path);
-	return r;
-}
-
 static void on_testcard_ended(void *arg, const char *how)
 {
 	struct manager *m = arg;
@@ -400,7 +351,8 @@ static int open_doors(struct manager *m)
 
 	r = entrance_create(m->loop, &options, inherited, n, renew_secrets, m, &m->entrance);
 	if (r == 0)
-		r = listen_for_control(m, inherited, n);
+		r = reception_open(&m->reception, m->server, m->options.control_path,
+			m->config->monitor_socket, inherited, n);
 	if (r == 0)
 		r = lookout_listen(m->lookout, inherited, n);
 	for (size_t i = 0; i < n; i++) {
@@ -526,10 +478,7 @@ void manager_destroy(struct manager *m)
 	notify_destroy(m->notify);
 	if (!m->displays.used)
 		store_destroy(m->store);
-	if (m->control_path)
-		unlink(m->control_path);
-	if (m->monitor_path)
-		unlink(m->monitor_path);
+	reception_close(&m->reception);
 	entrance_destroy(m->entrance);
 	audit_end();
 	rights_destroy(m->rights);
@@ -538,8 +487,6 @@ void manager_destroy(struct manager *m)
 		layouts_destroy(m->layouts);
 		loop_destroy(m->loop);
 	}
-	free(m->control_path);
-	free(m->monitor_path);
 	if (!m->displays.used)
 		free(m);
 }

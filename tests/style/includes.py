@@ -69,6 +69,7 @@ TOP = {
     "restore": [*LINE, ".", "state", "control"],
     "registry": [*LINE, "."],
     "exhibit": [*LINE, "varlink", "."],
+    "reception": ["handover", "varlink", "state"],
     "manager": [*LINE, "input", ".", "control", "varlink", "state", "metrics"],
     "main": [*LINE, "input", ".", "control", "varlink", "state", "metrics"],
 }

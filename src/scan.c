@@ -138,6 +138,8 @@ static int scan_view(
 	r = scan_pixels(d, plane, view, false);
 	if (r > 0)
 		d->guesses = stage_found_warm(d->stage);
+	else if (r == -EAGAIN && scan->early)
+		d->guesses = false; /* there was more, and the next grant is for that */
 	return r;
 }
 

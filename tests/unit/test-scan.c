@@ -163,6 +163,43 @@ static void what_else_is_new_follows(void **state)
 	end();
 }
 
+static bool has_shown(void)
+{
+	return fake_wall_seen().publishes > before;
+}
+
+/* Until what one grant is good for is with the viewers. */
+static void grant_once(void)
+{
+	before = fake_wall_seen().publishes;
+	until(fake_wall_asked);
+	fake_wall_grants(true);
+	fake_wall_turn();
+	fake_wall_grants(false);
+	until(has_shown);
+}
+
+/* Not even where there is another letter each time that viewers have read the last one. */
+static void the_rest_is_next(void **state)
+{
+	uint32_t rest;
+
+	begin();
+	settle();
+	fake_wall_grants(false);
+	fake_source_draw(LAST_X, LAST_Y, 1, 1, rest = ++colour);
+	letter();
+	tell();
+	grant_once();
+	assert_int_equal(fake_wall_seen().last_pixel, BLANK);
+	until(fake_wall_asked);
+	letter();
+	grant_once();
+	assert_int_equal(fake_wall_seen().last_pixel, rest);
+	fake_wall_grants(true);
+	end();
+}
+
 /* A window that opens where somebody types is not shown in two parts more than once. */
 static void a_wrong_guess_is_the_last(void **state)
 {
@@ -323,6 +360,7 @@ int main(void)
 		TEST(memory_that_vanishes),
 		TEST(letters_come_first),
 		TEST(what_else_is_new_follows),
+		TEST(the_rest_is_next),
 		TEST(a_wrong_guess_is_the_last),
 		TEST(what_goes_on_comes_at_once),
 		TEST(a_pointer_that_moves_ends_it),

@@ -80,7 +80,7 @@ static int scan_doubted(
 	if (r < 0)
 		return r;
 	doubt = stage_probe(d->stage, view, true);
-	if (doubt == TILES_SAME)
+	if (doubt == TILES_SAME || doubt == TILES_UNKNOWN)
 		return r;
 	near = doubt == TILES_NEAR;
 	*ret_all |= !near;

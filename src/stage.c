@@ -265,7 +265,7 @@ int stage_probe(struct stage *stage, const struct view *view, bool sparse)
 	struct looking looking = {.stage = stage, .view = view, .sparse = sparse};
 
 	if (!has_whole_picture(stage, view))
-		return TILES_ALL;
+		return TILES_UNKNOWN;
 	return capture_guard(guarded_probe, &looking);
 }
 

@@ -185,7 +185,7 @@ enum tiles_doubt tiles_probe(struct tiles *tiles, const struct view *view, const
 	bool differs;
 
 	if (!is_learnt(tiles, view) || !probe_pays(view))
-		return TILES_ALL;
+		return TILES_UNKNOWN;
 	memset(tiles->doubts, 0, tiles->rows * sizeof(bool));
 	differs = sparse && has_near(view) && places_differ(tiles, view);
 	/* More is best looked at as a whole, while the guest may still be drawing. */

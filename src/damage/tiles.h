@@ -46,7 +46,8 @@ int tiles_make_room(struct tiles *tiles, const struct view *view);
 enum tiles_doubt {
 	TILES_SAME,
 	TILES_NEAR, /* tiles_look_near() is enough to find what it has found, and what lies around that */
-	TILES_ALL, /* look at all; also who knows: the view has another converter than before, or a tiling whose rows do not lie for themselves */
+	TILES_ALL, /* look at all */
+	TILES_UNKNOWN, /* likewise, for all that is known: the view has another converter than before, or a tiling whose rows do not lie for themselves */
 };
 
 /* Whether @view differs from the frame, by one row of eight, each time others: what is eight rows high is found at once, and anything

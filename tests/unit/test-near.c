@@ -267,7 +267,7 @@ static void test_where_near_is_all(void **state)
 		field_check(&f, true);
 		fill_other(&f, 100, 100, 64, 48);
 		fill_other(&f, 10, 300, 1, 1);
-		assert_int_equal(skim(&f), TILES_ALL);
+		assert_in_range(skim(&f), TILES_ALL, TILES_UNKNOWN);
 		assert_true(look_near(&f, gate_open) > 0);
 		frame_check(&f);
 		field_finish(&f);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Guesses: where an event tells of something new, what is new where little has changed lately is published before all has been looked at. */
+/* Looks at the picture. Guesses: where an event tells of something new, what is new where little has changed lately is published before all has been looked at. */
 #include <drm_fourcc.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -351,6 +351,30 @@ static void memory_that_vanishes(void **state)
 	end();
 }
 
+/* Where a probe cannot tell, what follows it is one look at all pixels, and not two. */
+static void what_cannot_be_probed_is_looked_at_once(void **state)
+{
+	struct plane tiled = fake_source_primary();
+	unsigned int asked;
+
+	tiled.modifier = I915_FORMAT_MOD_Y_TILED;
+	tiled.size = 320 * 256 * 4;
+	fake_source_plane(&tiled);
+	display_begin_plain();
+	fake_wall_watch(1);
+	until(sees_picture);
+	for (unsigned int i = 0; i < 5; i++) {
+		whole = wholes();
+		asked = (unsigned int)runtime().frames_probed;
+		fake_source_pixel(pixel = ++colour);
+		until(sees_pixel);
+		pass(500);
+		asked = (unsigned int)runtime().frames_probed - asked;
+		assert_in_range(wholes() - whole, 1, asked + asked / 2 + 3);
+	}
+	display_end();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rehearsal_begin, rehearsal_end)
 
 int main(void)
@@ -366,6 +390,7 @@ int main(void)
 		TEST(a_pointer_that_moves_ends_it),
 		TEST(a_viewer_that_reads_is_waited_for),
 		TEST(who_has_just_come_sees_all),
+		TEST(what_cannot_be_probed_is_looked_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

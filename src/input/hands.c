@@ -2,13 +2,12 @@
 /* Theory of operation
  *
  * Each viewer that does something gets a `hand`, in which each key that it holds has an entry: what the viewer called it, and the code
- * that went down for it. A key goes up by what is in the entry, whatever the viewer's Shift or the layout are by then. `down` are the codes
- * that the guest knows to be down because of us: set when a press was taken by the sink, cleared with its release. A release that the sink
- * had to drop it owes, and delivers later; so here it is done.
+ * that went down for it. A key goes up by what is in the entry, whatever the viewer's Shift or the layout are by then. What the guest knows
+ * to be down is its keyboard's (input/keyboard.h).
  *
  * A keysym that needs another Shift or AltGr than are held is typed with these changed for as long as it is down, so that a guest that
  * repeats it repeats the same; whatever happens next puts them back first (`lent`). What is lent is not what anybody holds: hands'
- * entries stay as they are, and restore() makes `down` what they say.
+ * entries stay as they are, and restore() makes the keyboard what they say.
  */
 #include "input/hands.h"
 
@@ -18,14 +17,10 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "input/inputs.h"
+#include "input/keyboard.h"
 #include "input/layout.h"
 #include "input/pointer.h"
 #include "input/qnum.h"
-
-enum {
-	WORDS = DIV_ROUND_UP(LIMIT_INPUT_KEYS, 64),
-	NUMLOCK_MS = 500, /* a guest that shows lights has switched this one by then */
-};
 
 struct held {
 	uint32_t keysym, keycode;
@@ -42,15 +37,11 @@ struct hand {
 struct hands {
 	struct inputs *inputs;
 	const struct layout *layout;
+	struct keyboard keyboard;
 	struct pointer pointer;
-	uint64_t down[WORDS];
 	bool lent; /* Shift or AltGr are not as they are held, for `lent_code` */
 	uint16_t lent_code;
-	uint32_t
-		locks; /* bit LED_...: what the guest says is lit; before it has said anything, what we made of it */
-	bool locks_known;
-	uint64_t numlock_tapped; /* ms */
-	uint32_t idle_ms;	 /* 0: shared */
+	uint32_t idle_ms; /* 0: shared */
 	struct hand *holder;
 	uint64_t held_since; /* ms: the last that it did */
 	struct hands_counts counts;
@@ -58,39 +49,7 @@ struct hands {
 	struct hand *at[LIMIT_VIEWERS_MAX + 1]; /* owned */
 };
 
-static bool is_down(const struct hands *hands, uint16_t code)
-{
-	return hands->down[code / 64] >> code % 64 & 1;
-}
-
-static void note_down(struct hands *hands, uint16_t code, bool on)
-{
-	uint64_t bit = UINT64_C(1) << code % 64;
-
-	hands->down[code / 64] = on ? hands->down[code / 64] | bit : hands->down[code / 64] & ~bit;
-}
-
 /* ---- Keys ---- */
-
-/* False: the guest has not been told, and will not. */
-static bool tell_key(struct hands *hands, uint16_t code, int32_t value)
-{
-	static const enum input_kind keyboard = INPUT_KEYBOARD;
-	const struct input_event event = {EV_KEY, code, value};
-	struct inputs_result result;
-
-	if (!value)
-		note_down(hands, code, false);
-	result = inputs_send(hands->inputs, &keyboard, &event, 1);
-	hands->counts.dropped += result.dropped;
-	if (result.refusal || result.dropped)
-		return false;
-	if (value)
-		note_down(hands, code, true);
-	if (value == 1 && code == KEY_CAPSLOCK && !hands->locks_known)
-		hands->locks ^= 1u << LED_CAPSL;
-	return true;
-}
 
 static bool is_held(const struct hands *hands, uint16_t code)
 {
@@ -120,11 +79,11 @@ static void restore(struct hands *hands)
 		return;
 	hands->lent = false;
 	for (size_t i = 0; i < n; i++)
-		if (is_down(hands, keys[i]) && !is_held(hands, keys[i]))
-			tell_key(hands, keys[i], 0);
+		if (keyboard_is_down(&hands->keyboard, keys[i]) && !is_held(hands, keys[i]))
+			keyboard_tell(&hands->keyboard, keys[i], 0);
 	for (size_t i = 0; i < n; i++)
-		if (!is_down(hands, keys[i]) && is_held(hands, keys[i]))
-			tell_key(hands, keys[i], 1);
+		if (!keyboard_is_down(&hands->keyboard, keys[i]) && is_held(hands, keys[i]))
+			keyboard_tell(&hands->keyboard, keys[i], 1);
 }
 
 /* What nothing that is lent changes. */
@@ -137,7 +96,7 @@ static unsigned int modifiers_held(const struct hands *hands)
 		now |= LAYOUT_SHIFT;
 	if (altgr && is_held(hands, altgr))
 		now |= LAYOUT_ALTGR;
-	if (hands->locks >> LED_CAPSL & 1)
+	if (keyboard_lit(&hands->keyboard, LED_CAPSL))
 		now |= LAYOUT_CAPS;
 	return now;
 }
@@ -152,10 +111,10 @@ static bool lend(struct hands *hands, const struct layout_key *key)
 	for (size_t i = 0; i < n; i++) {
 		unsigned int bit = i < 2 ? LAYOUT_SHIFT : LAYOUT_ALTGR;
 
-		if (!is_down(hands, keys[i]) || key->modifiers & bit)
+		if (!keyboard_is_down(&hands->keyboard, keys[i]) || key->modifiers & bit)
 			continue;
 		hands->lent = true;
-		tell_key(hands, keys[i], 0);
+		keyboard_tell(&hands->keyboard, keys[i], 0);
 	}
 	for (size_t i = 0; i < n; i++) {
 		unsigned int bit = i < 2 ? LAYOUT_SHIFT : LAYOUT_ALTGR;
@@ -163,27 +122,18 @@ static bool lend(struct hands *hands, const struct layout_key *key)
 		if (now & bit || !(key->modifiers & bit) || i == 1)
 			continue;
 		hands->lent = true;
-		if (!tell_key(hands, keys[i], 1))
+		if (!keyboard_tell(&hands->keyboard, keys[i], 1))
 			return false;
 	}
 	hands->lent_code = key->code;
 	return true;
 }
 
-/* The guest's NumLock is switched where it is known to be other than the viewer's. */
+/* What a key of the keypad makes says where the viewer's NumLock is. */
 static void match_numlock(struct hands *hands, const struct layout_key *key)
 {
-	bool on = hands->locks >> LED_NUML & 1;
-	uint64_t now = loop_now_ms();
-
-	if (key->need != (on ? LAYOUT_NUMLOCK_OFF : LAYOUT_NUMLOCK_ON) || !hands->locks_known ||
-		is_down(hands, KEY_NUMLOCK))
-		return;
-	if (hands->numlock_tapped && now - hands->numlock_tapped < NUMLOCK_MS)
-		return; /* its light has not come yet */
-	hands->numlock_tapped = now;
-	if (tell_key(hands, KEY_NUMLOCK, 1))
-		tell_key(hands, KEY_NUMLOCK, 0);
+	if (key->need == LAYOUT_NUMLOCK_ON || key->need == LAYOUT_NUMLOCK_OFF)
+		keyboard_numlock(&hands->keyboard, key->need == LAYOUT_NUMLOCK_ON);
 }
 
 static struct held *find_code(struct hand *hand, uint16_t code)
@@ -198,10 +148,10 @@ static struct held *find_code(struct hand *hand, uint16_t code)
 static void tap(struct hands *hands, const struct layout_key *key)
 {
 	restore(hands);
-	if (is_down(hands, key->code))
+	if (keyboard_is_down(&hands->keyboard, key->code))
 		return;
-	if (lend(hands, key) && tell_key(hands, key->code, 1))
-		tell_key(hands, key->code, 0);
+	if (lend(hands, key) && keyboard_tell(&hands->keyboard, key->code, 1))
+		keyboard_tell(&hands->keyboard, key->code, 0);
 	restore(hands);
 }
 
@@ -222,7 +172,8 @@ static void press(
 		if (key->need == LAYOUT_EXACTLY && !lend(hands, key))
 			return restore(hands);
 	}
-	if (!tell_key(hands, key->code, is_down(hands, key->code) ? 2 : 1))
+	if (!keyboard_tell(&hands->keyboard, key->code,
+		    keyboard_is_down(&hands->keyboard, key->code) ? 2 : 1))
 		return restore(hands);
 	if (!held)
 		held = &hand->held[hand->used++];
@@ -236,8 +187,8 @@ static void release(struct hands *hands, struct hand *hand, struct held *held)
 	*held = hand->held[--hand->used];
 	if (hands->lent && hands->lent_code != code)
 		restore(hands);
-	if (is_down(hands, code) && !is_held(hands, code))
-		tell_key(hands, code, 0);
+	if (keyboard_is_down(&hands->keyboard, code) && !is_held(hands, code))
+		keyboard_tell(&hands->keyboard, code, 0);
 	restore(hands);
 }
 
@@ -464,9 +415,7 @@ void hands_screen(struct hands *hands, uint32_t width, uint32_t height)
 
 void hands_leds(struct hands *hands)
 {
-	hands->locks = inputs_leds(hands->inputs);
-	hands->locks_known = true;
-	hands->numlock_tapped = 0;
+	keyboard_leds(&hands->keyboard);
 }
 
 void hands_lost(struct hands *hands, enum input_kind kind)
@@ -477,10 +426,8 @@ void hands_lost(struct hands *hands, enum input_kind kind)
 	}
 	for (size_t i = 0; i < hands->used; i++)
 		hands->at[i]->used = 0;
-	memset(hands->down, 0, sizeof(hands->down));
 	hands->lent = false;
-	hands->locks = 0;
-	hands->locks_known = false;
+	keyboard_lost(&hands->keyboard);
 }
 
 void hands_replaced(struct hands *hands)
@@ -507,7 +454,10 @@ bool hands_has_keyboard(const struct hands *hands)
 
 struct hands_counts hands_counts(const struct hands *hands)
 {
-	return hands->counts;
+	struct hands_counts counts = hands->counts;
+
+	counts.dropped += hands->keyboard.dropped;
+	return counts;
 }
 
 int hands_create(struct inputs *inputs, struct hands **ret)
@@ -517,6 +467,7 @@ int hands_create(struct inputs *inputs, struct hands **ret)
 	if (!hands)
 		return -ENOMEM;
 	hands->inputs = inputs;
+	hands->keyboard.inputs = inputs;
 	hands->pointer.inputs = inputs;
 	*ret = hands;
 	return 0;

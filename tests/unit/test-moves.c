@@ -404,7 +404,7 @@ static void test_random_pictures(void **state)
 	struct sigaction before;
 
 	assert_int_equal(sigaction(SIGSEGV, &action, &before), 0);
-	for (size_t i = 0; i < 30; i++)
+	for (size_t i = 0; i < 10; i++)
 		random_scene(&formats[0]);
 	for (size_t i = 0; i < FORMATS; i++)
 		for (int j = 0; j < 2; j++)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* caller.h - one network connection, from accept to its end. Never blocks but in caller_destroy(). One loop's thread. It is the door's.
  *
- *	KNOCKING -> VISITING -> LINGERING
- *	   |\-> PASSING -\|        /
- *	   \-------> FLUSHING ----/
+ *	KNOCKING --> VISITING --> FLUSHING --> LINGERING
+ *	   |\--> PASSING ------^  ^
+ *	   \---------------------/
+ *
+ * From each of them, where something is wrong or caller_end() says so, at once to the end: LINGERING if there is a worker, else it is freed.
  *
  * KNOCKING: the handshake. VISITING: waits for the picture's first frame, then has a worker. PASSING: at the gate, on the way to its display.
  * FLUSHING: what is queued goes out, what comes in is thrown away, so that the last words are not lost to a reset. LINGERING: the connection

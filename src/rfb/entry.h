@@ -27,5 +27,5 @@ struct caller_entry {
 	bool joined; /* a viewer; else somebody who knocks */
 	int rank;    /* enum sharing_rank, if joined */
 	uint64_t born_ms;
-	struct caller_count told;
+	struct caller_count told; /* what the broker has heard of it; encoding NULL: it is to hear again */
 };

@@ -7,7 +7,7 @@
 
 struct tidy;
 
-/* What it has been told so far; at first zeroed. No more is owned. */
+/* What it has been told so far. At first zeroed; owns nothing. */
 struct times {
 	struct studio_counts studio;
 	struct film_counts film;

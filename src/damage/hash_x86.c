@@ -23,6 +23,7 @@
 #define PCLMUL	 __attribute__((target("sse4.1,pclmul")))
 #define AVX2	 __attribute__((target("avx2,pclmul,vpclmulqdq")))
 #define AVX512	 __attribute__((target("avx512f,avx512vl,avx2,pclmul,vpclmulqdq")))
+#define STREAMS	 4u
 #define PIN(v)	 __asm__ volatile("" : "+x"(v)) /* loaded once: not to be loaded again */
 #define PIN_Z(v) __asm__ volatile("" : "+v"(v))
 
@@ -266,22 +267,72 @@ INLINE AVX2 void avx2_row_sum(const struct avx2_row *row, const uint8_t *src, si
 	}
 }
 
-AVX2 static void avx2_sum(
-	const struct hash_key *key, const struct strip *strip, uint8_t *sums, struct hash *groups)
+/* Four rows at once, a quarter of a row of blocks apart from each other: AMD's cores without 512 bits (Zen 3) read four places of
+ * memory nearly twice as fast as one after the other, and lose by anything that is fetched in advance. Whole groups of 4-byte pixels. */
+INLINE AVX2 void avx2_four_rows_sum(
+	const struct hash_key *key, const struct strip *strip, unsigned int y, __m256i *sums)
 {
-	size_t n = (strip->columns + HASH_GROUP - 1) / HASH_GROUP, pitch = strip->bytes * 16;
-	__m256i *wide = (__m256i *)sums;
+	const __m256i mask = _mm256_set1_epi64x((long long)strip->mask);
 
-	memset(sums, 0, n * sizeof(*wide));
+	for (size_t g = 0; g < strip->columns / HASH_GROUP; g++) {
+		__m256i sum = sums[g];
+
+#pragma GCC unroll 4
+		for (unsigned int n = 0; n < STREAMS; n++) {
+			const unsigned int at = y + n * (HASH_ROWS / STREAMS);
+			const __m256i *words = (const __m256i *)key->words[at];
+			const __m256i *src =
+				(const __m256i *)(strip->pixels + at * (size_t)strip->stride) +
+				g * 2 * HASH_GROUP;
+
+#pragma GCC unroll 8
+			for (unsigned int i = 0; i < 2 * HASH_GROUP; i++) {
+				__m256i v = _mm256_loadu_si256(src + i);
+
+				PIN(v);
+				v = _mm256_xor_si256(_mm256_and_si256(v, mask), words[i]);
+				v = _mm256_clmulepi64_epi128(v, v, 0x10);
+				sum = _mm256_xor_si256(sum, v);
+			}
+		}
+		sums[g] = sum;
+	}
+}
+
+INLINE AVX2 void avx2_each_row_sum(
+	const struct hash_key *key, const struct strip *strip, __m256i *sums)
+{
+	size_t pitch = strip->bytes * 16;
+
 	for (unsigned int y = 0; y < strip->rows; y++) {
 		struct avx2_row row = avx2_prepare(key->words[y], strip->bytes, strip->mask);
 		const uint8_t *src = strip->pixels + y * strip->stride;
 
 		if (strip->bytes == 4)
-			avx2_row_sum(&row, src, strip->columns, HASH_BYTES, true, wide);
+			avx2_row_sum(&row, src, strip->columns, HASH_BYTES, true, sums);
 		else
-			avx2_row_sum(&row, src, strip->columns, pitch, false, wide);
+			avx2_row_sum(&row, src, strip->columns, pitch, false, sums);
 	}
+}
+
+static bool has_four_rows(const struct strip *strip)
+{
+	return strip->bytes == 4 && strip->rows == HASH_ROWS && strip->columns % HASH_GROUP == 0 &&
+	       !ahead_each_line();
+}
+
+AVX2 static void avx2_sum(
+	const struct hash_key *key, const struct strip *strip, uint8_t *sums, struct hash *groups)
+{
+	size_t n = (strip->columns + HASH_GROUP - 1) / HASH_GROUP;
+	__m256i *wide = (__m256i *)sums;
+
+	memset(sums, 0, n * sizeof(*wide));
+	if (has_four_rows(strip))
+		for (unsigned int y = 0; y < HASH_ROWS / STREAMS; y++)
+			avx2_four_rows_sum(key, strip, y, wide);
+	else
+		avx2_each_row_sum(key, strip, wide);
 	for (size_t g = 0; g < n; g++)
 		avx2_fold(wide[g], &groups[g]);
 }

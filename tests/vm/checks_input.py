@@ -96,7 +96,9 @@ def hears_releases(lose):
     handlers = sorted(set(re.findall(r"^H: Handlers=.*kbd.*?\b(event\d+)", linux.said[seen:], re.M)))
     expect(handlers, "the guest has no keyboard: " + linux.said[seen:])
     for each in handlers:
-        linux.type("(hexdump -v -e '8/2 \"%%x \" 1/2 \" event:%%x\" 1/2 \":%%x\" 1/4 \":%%d \" \"\\n\"' /dev/input/%s &)" % each)
+        # What is pressed before hexdump has opened the device it never says.
+        linux.type("(hexdump -v -e '8/2 \"%%x \" 1/2 \" event:%%x\" 1/2 \":%%x\" 1/4 \":%%d \" \"\\n\"' /dev/input/%s & "
+                   "until ls -l /proc/$!/fd | grep -q /dev/input/; do sleep 1; done)" % each)
     viewer = look(DISPLAY, encodings=(RAW, DESKTOP_SIZE, EXTENDED_KEYS))
     expect(viewer.watch(lambda: viewer.updates, PATIENCE), "no picture")
     seen = len(linux.said)

@@ -401,6 +401,60 @@ AVX2 static void avx2_sum_spans(const struct hash_lines *lines, const uint8_t *r
 	avx2_fold(sum, hash);
 }
 
+/* Of one row of a group: @sums are its blocks'. */
+INLINE AVX2 void avx2_group_store(const uint64_t (*words)[HASH_BYTES / 8], const uint8_t *src,
+	__m256i mask, uint8_t *dst, __m256i sums[HASH_GROUP], const uint64_t *span_words,
+	__m256i *span)
+{
+#pragma GCC unroll 8
+	for (unsigned int i = 0; i < 2 * HASH_GROUP; i++) {
+		__m256i v = _mm256_loadu_si256((const __m256i *)src + i);
+
+		PIN(v);
+		v = _mm256_and_si256(v, mask);
+		_mm256_stream_si256((__m256i *)dst + i, v);
+		if (span) {
+			__m256i key = ((const __m256i *)span_words)[i];
+
+			*span = _mm256_xor_si256(*span, _mm256_clmulepi64_epi128(v, key, 0x00));
+			*span = _mm256_xor_si256(*span, _mm256_clmulepi64_epi128(v, key, 0x11));
+		}
+		v = _mm256_xor_si256(v, ((const __m256i *)words)[i]);
+		v = _mm256_clmulepi64_epi128(v, v, 0x10);
+		sums[i / 2] = _mm256_xor_si256(sums[i / 2], v);
+	}
+}
+
+/* As avx2_four_rows_sum(). */
+INLINE AVX2 void avx2_four_rows_store(const struct hash_key *key, const struct strip *strip,
+	unsigned int y, uint8_t *dst, size_t dst_stride, struct hash *blocks,
+	const struct spans *spans)
+{
+	const __m256i mask = _mm256_set1_epi64x((long long)strip->mask);
+
+	for (size_t g = 0; g < strip->columns / HASH_GROUP; g++) {
+		__m256i sums[HASH_GROUP] = {0};
+
+#pragma GCC unroll 4
+		for (unsigned int n = 0; n < STREAMS; n++) {
+			const unsigned int at = y + n * (HASH_ROWS / STREAMS);
+			const size_t left = g * HASH_GROUP * HASH_BYTES;
+			__m256i span = _mm256_setzero_si256();
+
+			avx2_group_store(key->words[at], strip->pixels + at * strip->stride + left,
+				mask, dst + at * dst_stride + left, sums,
+				spans ? spans->key->words : NULL, spans ? &span : NULL);
+			if (spans)
+				span_settle(spans, g, at,
+					_mm_xor_si128(_mm256_castsi256_si128(span),
+						_mm256_extracti128_si256(span, 1)));
+		}
+#pragma GCC unroll 4
+		for (unsigned int i = 0; i < HASH_GROUP; i++)
+			avx2_fold(sums[i], &blocks[g * HASH_GROUP + i]);
+	}
+}
+
 INLINE AVX2 void avx2_row_store(const struct avx2_row *row, const uint8_t *src, size_t columns,
 	size_t pitch, bool whole, uint8_t *dst, struct hash *blocks, const struct spans *spans,
 	unsigned int y)
@@ -428,6 +482,11 @@ AVX2 static void avx2_store(const struct hash_key *key, const struct strip *stri
 	size_t dst_stride, struct hash *blocks, const struct spans *spans)
 {
 	memset(blocks, 0, strip->columns * sizeof(*blocks));
+	if (dst && has_four_rows(strip)) {
+		for (unsigned int y = 0; y < HASH_ROWS / STREAMS; y++)
+			avx2_four_rows_store(key, strip, y, dst, dst_stride, blocks, spans);
+		return;
+	}
 	for (unsigned int y = 0; y < strip->rows; y++) {
 		struct avx2_row row = avx2_prepare(key->words[y], strip->bytes, strip->mask);
 		const uint8_t *src = strip->pixels + y * strip->stride;

@@ -3,6 +3,7 @@
  *
  * Four blocks beside each other are a group. The first pass over a row of blocks hashes groups, because that is what a still
  * picture costs; the second looks at the blocks of the groups that changed, stores them, and finds which of them it was.
+ * Where more than half of the row above has changed, the first pass is left out: storing a row costs 1.7 times its hash, both 2.4 times.
  *
  * The invariant: a group's hash is either unknown or that of the very bytes from which the group in the frame was made. If
  * it holds, a look that computes the same hash from the source has read what the frame shows, and may leave the group alone.
@@ -233,6 +234,15 @@ static bool row_sum(struct tiles *tiles, const struct look *look)
 	return any;
 }
 
+/* @likely: whatever has changed, all of it is stored. */
+static bool row_changes(struct tiles *tiles, const struct look *look, bool likely)
+{
+	if (!likely)
+		return row_sum(tiles, look);
+	memset(tiles->groups_now, 0xff, tiles->groups * sizeof(*tiles->groups_now));
+	return true;
+}
+
 int tiles_make_room(struct tiles *tiles, const struct view *view)
 {
 	return view->slow ? band_make_room(&tiles->band, view) : 0;
@@ -243,20 +253,23 @@ int look_at_rows(struct tiles *tiles, struct look *look, const bool *rows, tiles
 {
 	const struct view *view = look->view;
 	uint32_t readable = MIN(view->rows_readable, tiles->height);
-	unsigned int found = 0;
+	unsigned int found = 0, changed = 0; /* changed: in the row above */
 	bool asked = false;
 
 	warm_begin(&tiles->warm);
-	for (uint32_t y = 0; y < readable; y += BLOCK_PIXELS) {
+	for (uint32_t y = 0; y < readable; y += BLOCK_PIXELS, found += changed) {
+		bool likely = changed * 2 > tiles->columns;
+
 		look->row = look->from = y / BLOCK_PIXELS;
 		look->rows = MIN(readable - y, (uint32_t)BLOCK_PIXELS);
+		changed = 0;
 		if (rows && !rows[look->row])
 			continue;
 		if (view->slow) {
 			look->view = band_fill(&tiles->band, view, y, look->rows);
 			look->from = band_row(&tiles->band, y) / BLOCK_PIXELS;
 		}
-		if (!row_sum(tiles, look))
+		if (!row_changes(tiles, look, likely))
 			continue;
 		if (!asked && !gate(gate_arg))
 			return -EAGAIN;
@@ -264,7 +277,7 @@ int look_at_rows(struct tiles *tiles, struct look *look, const bool *rows, tiles
 			moves_begin(tiles->moves, (uint32_t *)look->dst, look->dst_stride / 4,
 				readable);
 		asked = true;
-		found += store_row(tiles, look);
+		changed = store_row(tiles, look);
 	}
 	if (asked && tiles->moves)
 		moves_end(tiles->moves, found);

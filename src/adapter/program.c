@@ -35,22 +35,35 @@ static int add_signals(struct program *program)
 			       program->loop, SIGINT, on_signal, program, &program->signals[1]);
 }
 
+static void wait_for_turn(struct program *program)
+{
+	uint64_t rest = herald_rest(&program->herald);
+
+	if (program->turn && rest < UINT64_MAX)
+		loop_timer_once(program->turn, rest);
+}
+
+static void on_turn(void *arg)
+{
+	struct program *program = arg;
+
+	herald_turn(&program->herald);
+	wait_for_turn(program);
+}
+
 void program_tell(struct program *program, const char *status)
 {
-	char text[160];
-	int n = snprintf(text, sizeof(text), "STATUS=%s", status);
-
-	messenger_send(&program->messenger, text, (size_t)n, -EBADF);
+	herald_status(&program->herald, "%s", status);
+	wait_for_turn(program);
 }
 
 static int run(struct program *program)
 {
-	static const char ready[] = "READY=1", stopping[] = "STOPPING=1";
 	const struct rlimit files = {FILES, FILES};
 	int r = add_signals(program);
 
 	if (r == 0)
-		r = messenger_init(&program->messenger);
+		r = loop_timer_add(program->loop, on_turn, program, &program->turn);
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
 		log_warn(NULL, "cannot confine itself: %m");
 	if (r == 0)
@@ -62,24 +75,27 @@ static int run(struct program *program)
 		r = adapter_sandbox_enter();
 	if (r < 0)
 		return r;
-	messenger_send(&program->messenger, ready, sizeof(ready) - 1, -EBADF);
+	herald_ready(&program->herald);
+	wait_for_turn(program);
 	r = loop_run(program->loop);
-	messenger_send(&program->messenger, stopping, sizeof(stopping) - 1, -EBADF);
+	herald_stopping(&program->herald);
 	return r;
 }
 
 static int run_with(const struct settings *settings)
 {
-	struct program program = {.settings = settings, .messenger = {.fd = -EBADF}};
+	struct program program = {.settings = settings};
 	int r = loop_create(&program.loop);
 
 	if (r < 0)
 		return r;
+	herald_init(&program.herald);
 	r = run(&program);
 	running->finish();
+	loop_source_free(program.turn);
 	for (size_t i = 0; i < ARRAY_SIZE(program.signals); i++)
 		loop_source_free(program.signals[i]);
-	messenger_finish(&program.messenger);
+	herald_finish(&program.herald);
 	loop_destroy(program.loop);
 	return r;
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "adapter/settings.h"
-#include "state/messenger.h"
+#include "state/herald.h"
 
 struct loop;
 struct loop_source;
@@ -11,8 +11,8 @@ struct loop_source;
 struct program {
 	struct loop *loop;
 	const struct settings *settings;
-	struct loop_source *signals[2];
-	struct messenger messenger;
+	struct loop_source *signals[2], *turn;
+	struct herald herald;
 };
 
 struct program_row {

@@ -21,7 +21,7 @@
 #include "base/mem.h"
 #include "registrar/catalogue.h"
 #include "registrar/etcd.h"
-#include "registrar/herald.h"
+#include "state/herald.h"
 #include "registrar/settings.h"
 #include "registrar/tokens.h"
 #include "registrar/watch.h"

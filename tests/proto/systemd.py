@@ -41,6 +41,32 @@ def same_file(one, other):
     return LIBC.syscall(SYS_KCMP, pid, pid, 0, one, other) == 0
 
 
+class Busy:
+    """A notify socket that nobody reads, with a queue that is full, until hear() is called."""
+
+    def __init__(self, address):
+        self.address = str(address)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.address)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            while True:
+                try:
+                    other.sendto(b"NOISE=1", socket.MSG_DONTWAIT, self.address)
+                except BlockingIOError:
+                    return
+
+    def hear(self, *wanted):
+        """All that is said until these have been."""
+        self.socket.settimeout(20 * daemon.SLOW)
+        heard = []
+        while not set(wanted) <= set(heard):
+            heard.append(self.socket.recv(4096).decode())
+        return heard
+
+    def close(self):
+        self.socket.close()
+
+
 class Store:
     """What the daemon has put: [(name, fd)], in order."""
 

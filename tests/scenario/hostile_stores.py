@@ -7,7 +7,6 @@ import http.server
 import json
 import os
 import pathlib
-import socket
 import socketserver
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 import daemon
 import surface
+import systemd
 
 PROGRAM = daemon.BUILD / "vfio-displayd-registrar"
 
@@ -116,21 +116,13 @@ class HostileStores(unittest.TestCase):
 
     def test_a_systemd_that_reads_nothing(self):
         """Its queue is full: etcd has what it should all the same, and what is still true is said later."""
-        address = str(self.daemon.dir / "notify")
-        told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        told = systemd.Busy(self.daemon.dir / "notify")
         self.addCleanup(told.close)
-        told.bind(address)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other, self.assertRaises(BlockingIOError):
-            while True:
-                other.sendto(b"NOISE=1", socket.MSG_DONTWAIT, address)
-        self.start(NOTIFY_SOCKET=address, WATCHDOG_USEC="300000")
+        self.start(NOTIFY_SOCKET=told.address, WATCHDOG_USEC="300000")
         self.daemon.until(lambda: self.etcd.ranges, "etcd is looked up")
-        told.settimeout(20 * daemon.SLOW)
-        heard = []
-        while not {b"READY=1", b"STATUS=0 displays", b"WATCHDOG=1"} <= set(heard):
-            heard.append(told.recv(4096))
-        self.assertEqual(heard.count(b"READY=1"), 1)
-        self.assertLess(heard.index(b"READY=1"), heard.index(b"STATUS=0 displays"))
+        heard = told.hear("READY=1", "STATUS=0 displays", "WATCHDOG=1")
+        self.assertEqual(heard.count("READY=1"), 1)
+        self.assertLess(heard.index("READY=1"), heard.index("STATUS=0 displays"))
 
     def test_a_token_with_lines_of_its_own(self):
         self.etcd.token = "a\r\nX-Of-Another: 1"

@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proto"))
 import adapter  # noqa: E402
 import daemon  # noqa: E402
 import surface  # noqa: E402
+import systemd  # noqa: E402
 from adapter import until  # noqa: E402
 
 KEY, REL, ABS = 1, 2, 3
@@ -47,8 +48,8 @@ class Adapter(unittest.TestCase):
         self.addCleanup(monitor.close)
         return monitor
 
-    def start(self, qmp, *options, wait=True):
-        program = adapter.Program("vfio-display-input-qmp", "--display", self.id, "--socket", self.d.control, "--qmp", qmp, *options)
+    def start(self, qmp, *options, wait=True, **popen):
+        program = adapter.Program("vfio-display-input-qmp", "--display", self.id, "--socket", self.d.control, "--qmp", qmp, *options, **popen)
         self.addCleanup(program.stop)
         if wait:
             until(self.connected, lambda: "the display's input:\n" + program.text())
@@ -318,6 +319,18 @@ class FakeMonitor(Adapter):
             monitor.say(b'{"event": "RTC_CHANGE", "data": {"offset": 1}}\n' * 2000)
         self.send((KEY, KEY_A, 1))
         self.sees(monitor, (KEY_A, True))
+
+    def test_a_systemd_that_reads_nothing(self):
+        """Its queue is full: keys get through all the same, and what is still true is said later."""
+        monitor, told = self.monitor(), systemd.Busy(self.d.dir / "notify")
+        self.addCleanup(told.close)
+        program = self.start(monitor.path, env=os.environ | {"NOTIFY_SOCKET": told.address})
+        self.send((KEY, KEY_A, 1))
+        self.sees(monitor, (KEY_A, True))
+        heard = told.hear("READY=1", "STATUS=viewers can type")
+        self.assertEqual([each for each in heard if each != "NOISE=1"], ["READY=1", "STATUS=viewers can type"])
+        self.assertEqual(program.stop(), 0, program.text())
+        told.hear("STOPPING=1")
 
     def test_sandbox(self):
         monitor = self.monitor()

@@ -373,12 +373,16 @@ static const char *update_shared(struct canvas *canvas, const struct tight_wish 
 	return r < 0 ? "out of memory" : NULL;
 }
 
-/* So little that to make it once for all saves less than LibVNCServer's streams, which go on with what this viewer has got before. */
-static bool little_comes(const struct canvas *canvas)
+/* So little that to make it once for all saves less than LibVNCServer's streams, which go on with what this viewer has got before. It is to send it
+ * exact: with JPEG it would send more than 24 colours with loss. So what has more than a palette is the studio's. */
+static bool little_comes(const struct canvas *canvas, bool jpeg)
 {
 	sraRegionPtr region = coming(canvas);
+	size_t stride = canvas->frame->header.stride / sizeof(uint32_t);
 	bool little = region_covers(region, LITTLE) <= LITTLE;
 
+	if (little && jpeg)
+		little = region_has_few_colours(region, frame_pixels(canvas->frame), stride);
 	sraRgnDestroy(region);
 	return little;
 }
@@ -398,9 +402,12 @@ static const char *update(struct canvas *canvas, bool exact, uint64_t now)
 	settled = (struct tight_wish){levels.quality, levels.subsampling, levels.compression};
 	tight_settle(&settled);
 	/* The studio may have been built without JPEG. */
-	if (canvas->studio && prints_fit(client) && !little_comes(canvas) &&
-		(settled.quality != -1 || levels.quality == -1))
-		return update_shared(canvas, &settled, now);
+	if (canvas->studio && prints_fit(client) &&
+		(settled.quality != -1 || levels.quality == -1)) {
+		if (!little_comes(canvas, levels.quality != -1))
+			return update_shared(canvas, &settled, now);
+		levels.quality = -1;
+	}
 	update_client(canvas, &levels, now);
 	return NULL;
 }

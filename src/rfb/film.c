@@ -193,10 +193,7 @@ static bool square_has_many(const uint32_t *pixels, size_t stride, uint32_t widt
 	uint8_t places[SQUARE];
 
 	palette_clear(&palette);
-	for (uint32_t y = 0; y < height; y++)
-		if (!palette_index(&palette, pixels + y * stride, width, places))
-			return true;
-	return false;
+	return !palette_add(&palette, pixels, stride, width, height);
 }
 
 static bool many_colours(const struct film_want *want, const struct rect *area)

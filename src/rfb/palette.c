@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/mem.h"
 #include "rfb/pixels.h"
 
 #define PALETTE_NONE 0xffffffffu
@@ -10,6 +11,8 @@
 #define CROWD_STEP \
 	8 /* rows are taken eight by eight: far apart, they differ more than neighbours */
 #define CROWD_FEW 48 /* colours in the first eighth: it will not come to so many */
+
+#define ADD_AT_ONCE 64 /* pixels */
 
 /* Colours that are counted together because of their hash only make it fewer. */
 static unsigned int row_adds(struct crowd *crowd, const uint32_t *row, size_t width)
@@ -87,5 +90,18 @@ bool palette_index(struct palette *palette, const uint32_t *row, size_t width, u
 		}
 		ret[i] = index;
 	}
+	return true;
+}
+
+bool palette_add(struct palette *palette, const uint32_t *pixels, size_t stride, size_t width,
+	uint32_t height)
+{
+	uint8_t places[ADD_AT_ONCE];
+
+	for (uint32_t y = 0; y < height; y++)
+		for (size_t x = 0; x < width; x += ADD_AT_ONCE)
+			if (!palette_index(palette, pixels + y * stride + x,
+				    MIN(width - x, (size_t)ADD_AT_ONCE), places))
+				return false;
 	return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* palette.h - the colours of a rectangle, as long as they are few. Private to tight.c. */
+/* palette.h - the colours of a rectangle, as long as they are few. */
 #pragma once
 
 #include <stdbool.h>
@@ -38,3 +38,5 @@ bool crowd_is_large(
 void palette_clear(struct palette *palette);
 /* Each pixel's place among the colours, which grow. False: there are more than PALETTE_MAX, and @ret is garbage. */
 bool palette_index(struct palette *palette, const uint32_t *row, size_t width, uint8_t *ret);
+/* All colours of a rectangle. False: there are more than PALETTE_MAX. @stride: pixels. */
+bool palette_add(struct palette *palette, const uint32_t *pixels, size_t stride, size_t width, uint32_t height);

@@ -2,6 +2,7 @@
 #include "rfb/region.h"
 
 #include "base/mem.h"
+#include "rfb/palette.h"
 
 sraRegionPtr region_of(const struct rect *rect)
 {
@@ -89,4 +90,20 @@ uint64_t region_covers(sraRegionPtr region, uint64_t enough)
 	if (iterator)
 		sraRgnReleaseIterator(iterator);
 	return pixels;
+}
+
+bool region_has_few_colours(sraRegionPtr region, const uint32_t *pixels, size_t stride)
+{
+	sraRectangleIterator *iterator = sraRgnGetIterator(region);
+	struct palette palette;
+	bool few = iterator;
+	sraRect part;
+
+	palette_clear(&palette);
+	while (few && sraRgnIteratorNext(iterator, &part))
+		few = palette_add(&palette, pixels + part.y1 * stride + part.x1, stride,
+			part.x2 - part.x1, part.y2 - part.y1);
+	if (iterator)
+		sraRgnReleaseIterator(iterator);
+	return few;
 }

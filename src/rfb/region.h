@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <rfb/rfb.h>
 #include <rfb/rfbregion.h>
@@ -24,3 +25,5 @@ void region_limit(sraRegionPtr region, unsigned int maximum);
 bool region_single(sraRegionPtr region, struct rect *ret);
 /* Its pixels, or some number above @enough. */
 uint64_t region_covers(sraRegionPtr region, uint64_t enough);
+/* Have its pixels at most PALETTE_MAX colours? @stride: pixels. */
+bool region_has_few_colours(sraRegionPtr region, const uint32_t *pixels, size_t stride);

@@ -21,6 +21,7 @@ LIMIT = 20 * daemon.SLOW
 WIDTH, HEIGHT = 640, 480
 QUALITIES = range(-32, -22)
 FINE_QUALITY_80, GREY = -512 + 80, -765
+SWAPPED = rfb.PixelFormat(red=(255, 0), blue=(255, 16))
 FORMATS = {
     "the server's": None,
     "big-endian, swapped": rfb.PixelFormat(32, 24, True, (255, 0), (255, 8), (255, 16)),
@@ -154,6 +155,20 @@ class StillPictureEndsExact(unittest.TestCase):
             self.canvas.signal()
             viewer.update()
         self.assertGreater(number, 5)
+
+    def test_few_colours_are_exact_however_little_is_new(self):
+        """At most 256 are never JPEG, in a letter no more than in a window; more are, where that is wished for."""
+        d = self.daemon()
+        viewers = [self.watch(d, -26), self.watch(d, -26, rfb.LAST_RECT, form=SWAPPED), self.watch(d, -23, GREY)]
+        until_shows(viewers, self.canvas, LIMIT)
+        for number, (width, height, colours) in enumerate(((10, 16, 60), (40, 40, 250), (45, 45, 100), (90, 60, 200), (40, 40, None))):
+            for viewer in viewers:
+                viewer.jpegs.clear()
+            self.canvas.noise(number + 10, 100, 200, width, height, colours=colours)
+            self.canvas.signal()
+            until_shows(viewers, self.canvas, LIMIT)
+            for viewer in viewers:
+                self.assertEqual(bool(viewer.jpegs), colours is None, f"{colours} colours in {width}x{height}: JPEGs {viewer.jpegs}")
 
     def test_palettes_are_exact_at_once(self):
         d = self.daemon()

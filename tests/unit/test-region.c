@@ -40,6 +40,31 @@ static void adds_and_removes(void **state)
 	sraRgnDestroy(region);
 }
 
+static void colours_of_all_pieces_count(void **state)
+{
+	const struct rect left = {1, 2, 100, 3}, right = {120, 1, 70, 1}, one = {199, 4, 1, 1};
+	uint32_t pixels[5 * 200] = {0};
+	sraRegionPtr region = region_of(&left);
+
+	/* 56 colours in each of two pieces, beside the others' one, and 200 beyond them. */
+	for (uint32_t x = 0; x < 200; x++)
+		pixels[2 * 200 + x] = pixels[1 * 200 + x] = 0xff000000 | x % 56;
+	region_add(region, &right);
+	assert_true(region_has_few_colours(region, pixels, 200));
+	for (uint32_t x = 0; x < 200; x++)
+		pixels[3 * 200 + x] = pixels[4 * 200 + x] = 1000 + x;
+	assert_true(region_has_few_colours(region, pixels, 200)); /* 56 and 100 */
+	for (uint32_t x = 0; x < 200; x++)
+		pixels[1 * 200 + x] = 5000 + x;
+	assert_true(region_has_few_colours(region, pixels, 200)); /* and 70 */
+	for (uint32_t x = 0; x < 30; x++)
+		pixels[4 * 200 + 1 + x] = 9000 + x;
+	assert_true(region_has_few_colours(region, pixels, 200)); /* 30 others: 256 */
+	region_add(region, &one);
+	assert_false(region_has_few_colours(region, pixels, 200));
+	sraRgnDestroy(region);
+}
+
 /* What is wrong in the source is wrong where it ends, and what was wrong there is not any more. */
 static void moves_carry_it_along(void **state)
 {
@@ -88,6 +113,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(adds_and_removes),
+		cmocka_unit_test(colours_of_all_pieces_count),
 		cmocka_unit_test(moves_carry_it_along),
 		cmocka_unit_test(is_one_rectangle_or_not),
 	};

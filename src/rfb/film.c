@@ -8,6 +8,9 @@
  * the next number, and with a key. Where there is no room for a shot, or the encoder fails, the reel ends: what the encoder has gone on from would
  * be missing to everybody.
  *
+ * Motion is judged with each publish, so that a picture which stands still wakes nobody up. Meanwhile a film that has stopped is there still, and is
+ * not sent: who wants something then, because a cursor moves, may have all of it exact by now.
+ *
  * What changes all the time may be text that scrolls. So the maker looks at some squares of the area, first and then now and then: few colours are no
  * film, and Tight sends them smaller and exact.
  */
@@ -23,8 +26,10 @@
 #include "rfb/palette.h"
 #include "rfb/spool.h"
 
-#define KEY_NS	   1000000000ull /* keys for those who come are so far apart */
-#define BEHIND_MAX (2u << 20)	 /* bytes that a viewer may be behind */
+#define KEY_NS 1000000000ull /* keys for those who come are so far apart */
+#define REST_NS \
+	(2 * MOTION_WINDOW_NS) /* where nothing was published for so long there is a picture */
+#define BEHIND_MAX (2u << 20)  /* bytes that a viewer may be behind */
 #define FALL_NS \
 	4000000000ull /* without shots for who was too slow, and twice as long each time ... */
 #define FALLS_MAX   3 /* ... up to so often */
@@ -47,8 +52,9 @@ struct film {
 	unsigned int audience;
 
 	struct motion motion;
-	uint32_t generation; /* of the motion's frame */
-	uint64_t rest_until; /* few colours */
+	uint32_t generation;   /* of the motion's frame */
+	uint64_t published_ns; /* the last publish */
+	uint64_t rest_until;   /* few colours */
 
 	uint32_t reel; /* changes with all that ends one */
 	struct rect area;
@@ -164,6 +170,7 @@ static bool looks(struct film *film)
 void film_published(struct film *film, const uint64_t *bitmap, uint64_t now)
 {
 	pthread_mutex_lock(&film->mutex);
+	film->published_ns = now;
 	if (looks(film) && now >= film->rest_until && motion_note(&film->motion, bitmap, now)) {
 		film->area = film->motion.area;
 		end_reel(film);
@@ -190,7 +197,6 @@ bool film_showing(struct film *film, uint32_t generation, struct rect *ret_area,
 static bool square_has_many(const uint32_t *pixels, size_t stride, uint32_t width, uint32_t height)
 {
 	struct palette palette;
-	uint8_t places[SQUARE];
 
 	palette_clear(&palette);
 	return !palette_add(&palette, pixels, stride, width, height);
@@ -312,6 +318,11 @@ static void note_step(struct film *film, const struct film_want *want)
 
 /* ---- taking ---- */
 
+static bool rests(const struct film *film, uint64_t now)
+{
+	return now >= film->published_ns + REST_NS;
+}
+
 static bool begins(const struct film *film, const struct film_place *place)
 {
 	return place->reel != film->reel || place->shot + 1 < film->spool.oldest;
@@ -365,6 +376,8 @@ size_t film_take(struct film *film, const struct film_want *want, struct film_pl
 	pthread_mutex_lock(&film->mutex);
 	while (film->making)
 		pthread_cond_wait(&film->made, &film->mutex);
+	if (rests(film, want->now))
+		goto out;
 	if (film->reel == want->reel && film->area.width)
 		note_step(film, want);
 	if (film->reel == want->reel && film->area.width && !shows(film, want->serial)) {
@@ -376,6 +389,7 @@ size_t film_take(struct film *film, const struct film_want *want, struct film_pl
 	if (film->reel == want->reel && film->area.width && shows(film, want->serial) &&
 		!(place->reel == film->reel && place->shot == film->spool.next - 1))
 		count = collect(film, want, place, ret, ret_anew);
+out:
 	pthread_mutex_unlock(&film->mutex);
 	return count;
 }

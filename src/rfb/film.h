@@ -6,6 +6,8 @@
  * others wait for that. A viewer is sent every shot or begins again at a key: one that comes in the middle, or has missed too many.
  * Shots are kept in memory of fixed size (rfb/spool.h). As long as the area stays the same, it is one reel; nothing of one is of any use for another.
  *
+ * What has rested for a second is no film any more, but a picture.
+ *
  * It is one film for all, so its quality is what the fastest of those who are sent it can take: of the steps down (rfb/quality.h) that they want, the
  * least of the last second.
  */

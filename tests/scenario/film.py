@@ -23,6 +23,7 @@ LIMIT = 60 * daemon.SLOW
 WIDTH, HEIGHT = 640, 400
 FILM = (96, 64, *player.SIZE)           # on whole blocks, so that the area is known
 LIKE_MIN = 30                        # dB
+RESTS = 2                            # seconds after which an encoder that nobody needs is gone (LIMIT_TIDY_MS)
 QUALITY_6, QUALITY_9 = -26, -23
 SLOW_LINE, FAST_LINE = 10000, 1 << 30   # bytes a second
 SWAPPED = rfb.PixelFormat(red=(255, 0), blue=(255, 16))
@@ -158,6 +159,27 @@ class Film(unittest.TestCase):
         self.until_film(early)
         self.stop()
         until_shows([early], self.canvas, LIMIT)
+
+    def test_rests(self):
+        """What has stopped and is exact stays so, however long a pointer moves over it: it is not sent as a film again."""
+        self.start()
+        viewers = [self.watch(*KNOWS), self.watch(*KNOWS, rfb.CURSOR)]
+        self.play()
+        self.until_film(*viewers)
+        self.stop()
+        until_shows(viewers, self.canvas, LIMIT)
+        shots = [len(viewer.films.shots) for viewer in viewers]
+        seen, moved, end = len(viewers[0].updates), 0, time.monotonic() + 2.5 * RESTS
+        while time.monotonic() < end or len(viewers[0].updates) < seen + 5:
+            self.assertLess(time.monotonic(), end + LIMIT, "the pointer's moves are not seen")
+            moved += 1
+            self.canvas.set_cursor(120 + moved % 200, 150, image=b"\x40\x80\x20\xc0" * 1024)
+            self.canvas.signal()
+            self.step(viewers)
+        self.assertEqual([len(viewer.films.shots) for viewer in viewers], shots)
+        self.canvas.set_cursor(0, 0)
+        self.canvas.signal()
+        until_shows(viewers, self.canvas, LIMIT)
 
     def test_changes_meanwhile(self):
         """Encodings are listed again, with it and without, the size changes, a cursor is drawn in, while it plays."""

@@ -527,6 +527,30 @@ static void it_ends_with_its_audience(void **state)
 	assert_true(anew && key);
 }
 
+/* What rests is exact sooner or later, and stays so: it is no film for who comes, nor for who was there, also where the encoder is gone. */
+static void what_rests_is_none(void **state)
+{
+	struct set *set = *state;
+	bool anew, key;
+
+	if (!h264_there())
+		skip_because("built without libx264");
+	play(set);
+	assert_int_equal(take(set, 0, &anew, &key), 1);
+	set->now += 900 * MS;
+	assert_int_equal(take(set, 1, &anew, &key), 1);
+	set->now += 200 * MS;
+	assert_int_equal(take(set, 2, &anew, &key), 0);
+	assert_true(film_tidy(set->film));
+	assert_false(film_tidy(set->film));
+	assert_int_equal(take(set, 0, &anew, &key), 0);
+	assert_int_equal(film_counts(set->film).made, 1);
+	publish(set);
+	play(set);
+	assert_int_equal(take(set, 0, &anew, &key), 1);
+	assert_true(anew && key);
+}
+
 static void it_ends(void **state)
 {
 	struct set *set = *state;
@@ -576,6 +600,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			its_quality_is_what_the_fastest_can_take, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(it_ends_with_its_audience, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_rests_is_none, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(it_ends, set_up, tear_down),
 	};
 

@@ -123,7 +123,7 @@
 #define LIMIT_TIDY_MS            1000        /* they are looked through so often while there are any; what nobody has wanted since the last but one look goes */
 #define LIMIT_FENCES             64          /* answers to fences for a viewer whose queue is not low; then it is not heard until it is */
 #define LIMIT_VIEWER_UNSENT      (128u << 10) /* bytes not yet sent in a viewer's TCP socket: what is behind waits in our queue */
-#define LIMIT_VIEWER_QUEUE_SLACK (1u << 20) /* a viewer's queue holds one raw frame plus a quarter, plus this */
+#define LIMIT_VIEWER_QUEUE_SLACK (3u << 20) /* a viewer's queue holds one raw frame plus a quarter, plus this: what one update has of a film, and beside pixels */
 
 /* Who may come in: tickets, and users with their passwords (the login program). */
 #define LIMIT_TICKETS         1024 /* of all displays: each look-up compares with all */

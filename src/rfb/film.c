@@ -41,6 +41,8 @@
 #define FEW_NS	    4000000000ull /* what had few colours is not looked at again for so long */
 
 static_assert(LIMIT_FILM >= 2 * BEHIND_MAX, "who is not too far behind finds all shots");
+static_assert(LIMIT_VIEWER_QUEUE_SLACK >= BEHIND_MAX + (1u << 20),
+	"all that one update has of a film fits into a viewer's queue, beside the rest of it");
 static_assert(SPOOL_SHOTS >= 2 * FILM_BATCH, "likewise");
 
 struct film {

@@ -85,7 +85,8 @@ static bool moves_allocate(struct moves *moves)
 	moves->stored = calloc(moves->columns * rows, 1);
 	moves->known = malloc(moves->columns * rows);
 	moves->changed = calloc(moves->columns, sizeof(bool));
-	if (!moves->then || !moves->stored || !moves->known || !moves->changed)
+	moves->unmarked = calloc(moves->columns, sizeof(*moves->unmarked));
+	if (!moves->then || !moves->stored || !moves->known || !moves->changed || !moves->unmarked)
 		return false;
 	moves->now = moves->then + rows;
 	memset(moves->known, BLANK, moves->columns * rows);
@@ -129,6 +130,7 @@ void moves_destroy(struct moves *moves)
 	free(moves->stored);
 	free(moves->known);
 	free(moves->changed);
+	free(moves->unmarked);
 	free(moves);
 }
 
@@ -234,6 +236,7 @@ void moves_mark(struct moves *moves, size_t row, size_t begin, size_t end)
 	for (size_t g = begin; g < end; g++) {
 		uint8_t *stored = stored_at(moves, row, g), again = *stored ? STORED_AGAIN : 0;
 
+		moves->unmarked[g] = (struct unmarked){*stored, moves->changed[g]};
 		if (*known_at(moves, row, g) == LOST && !*stored) {
 			if (moves_wants_spans(moves))
 				learn(moves, row, g);
@@ -243,6 +246,13 @@ void moves_mark(struct moves *moves, size_t row, size_t begin, size_t end)
 		*stored = (*stored & STORED_UNKNOWN) | STORED_BEGUN | again;
 		moves->changed[g] = true;
 	}
+}
+
+/* Its spans are those of now, too, if they were hashed: of the same pixels. */
+void moves_same(struct moves *moves, size_t row, size_t group)
+{
+	*stored_at(moves, row, group) = moves->unmarked[group].stored;
+	moves->changed[group] = moves->unmarked[group].changed;
 }
 
 bool moves_wants_spans(const struct moves *moves)

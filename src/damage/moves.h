@@ -31,6 +31,8 @@ void moves_sleep(struct moves *moves);
 void moves_begin(struct moves *moves, const uint32_t *pixels, size_t stride, uint32_t rows);
 /* Groups [@begin, @end) of row @row of blocks are about to be something else. */
 void moves_mark(struct moves *moves, size_t row, size_t begin, size_t end);
+/* A group of the last mark has been stored, and is what it was: as if it had not been marked. */
+void moves_same(struct moves *moves, size_t row, size_t group);
 /* Is it worth while to hash spans in this look? Not where for some time much changed and nothing moved, as in a film. */
 bool moves_wants_spans(const struct moves *moves);
 /* Where the spans of what is stored there go. */

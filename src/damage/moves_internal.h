@@ -8,6 +8,12 @@
 #define SPAN_ROWS 16 /* of a block */
 #define SHIFTS 4 /* at most, that are looked at for one look */
 
+/* What a mark changes, of a column. */
+struct unmarked {
+	uint8_t stored;
+	bool changed;
+};
+
 /* How far something may have gone. */
 struct shift {
 	int32_t dx, dy;
@@ -52,6 +58,7 @@ struct moves {
 	/* Of a look. */
 	const uint32_t *pixels; /* the frame */
 	size_t stride;		/* pixels */
+	struct unmarked *unmarked; /* [column]: before the last mark */
 
 	/* Of a search. */
 	void *room;	   /* in which all this lies; NULL: it rests */

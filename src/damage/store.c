@@ -26,27 +26,42 @@ static void run_mark(struct tiles *tiles, size_t row, struct run run)
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* Keeps the hashes, corrects the bits. Returns how many blocks changed. */
-static unsigned int run_settle(struct tiles *tiles, size_t row, struct run run)
+/* Keeps a group's hashes, corrects its bits. Returns how many of its blocks changed. */
+static unsigned int group_settle(struct tiles *tiles, size_t row, size_t g)
 {
-	struct hash *groups = tiles->group_hashes + row * tiles->groups;
+	struct hash *group = tiles->group_hashes + row * tiles->groups + g;
 	struct hash *blocks = tiles->block_hashes + row * tiles->columns;
 	uint64_t *damage = tiles->damage + row * tiles->stride_words;
+	struct run run = groups_to_run(tiles, g, g + 1);
 	unsigned int changed = 0;
 
-	atomic_signal_fence(memory_order_seq_cst);
 	for (size_t c = run.begin; c < run.end; c++) {
 		struct hash was = blocks[c], now = tiles->blocks_now[c];
-		struct hash *group = &groups[c / HASH_GROUP];
 		uint64_t bit = (uint64_t)1 << c % 64;
 
 		blocks[c] = now;
 		group->low ^= now.low;
 		group->high ^= now.high;
-		if (tiles->unknown[c / HASH_GROUP] || was.low != now.low || was.high != now.high)
+		if (tiles->unknown[g] || was.low != now.low || was.high != now.high)
 			changed++;
 		else if (!(tiles->damage_before[c / 64] & bit))
 			damage[c / 64] &= ~bit;
+	}
+	return changed;
+}
+
+/* Returns how many blocks changed. Groups that were stored for nothing have not moved, and nothing has moved there. */
+static unsigned int run_settle(struct tiles *tiles, size_t row, struct run run)
+{
+	unsigned int changed = 0;
+
+	atomic_signal_fence(memory_order_seq_cst);
+	for (size_t g = run.begin / HASH_GROUP; g < run_groups_end(run); g++) {
+		unsigned int blocks = group_settle(tiles, row, g);
+
+		if (!blocks && tiles->moves)
+			moves_same(tiles->moves, row, g);
+		changed += blocks;
 	}
 	return changed;
 }

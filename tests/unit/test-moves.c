@@ -319,6 +319,73 @@ static void test_looks_before_a_publish(void **state)
 	scene_end(&s);
 }
 
+static void film(struct scene *s, uint32_t width)
+{
+	for (uint32_t y = 0; y < s->field.view.height; y++)
+		for (uint32_t x = 0; x < width; x++)
+			field_fill(&s->field, x, y, 1, 1, below(1 << 24));
+}
+
+/* Beside a film as wide as most of the picture, while which spans are not hashed for some time, a window stands. What is below changed rows may be stored
+ * for nothing, and is known as it was: when the window scrolls, that is found. */
+static void beside_a_film(void)
+{
+	for (unsigned int looks = 4; looks < 16; looks += 1 + !finds() * 16) {
+		struct scene s;
+
+		scene_begin(&s, 1024, 240, &formats[0]);
+		text(&s, 704, 0, 320, 240);
+		for (unsigned int i = 0; i < looks; i++) {
+			film(&s, 704);
+			look(&s);
+			assert_int_equal(s.count, 0);
+		}
+		/* Little; what follows is worth a search again. */
+		field_fill(&s.field, 0, 0, 8, 8, below(1 << 24));
+		look(&s);
+		shove(&s, (struct rect){704, 16, 320, 224}, 0, -16);
+		text(&s, 704, 224, 320, 16);
+		look(&s);
+		if (finds()) {
+			assert_int_equal(s.count, 1);
+			/* No further than what went. */
+			assert_int_equal(s.moves[0].from.x, 704);
+			assert_true(s.rest <= 320 * (16 + 31));
+		}
+		scene_end(&s);
+	}
+}
+
+static void test_beside_a_film(void **state)
+{
+	each_kernel(beside_a_film);
+}
+
+/* A window as wide as most of the picture scrolls; what stands beside it is blank, and would go by any shift. */
+static void beside_nothing(void)
+{
+	struct scene s;
+
+	scene_begin(&s, 1024, 240, &formats[0]);
+	field_fill(&s.field, 0, 0, 1024, 240, 0x336699);
+	text(&s, 320, 0, 704, 240);
+	look(&s);
+	shove(&s, (struct rect){320, 16, 704, 224}, 0, -16);
+	text(&s, 320, 224, 704, 16);
+	look(&s);
+	if (finds()) {
+		assert_int_equal(s.count, 1);
+		assert_int_equal(s.moves[0].from.x, 320);
+		assert_int_equal(s.moves[0].from.width, 704);
+	}
+	scene_end(&s);
+}
+
+static void test_beside_nothing(void **state)
+{
+	each_kernel(beside_nothing);
+}
+
 /* Little has changed: nobody looks. */
 static void test_typing(void **state)
 {
@@ -512,6 +579,8 @@ int main(void)
 		cmocka_unit_test(test_drags),
 		cmocka_unit_test(test_noise_and_patterns),
 		cmocka_unit_test(test_looks_before_a_publish),
+		cmocka_unit_test(test_beside_a_film),
+		cmocka_unit_test(test_beside_nothing),
 		cmocka_unit_test(test_typing),
 		cmocka_unit_test(test_random_pictures),
 		cmocka_unit_test(test_kernels_take_turns),

@@ -3,7 +3,7 @@
  *
  * Four blocks beside each other are a group. The first pass over a row of blocks hashes groups, because that is what a still
  * picture costs; the second looks at the blocks of the groups that changed, stores them, and finds which of them it was.
- * Where more than half of the row above has changed, the first pass is left out: storing a row costs 1.7 times its hash, both 2.4 times.
+ * Where more than half of the row above has changed, all in all not little, and pixels need no conversion, the first pass is left out: storing a row costs 1.7 times its hash, both 2.4 times.
  *
  * The invariant: a group's hash is either unknown or that of the very bytes from which the group in the frame was made. If
  * it holds, a look that computes the same hash from the source has read what the frame shows, and may leave the group alone.
@@ -234,6 +234,14 @@ static bool row_sum(struct tiles *tiles, const struct look *look)
 	return any;
 }
 
+/* Is a row worth storing unread? Not where pixels are converted: that takes several times as long as to hash them. And what is little is told more
+ * exactly (damage/warm.h, damage/news.h) if nothing is stored beside it. */
+static bool is_likely(const struct tiles *tiles, unsigned int changed_above)
+{
+	return changed_above * 2 > tiles->columns && tiles->direct && tiles->warm.much &&
+	       tiles->news.unknown;
+}
+
 /* @likely: whatever has changed, all of it is stored. */
 static bool row_changes(struct tiles *tiles, const struct look *look, bool likely)
 {
@@ -258,7 +266,7 @@ int look_at_rows(struct tiles *tiles, struct look *look, const bool *rows, tiles
 
 	warm_begin(&tiles->warm);
 	for (uint32_t y = 0; y < readable; y += BLOCK_PIXELS, found += changed) {
-		bool likely = changed * 2 > tiles->columns;
+		bool likely = is_likely(tiles, changed);
 
 		look->row = look->from = y / BLOCK_PIXELS;
 		look->rows = MIN(readable - y, (uint32_t)BLOCK_PIXELS);

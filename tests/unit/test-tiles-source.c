@@ -195,14 +195,14 @@ static void sigbus_caught(int sig)
 	siglongjmp(sigbus_jump, 1);
 }
 
-static int vanishing_fd;
+static int vanishing_fd, vanishing_page;
 
 static bool gate_truncates(void *arg)
 {
 	struct field *f = arg;
 
 	f->gates++;
-	return ftruncate(vanishing_fd, 5 * PAGE) == 0;
+	return ftruncate(vanishing_fd, vanishing_page * PAGE) == 0;
 }
 
 static void look_and_fall(struct field *f)
@@ -213,13 +213,15 @@ static void look_and_fall(struct field *f)
 	}
 }
 
-/* Pictures A, then B half stored because its rows end after the fifth, then A again. */
+/* Pictures A, then B half stored because its rows end, then A again: in a row of blocks that has been hashed, and in the one below, which is stored at once. */
 static void source_vanishes(void)
 {
-	for (size_t j = 0; j < FORMATS; j++) {
+	for (size_t i = 0; i < FORMATS + LINEAR_FORMATS; i++) {
+		size_t j = i % FORMATS;
 		struct field f;
 		uint8_t *map;
 
+		vanishing_page = i < FORMATS ? 5 : 20;
 		field_init(&f, 1024, 32, 32, &formats[j]);
 		vanishing_fd = memfd_create("vanishing", MFD_CLOEXEC);
 		assert_true(vanishing_fd >= 0);

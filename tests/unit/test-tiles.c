@@ -45,7 +45,7 @@ static void fuzz_field(struct field *f)
 		for (unsigned int i = 0; i < changes; i++) {
 			uint32_t x = random() % f->view.width;
 			uint32_t y = random() % f->view.rows_readable;
-			uint32_t w = 1 + random() % MIN(f->view.width - x, 40u);
+			uint32_t w = 1 + random() % MIN(f->view.width - x, i % 2 ? 2000u : 40u);
 			uint32_t h = 1 + random() % MIN(f->view.rows_readable - y, 40u);
 
 			field_fill(f, x, y, w, h, (uint32_t)random() * 2 + (random() & 1));
@@ -275,6 +275,57 @@ static void test_unknown_kernel(void **state)
 	assert_int_equal(tiles_select(NULL), 0);
 }
 
+/* ---- Rows below a wide change ---- */
+
+#define SPOILT 0x00abcdefu
+
+/* The rows of blocks that a look stores, as bits: pixels of the frame are spoilt in all of them, at the right end, and the frame is mended then. */
+static unsigned int rows_stored(struct field *f)
+{
+	unsigned int stored = 0;
+
+	for (uint32_t r = 0; r < f->rows; r++)
+		f->frame[r * 16 * f->frame_stride / 4 + f->view.width - 1] = SPOILT;
+	assert_true(field_look(f, gate_open) >= 0);
+	for (uint32_t r = 0; r < f->rows; r++) {
+		uint32_t *at = &f->frame[r * 16 * f->frame_stride / 4 + f->view.width - 1];
+
+		stored |= (unsigned int)(*at != SPOILT) << r;
+		*at = pixel_of(f, field_at(f, f->view.width - 1, r * 16));
+	}
+	tiles_take_damage(f->tiles, f->bitmap);
+	frame_check(f);
+	return stored;
+}
+
+/* Below more than half of a row the next one is stored, whatever it is; only where pixels need no conversion. */
+static void below_wide(void)
+{
+	for (size_t j = 0; j < FORMATS; j++) {
+		bool direct = formats[j].convert == formats[0].convert;
+		struct field f;
+
+		field_init(&f, 1280, 128, 128, &formats[j]);
+		field_fill(&f, 0, 0, 1280, 128, 0x20);
+		field_check(&f, true);
+		field_fill(&f, 0, 35, 656, 1, 0x21);
+		assert_int_equal(rows_stored(&f), direct ? 8 : 0);
+		field_fill(&f, 0, 35, 640, 1, 0x22);
+		assert_int_equal(rows_stored(&f), 0);
+		field_fill(&f, 0, 15, 1280, 1, 0x23);
+		field_fill(&f, 0, 64, 1280, 20, 0x24);
+		assert_int_equal(rows_stored(&f), direct ? 0x73 : 0x31);
+		field_fill(&f, 0, 127, 1280, 1, 0x25);
+		assert_int_equal(rows_stored(&f), 0x80);
+		field_finish(&f);
+	}
+}
+
+static void test_below_a_wide_change(void **state)
+{
+	each_kernel(below_wide);
+}
+
 /* What is new is told to the pixel where it is little, and never too narrowly. */
 static void news(void)
 {
@@ -340,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_blank_to_blank),
 		cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_unknown_kernel),
+		cmocka_unit_test(test_below_a_wide_change),
 		cmocka_unit_test(test_news),
 	};
 

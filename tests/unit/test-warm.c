@@ -158,6 +158,50 @@ static void test_what_goes_on_does_not(void **state)
 	field_finish(&f);
 }
 
+/* A line of text goes across most of the picture. Whatever is stored below it, that is where it is warm then, and what is new is known to the pixel. */
+static void line(void)
+{
+	struct field f;
+	struct rect news;
+
+	field_begin(&f, &formats[0]);
+	for (unsigned int n = 0; n < 3; n++) {
+		fill_other(&f, 70, 35, 440, 10);
+		assert_int_equal(field_look(&f, gate_open), 28);
+		assert_int_equal(tiles_found_warm(f.tiles), n > 0);
+		assert_true(tiles_news(f.tiles, &news));
+		assert_int_equal(news.x, 70);
+		assert_int_equal(news.y, 35);
+		assert_int_equal(news.width, 440);
+		assert_int_equal(news.height, 10);
+		check_same(&f);
+	}
+	/* So it is where much was found before it that is not published yet, */
+	fill_other(&f, 0, 0, WIDTH, HEIGHT);
+	assert_true(field_look(&f, gate_open) > 28);
+	fill_other(&f, 70, 35, 440, 10);
+	assert_int_equal(field_look(&f, gate_open), 28);
+	assert_true(tiles_found_warm(f.tiles));
+	check_same(&f);
+	/* and where there are more places than are kept. */
+	fill_other(&f, 0, 0, 3, 3);
+	fill_other(&f, 600, 100, 3, 3);
+	fill_other(&f, 70, 200, 440, 8);
+	assert_int_equal(field_look(&f, gate_open), 30);
+	assert_false(tiles_found_warm(f.tiles));
+	assert_true(tiles_news(f.tiles, &news));
+	assert_int_equal(news.width, 603);
+	assert_int_equal(news.height, 208);
+	check_same(&f);
+	field_finish(&f);
+}
+
+static void test_a_line(void **state)
+{
+	srandom(24);
+	each_kernel(line);
+}
+
 /* What is elsewhere as well follows, and nothing twice. */
 static void test_the_rest_follows(void **state)
 {
@@ -348,6 +392,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_letters_come_first),
 		cmocka_unit_test(test_what_goes_on_does_not),
+		cmocka_unit_test(test_a_line),
 		cmocka_unit_test(test_the_rest_follows),
 		cmocka_unit_test(test_a_shut_gate),
 		cmocka_unit_test(test_nowhere_warm),

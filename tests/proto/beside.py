@@ -26,7 +26,7 @@ import rfb
 import surface as surfaces
 
 SLOW = 4 if os.environ.get("SANITIZED") else 1
-GAP = 1 if SLOW == 1 else 2      # seconds between two updates, at the most: who waits for a peer waits for several
+GAP = 0.5 * SLOW                 # seconds between two updates, at the most
 EACH = 0.02                      # between two drawings
 
 

@@ -202,6 +202,12 @@ INLINE AVX2 __m256i avx2_span(const struct avx2_row *row, const __m256i v[2], co
 	return _mm256_xor_si256(low, high);
 }
 
+INLINE AVX2 void avx2_span_settle(const struct spans *spans, size_t group, size_t y, __m256i sum)
+{
+	span_settle(spans, group, y,
+		_mm_xor_si128(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1)));
+}
+
 AVX2 static void avx2_sum_spans(const struct hash_lines *lines, const uint8_t *row, uint64_t mask,
 	const struct spans *spans, struct hash *hash)
 {
@@ -217,9 +223,7 @@ AVX2 static void avx2_sum_spans(const struct hash_lines *lines, const uint8_t *r
 		span = _mm256_xor_si256(
 			span, avx2_span(&kept, v, spans->key->words + i % HASH_GROUP * 8));
 		if (i % HASH_GROUP == HASH_GROUP - 1) {
-			span_settle(spans, i / HASH_GROUP, 0,
-				_mm_xor_si128(_mm256_castsi256_si128(span),
-					_mm256_extracti128_si256(span, 1)));
+			avx2_span_settle(spans, i / HASH_GROUP, 0, span);
 			span = _mm256_setzero_si256();
 		}
 		for (unsigned int half = 0; half < 2; half++) {
@@ -276,9 +280,7 @@ INLINE AVX2 void avx2_four_rows_store(const struct hash_key *key, const struct s
 				mask, dst + at * dst_stride + left, sums,
 				spans ? spans->key->words : NULL, spans ? &span : NULL);
 			if (spans)
-				span_settle(spans, g, at,
-					_mm_xor_si128(_mm256_castsi256_si128(span),
-						_mm256_extracti128_si256(span, 1)));
+				avx2_span_settle(spans, g, at, span);
 		}
 #pragma GCC unroll 4
 		for (unsigned int i = 0; i < HASH_GROUP; i++)
@@ -298,9 +300,7 @@ INLINE AVX2 void avx2_row_store(const struct avx2_row *row, const uint8_t *src, 
 			span = _mm256_xor_si256(
 				span, avx2_span(row, v, spans->key->words + c % HASH_GROUP * 8));
 			if (c % HASH_GROUP == HASH_GROUP - 1 || c + 1 == columns) {
-				span_settle(spans, c / HASH_GROUP, y,
-					_mm_xor_si128(_mm256_castsi256_si128(span),
-						_mm256_extracti128_si256(span, 1)));
+				avx2_span_settle(spans, c / HASH_GROUP, y, span);
 				span = _mm256_setzero_si256();
 			}
 		}

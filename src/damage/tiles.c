@@ -3,7 +3,8 @@
  *
  * Four blocks beside each other are a group. The first pass over a row of blocks hashes groups, because that is what a still
  * picture costs; the second looks at the blocks of the groups that changed, stores them, and finds which of them it was.
- * Where more than half of the row above has changed, all in all not little, and pixels need no conversion, the first pass is left out: storing a row costs 1.7 times its hash, both 2.4 times.
+ * Where more than half of the row above has changed, all in all not little, and pixels need no conversion, the first pass is left
+ * out: storing a row costs 1.7 times its hash, both 2.4 times.
  *
  * The invariant: a group's hash is either unknown or that of the very bytes from which the group in the frame was made. If
  * it holds, a look that computes the same hash from the source has read what the frame shows, and may leave the group alone.

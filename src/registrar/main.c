@@ -21,10 +21,10 @@
 #include "base/mem.h"
 #include "registrar/catalogue.h"
 #include "registrar/etcd.h"
-#include "state/herald.h"
 #include "registrar/settings.h"
 #include "registrar/tokens.h"
 #include "registrar/watch.h"
+#include "state/herald.h"
 
 #define PROGRAM "vfio-displayd-registrar"
 
